@@ -1,0 +1,41 @@
+# Everything starts from Python 3.11 to 3.13 and make alone: each target first builds .venv from pyproject.toml, pinned by
+# constraints.txt. Another interpreter: make PYTHON=python3.12 demo
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+# Waiting OpenMP threads sleep instead of spinning: on contended cores spinning made training up to six times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test lab app bench lint clean
+
+demo: $(STAMP) ## clean against unlearnable, on this machine, in minutes
+	$(BIN)/workbench demo
+
+test: $(STAMP) ## all tests; no network, no data, no GPU needed
+	$(BIN)/python -m pytest
+
+lab: $(STAMP) ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+app: ## the application for people's own photos
+	@echo "The application for your own photos does not exist yet; 'make lab' opens the notebooks." >&2; exit 2
+
+bench: $(STAMP) ## the search schedules against each other in one run
+	$(BIN)/python experiments/bench/schedules.py
+
+lint: $(STAMP) ## format, lint, types, notebooks without outputs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/nbstripout --verify $(NBSTRIPOUT_KEYS) notebooks/*.ipynb
+
+NBSTRIPOUT_KEYS := --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info.version"
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,dev]' --constraint constraints.txt
+	touch $@
+
+clean: ## remove the environment; runs/ stays
+	rm -rf .venv

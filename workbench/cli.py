@@ -1,0 +1,240 @@
+"""The command line. It reads arguments, calls one function, prints what came out; no logic of its own."""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from workbench.config import (
+    ConfigError,
+    DataConfig,
+    NoiseConfig,
+    VictimConfig,
+    WorkbenchError,
+    accepted_types,
+    check_choice,
+    from_mapping,
+)
+
+DONE, NO, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose refusals are one line on stderr, with the nearest valid option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and leave with 2."""
+        self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but a command refuses its own unknown options."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest and rest[0].startswith("-"):
+            try:
+                check_choice("option", rest[0].split("=")[0], self._option_string_actions)
+            except ConfigError as refusal:
+                self.error(str(refusal).partition(" There are")[0])
+        return found, rest
+
+
+def parser() -> Parser:
+    """The program's arguments."""
+    top = Parser(prog="workbench", description="Can this data still be learnt from? Make, measure and undo noise.")
+    commands = top.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
+
+    demo = _command(commands, "demo", run_demo, "clean against unlearnable, on your machine", "--out runs/demo")
+    demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the run (default: %(default)s)")
+
+    make = _command(
+        commands,
+        "noise",
+        run_noise,
+        "search noise for a data set",
+        "--data photo-digits --kind classwise --out runs/noise",
+    )
+    add_settings(make, NoiseConfig)
+    _add_run_folder(make)
+
+    train = _command(
+        commands,
+        "train",
+        run_train,
+        "train a victim, with or without noise; test on clean data",
+        "--data photo-digits --noise runs/noise --out runs/victim",
+    )
+    add_settings(train, VictimConfig)
+    train.add_argument("--noise", type=Path, metavar="DIR", help="folder of a `workbench noise` run (default: clean)")
+    _add_run_folder(train)
+
+    export = _command(
+        commands,
+        "export",
+        run_export,
+        "write protected images as PNG files with a manifest",
+        "--data photo-digits --noise runs/noise --out protected",
+    )
+    add_settings(export, DataConfig)
+    export.add_argument(
+        "--noise", type=Path, metavar="DIR", help="folder of a `workbench noise` run (default: export unchanged)"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder for the images")
+    export.add_argument(
+        "--official-export", action="store_true", help="one-sided noise, as the 2021 code exported (weaker)"
+    )
+
+    verify = _command(
+        commands, "verify", run_verify, "measure every protected file against its original", "photos protected"
+    )
+    verify.add_argument("original", type=Path, metavar="ORIGINAL", help="folder of the originals")
+    verify.add_argument("protected", type=Path, metavar="PROTECTED", help="folder of the protected copies")
+    verify.add_argument("--epsilon", type=int, help="bound in pixel values of 255 (default: the manifest's, else 8)")
+    verify.add_argument("--json", action="store_true", help="print the verdict as JSON")
+
+    run = _command(
+        commands,
+        "run",
+        run_notebook,
+        "run a notebook with checked parameters",
+        "notebooks/01_clean_vs_unlearnable.ipynb --out runs/mine -p epsilon 4",
+    )
+    run.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="a notebook with a cell tagged `parameters`")
+    run.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
+    run.add_argument(
+        "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter"
+    )
+    run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    return top
+
+
+def _command(commands: Any, name: str, run: Callable[..., int], text: str, example: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: workbench {name} {example}"
+    )
+    made.set_defaults(run=run)
+    return made
+
+
+def _add_run_folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
+    command.add_argument("--resume", action="store_true", help="go on with an interrupted run in --out")
+
+
+def add_settings(command: argparse.ArgumentParser, kind: type) -> None:
+    """Add an option for every field of a configuration, with its line of documentation."""
+    for entry in dataclasses.fields(kind):
+        readers = [member for member in accepted_types(_hint(kind, entry.name)) if member is not type(None)]
+        shown = "by data set" if entry.default is None else entry.default
+        command.add_argument(
+            f"--{entry.name.replace('_', '-')}",
+            type=readers[0],
+            default=entry.default,
+            help=f"{entry.metadata['help']} (default: {shown})".replace("%", "%%"),
+        )
+
+
+def _hint(kind: type, name: str) -> Any:
+    import typing
+
+    return typing.get_type_hints(kind)[name]
+
+
+def _config(kind: type[Any], arguments: argparse.Namespace) -> Any:
+    return from_mapping(kind, {entry.name: getattr(arguments, entry.name) for entry in dataclasses.fields(kind)})
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """`workbench demo`"""
+    from workbench import notebooks, results
+
+    notebooks.run(notebooks.find("01_clean_vs_unlearnable.ipynb"), arguments.out, {}, resume=True)
+    _print_summary(results.read(arguments.out))
+    print(f"\nfigures: {arguments.out / 'figures'}; the whole report: {arguments.out / 'notebook.ipynb'}")
+    return DONE
+
+
+def run_noise(arguments: argparse.Namespace) -> int:
+    """`workbench noise`"""
+    from workbench import runs, tasks
+
+    found = tasks.make_noise(_config(NoiseConfig, arguments), arguments.out, resume=arguments.resume)
+    record = runs.read(arguments.out)
+    print(f"{found.method} {found.kind} noise within ±{found.epsilon} of 255 in {arguments.out} ", end="")
+    print(f"({record['seconds'].get('noise', 0):.0f} s, {record.get('image_passes', 0):,} image passes)")
+    print("next: workbench train --noise with the same --data, --limit-train and --seed, beside its clean twin")
+    return DONE
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """`workbench train`"""
+    from workbench import tasks
+
+    config = _config(VictimConfig, arguments)
+    _print_summary(tasks.train_victim(config, arguments.noise, arguments.out, resume=arguments.resume))
+    return DONE
+
+
+def _print_summary(rows: Any) -> None:
+    from workbench import results
+
+    shown = results.summary(rows)[["method", "kind", "epsilon", "victim", "defence", "seed", "peak", "final"]]
+    print("\naccuracy on clean test images:")
+    print(shown.to_string(index=False, formatters={"peak": "{:.3f}".format, "final": "{:.3f}".format}))
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """`workbench export`"""
+    from workbench import tasks
+
+    config = _config(DataConfig, arguments)
+    manifest = tasks.export(config, arguments.noise, arguments.out, official=arguments.official_export)
+    largest = max(entry["linf"] for entry in manifest["files"])
+    print(f"{len(manifest['files'])} images in {arguments.out}, changed by at most {largest} of 255 as decoded")
+    return DONE
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """`workbench verify`"""
+    from workbench import protected
+    from workbench.budget import PerturbationBudget
+
+    if arguments.epsilon is not None:
+        PerturbationBudget(arguments.epsilon)
+    verdict = protected.verify(arguments.original, arguments.protected, arguments.epsilon)
+    if arguments.json:
+        print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2, ensure_ascii=False))
+    else:
+        print(protected.in_words(verdict))
+    return DONE if verdict.kept else NO
+
+
+def run_notebook(arguments: argparse.Namespace) -> int:
+    """`workbench run`"""
+    from workbench import notebooks
+
+    notebooks.run(arguments.notebook, arguments.out, dict(arguments.parameters), resume=arguments.resume)
+    print(f"done: {arguments.out / 'notebook.ipynb'}")
+    return DONE
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 the answer is no, 2 bad input, 130 interrupted."""
+    # Spinning OpenMP threads make training several times slower on contended cores; must be set before torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = parser().parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except WorkbenchError as error:
+        print(f"workbench {arguments.command}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print(f"\nworkbench {arguments.command}: interrupted; the same command with --resume goes on", file=sys.stderr)
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

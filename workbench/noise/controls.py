@@ -1,0 +1,53 @@
+"""The two controls: `random` noise of the same size, and `em-max`, error-maximising noise (the adversarial kind)."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from workbench.augment import shift
+from workbench.batches import Batches, generator
+from workbench.budget import PerturbationBudget
+from workbench.config import NoiseConfig
+from workbench.images import ImageSet
+from workbench.noise.error_minimising import CLASSWISE_SHARE, Order, noisy_error, start, sweep
+from workbench.noise.rounds import Rounds
+from workbench.noise.surrogate import Surrogate
+
+
+def search_random(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, None]:
+    """Draw δ uniformly from the ball, once: what a change of this size does by itself."""
+    budget, zero = PerturbationBudget(config.epsilon), start(data, config.kind)
+    return budget.random_start(tuple(zero.shape), generator(zero.device, config.seed, 4)), None
+
+
+def search_maximising(
+    data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | None
+) -> tuple[Tensor, Rounds]:
+    """Train a surrogate on the clean images (M epochs, shifted), then climb its loss with the sweeps of `em`.
+
+    Ends when the surrogate errs on at least `stop_error` of the noisy images. The 2021 code trains for the victim's
+    full recipe first; train_steps is the number of those epochs here.
+    """
+    budget, surrogate = PerturbationBudget(config.epsilon), Surrogate(fabric, config, data)
+    delta = start(data, config.kind)
+    swept = data.limited(round(CLASSWISE_SHARE * len(data))) if config.kind == "classwise" else data
+    epochs = config.train_steps or 0
+    rounds = Rounds(replace(config, rounds=epochs + (config.rounds or 1)), surrogate, {"delta": delta}, folder)
+    order = Order(swept, config)
+    for number in rounds:
+        if number < epochs:
+            draw = generator(data.images.device, config.seed, number, 5)
+            wrong = 0
+            for pixels, labels in Batches(data, config.batch_size or 1, draw, shift):
+                logits = surrogate.train_step(pixels, labels)
+                wrong += int((logits.argmax(1) != labels).sum())
+                rounds.image_passes += len(labels)
+            rounds.end(wrong / len(data))
+        else:
+            batches = order.epoch(number)
+            rounds.image_passes += sweep(surrogate, budget, delta, swept, batches, config, direction=-1)
+            error = noisy_error(surrogate, delta, swept, batches, config.kind)
+            rounds.end(error, finished=error >= (config.stop_error or 1.0))
+    return delta, rounds

@@ -1,0 +1,87 @@
+"""Perturbation: the noise itself, whole pixel values, one a class or one an image."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from workbench.budget import PIXEL_MAX, PerturbationBudget
+from workbench.config import KINDS, DataError
+from workbench.images import ImageSet
+
+FILE_NAME = "noise.safetensors"
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Noise for one set of images.
+
+    delta: int8 K×C×H×W (class-wise, by label) or N×C×H×W (sample-wise, by the image's index), pixel values of 255;
+    kind: "classwise" or "samplewise"; epsilon: the budget; method: who made it; fingerprint: the images it is for.
+    """
+
+    delta: Tensor
+    kind: str
+    epsilon: int
+    method: str
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or self.delta.dtype != torch.int8 or self.delta.ndim != 4:
+            raise DataError(f"noise of kind {self.kind!r} must be int8 with four dimensions")
+        largest = int(self.delta.short().abs().max()) if self.delta.numel() else 0
+        if largest > PerturbationBudget(self.epsilon).radius:
+            raise DataError(f"noise reaches {largest} pixel values, beyond its budget of {self.epsilon}")
+
+    def rows(self, labels: Tensor, indices: Tensor) -> Tensor:
+        """The row of `delta` for each image: by its label (class-wise) or its index (sample-wise). int64."""
+        return labels if self.kind == "classwise" else indices
+
+    def apply(self, data: ImageSet, chosen: Tensor | None = None) -> Tensor:
+        """The protected images, clip(x + δ, 0, 255): uint8 N×C×H×W, exactly what a PNG will hold.
+
+        chosen: bool N, which images are protected (None: all). Raises DataError when the noise is for other data.
+        """
+        self.check_belongs(data)
+        rows = self.rows(data.labels, torch.arange(len(data), device=data.labels.device))
+        protected = data.images.clone()
+        for part in torch.arange(len(data), device=rows.device).split(8192):  # bounds the int16 copies
+            wide = data.images[part].short() + self.delta.to(rows.device)[rows[part]].short()
+            protected[part] = wide.clamp(0, PIXEL_MAX).to(torch.uint8)
+        if chosen is not None:
+            protected[~chosen] = data.images[~chosen]
+        return protected
+
+    def check_belongs(self, data: ImageSet) -> None:
+        """Raise DataError unless this noise was made for exactly these images."""
+        expected = (len(data.classes) if self.kind == "classwise" else len(data), *data.images.shape[1:])
+        if tuple(self.delta.shape) != expected or self.fingerprint != data.fingerprint():
+            raise DataError(
+                f"this {self.kind} noise was made for other data (fingerprint {self.fingerprint[:12]}, these images "
+                f"have {data.fingerprint()[:12]}): use the same --data, --limit-train and --seed as for the noise"
+            )
+
+    def save(self, folder: Path) -> Path:
+        """Write folder/noise.safetensors: `delta` and, as metadata, everything else."""
+        facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
+        path, partial = folder / FILE_NAME, folder / f"{FILE_NAME}.partial"
+        save_file({"delta": self.delta.cpu().contiguous()}, partial, {"perturbation": json.dumps(facts)})
+        partial.replace(path)
+        return path
+
+
+def load(folder: Path) -> Perturbation:
+    """Read the noise in a run's folder. Raises DataError for a missing, damaged or foreign file."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise DataError(f"there is no {FILE_NAME} in {folder}: give the folder that `workbench noise --out` wrote")
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["perturbation"])
+            return Perturbation(delta=file.get_tensor("delta"), **facts)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is not a noise file of this program ({error}): make the noise again") from error

@@ -1,0 +1,77 @@
+"""The network the noise is made against, with its optimiser: one SGD step, one input gradient, the error rate."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.nn import functional
+
+from workbench import models
+from workbench.batches import network_input
+from workbench.config import NoiseConfig
+from workbench.images import ImageSet
+
+MOMENTUM, WEIGHT_DECAY, GRADIENT_CLIP = 0.9, 5e-4, 5.0
+
+
+class Surrogate:
+    """A fresh network for `data`, trained by SGD with a constant learning rate (the 2021 code never steps its
+    schedule in the search), gradient norm clipped at 5.
+
+    Pixels are float32 N×C×H×W in pixel values of 255 and need not lie in 0..255; labels are int64 N.
+    """
+
+    def __init__(self, fabric: Fabric, config: NoiseConfig, data: ImageSet):
+        network = models.build(
+            config.surrogate,
+            channels=data.images.shape[1],
+            classes=len(data.classes),
+            side=data.side,
+            seed=config.seed,
+        )
+        optimiser = torch.optim.SGD(
+            network.parameters(), lr=config.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+        )
+        self.fabric = fabric
+        self.network, self.optimiser = fabric.setup(network, optimiser)
+
+    def train_step(self, pixels: Tensor, labels: Tensor) -> Tensor:
+        """One optimiser step in training mode; returns the logits. The gradient also reaches whatever `pixels` is
+        computed from, which is how one backward pass serves the network and the noise.
+        """
+        self.network.train()
+        self.optimiser.zero_grad()
+        logits: Tensor = self.network(network_input(pixels))
+        loss = functional.cross_entropy(logits, labels)
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=GRADIENT_CLIP)
+        self.optimiser.step()
+        return logits.detach()
+
+    def input_gradient(self, pixels: Tensor, labels: Tensor) -> Tensor:
+        """∇ of the loss with respect to `pixels`, with the network in evaluation mode and its weights fixed."""
+        self.network.eval()
+        pixels = pixels.detach().requires_grad_()
+        loss = functional.cross_entropy(self.network(network_input(pixels)), labels)
+        (gradient,) = torch.autograd.grad(loss, pixels)
+        return gradient
+
+    @torch.no_grad()
+    def error_rate(self, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+        """Mean over the batches of the share of images classified wrongly, in evaluation mode."""
+        self.network.eval()
+        errors = [
+            (self.network(network_input(pixels)).argmax(1) != labels).float().mean() for pixels, labels in batches
+        ]
+        return float(torch.stack(errors).mean())
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed search needs."""
+        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])

@@ -1,0 +1,64 @@
+"""The tidy table of results: one row a run, epoch, split and metric. Written and read here only."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.config import DataError
+from workbench.runs import write_atomically
+
+FILE_NAME = "results.csv"
+COLUMNS = (
+    "run",
+    "data",
+    "method",
+    "kind",
+    "epsilon",
+    "surrogate",
+    "victim",
+    "defence",
+    "protected_fraction",
+    "seed",
+    "epoch",
+    "split",
+    "metric",
+    "value",
+)
+IDENTITY = COLUMNS[: COLUMNS.index("epoch")]
+
+
+def table(identity: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of one run: its identity (the columns up to seed) beside each point of its curve."""
+    rows = [{**identity, **point} for point in curve]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def write(rows: pd.DataFrame, folder: Path) -> Path:
+    """Write folder/results.csv, atomically."""
+    path = folder / FILE_NAME
+    write_atomically(path, rows.to_csv(index=False))
+    return path
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """Read folder/results.csv. Raises DataError when it is missing or not a table of this program."""
+    path = folder / FILE_NAME
+    try:
+        rows = pd.read_csv(path, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): give the folder of a complete run") from error
+    if tuple(rows.columns) != COLUMNS:
+        raise DataError(f"{path} has other columns than {', '.join(COLUMNS)}: it is not a table of this program")
+    return rows
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Peak and final accuracy on clean test images, and final accuracy on the training images: one row a run."""
+    accuracy = rows[rows["metric"] == "accuracy"].sort_values("epoch")
+    runs = accuracy.groupby(list(IDENTITY), sort=False)
+    test = accuracy[accuracy["split"] == "test"].groupby(list(IDENTITY), sort=False)["value"]
+    train = accuracy[accuracy["split"] == "train"].groupby(list(IDENTITY), sort=False)["value"]
+    columns = {"epochs": runs["epoch"].max(), "train": train.last(), "peak": test.max(), "final": test.last()}
+    return pd.DataFrame(columns).reset_index()

@@ -1,0 +1,114 @@
+"""One function a command: open the run's folder, do the work, leave what DESIGN calls for, return plain values.
+
+The command line and the notebooks both call these, so a notebook's stage and a command's run are the same thing on
+disk, and a finished stage is not done twice.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from workbench import device, images, noise, protected, results, runs, victim
+from workbench.config import DataConfig, NoiseConfig, VictimConfig
+from workbench.images import DataPair
+from workbench.noise import perturbation
+from workbench.noise.perturbation import Perturbation
+from workbench.quality import linear_separability
+
+
+def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: DataPair | None = None) -> Perturbation:
+    """Search noise and leave it in `out` with its record. A complete run is read back, not repeated.
+
+    data: what `config` names, when it is loaded already.
+    """
+    config = noise.resolved(config, data_name(config))
+    on = device.pick(config.device)
+    runs.check_free(out, "noise", asdict(config), resume=resume)
+    data = data or images.load(config)
+    with runs.opened(out, "noise", asdict(config), resume=resume) as run:
+        if run.complete:
+            return perturbation.load(out)
+        run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
+        with run.stage("noise"):
+            found, facts = noise.search(config, data.train, folder=out)
+        found.save(out)
+        run.note(**facts, noise=describe_noise(found, data.train.labels))
+    return found
+
+
+def describe_noise(found: Perturbation, labels: torch.Tensor) -> dict[str, float]:
+    """Measures of the noise itself, for the record: sign balance, separability by a linear model, likeness."""
+    delta = found.delta
+    measured = {
+        "largest": float(delta.short().abs().max()),
+        "share_positive": float((delta > 0).float().mean()),
+        "share_negative": float((delta < 0).float().mean()),
+    }
+    if found.kind == "samplewise":
+        measured["linear_separability"] = linear_separability(delta, labels)
+        measured["within_class_similarity"] = noise.within_class_similarity(delta, labels)
+    return {name: round(value, 4) for name, value in measured.items()}
+
+
+def train_victim(
+    config: VictimConfig, noise_folder: Path | None, out: Path, *, resume: bool = False, data: DataPair | None = None
+) -> pd.DataFrame:
+    """Train a victim, on clean images or on those with the noise in `noise_folder`, and leave `out`/results.csv."""
+    config = victim.resolved(config, data_name(config))
+    made, found = _noise_for(noise_folder)
+    identity = {**asdict(config), "noise": made["key"] if made else None}
+    on = device.pick(config.device)
+    runs.check_free(out, "train", identity, resume=resume)
+    data = data or images.load(config)
+    if found is not None:
+        found.check_belongs(data.train)
+    with runs.opened(out, "train", identity, resume=resume) as run:
+        if run.complete:
+            return results.read(out)
+        run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
+        method, kind = (found.method, found.kind) if found else ("clean", "none")
+        label = f"victim on {method}{f' {kind}' if found else ''} images, epoch"
+        with run.stage("train"):
+            curve = victim.train(config, data, found, label=label, folder=out)
+        rows = results.table(
+            {
+                "run": run.record["key"],
+                "data": data.name,
+                "method": method,
+                "kind": kind,
+                "epsilon": found.epsilon if found else 0,
+                "surrogate": made["config"]["surrogate"] if made and found and found.method != "random" else "none",
+                "victim": config.victim,
+                "defence": config.defence,
+                "protected_fraction": config.protected_fraction if found else 0.0,
+                "seed": config.seed,
+            },
+            curve,
+        )
+        results.write(rows, out)
+    return rows
+
+
+def _noise_for(folder: Path | None) -> tuple[dict[str, Any] | None, Perturbation | None]:
+    if folder is None:
+        return None, None
+    return runs.read(folder), perturbation.load(folder)
+
+
+def export(config: DataConfig, noise_folder: Path | None, out: Path, *, official: bool = False) -> dict[str, Any]:
+    """Export the training images, protected (or, without a noise folder, as they are), as PNG files with a manifest."""
+    made, found = _noise_for(noise_folder)
+    protected.check_new(out)
+    data = images.load(config)
+    facts = {"source": data.name, "seed": config.seed, "noise_run": made["key"] if made else None}
+    return protected.export(data.train, found, out, official=official, **facts)
+
+
+def data_name(config: DataConfig) -> str:
+    """The data set's name in a SPEC, checked."""
+    name = config.data.partition(":")[0]
+    images.check_name(name)
+    return name

@@ -1,0 +1,234 @@
+"""The victim: a network trained from scratch on the images as they are published, tested on clean ones.
+
+The clean twin and every protected run go through `train` with the same configuration, so that only the noise differs.
+"""
+
+import logging
+import math
+import signal
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workbench import device, models
+from workbench.augment import AUGMENTATIONS
+from workbench.batches import Batches, generator, network_input
+from workbench.config import VictimConfig, check_choice
+from workbench.defences import DEFENCES, defend
+from workbench.images import DataPair, ImageSet
+from workbench.noise.perturbation import Perturbation
+from workbench.progress import progress
+
+TEST_BATCH = 500  # images; only speed depends on it
+CHECKPOINT = "victim.ckpt"
+GRADIENT_CLIP = 5.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a victim is trained on one data set: SGD with momentum 0.9, cosine decay to zero, gradients clipped at 5."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    augmentation: str
+    warmup: float  # share of the training in which the learning rate climbs to its peak
+
+
+RECIPES = {
+    "photo-digits": Recipe(8, 64, 0.1, 5e-4, "shift", 0.2),
+    "folder": Recipe(12, 64, 0.1, 5e-4, "shift-flip", 0.2),
+    # The 2021 settings (configs/*.yaml of the authors' code).
+    "cifar10": Recipe(60, 128, 0.1, 5e-4, "shift-flip", 0.0),
+    "cifar100": Recipe(100, 128, 0.1, 5e-5, "shift-flip-rotate", 0.0),
+    "svhn": Recipe(30, 128, 0.1, 5e-4, "none", 0.0),
+}
+
+
+def resolved(config: VictimConfig, data_name: str) -> VictimConfig:
+    """The configuration with every setting that was left open taken from the data set's recipe, names checked."""
+    models.check_name(config.victim)
+    check_choice("defence", config.defence, DEFENCES)
+    recipe = RECIPES[data_name]
+    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
+    full = replace(config, **{name: getattr(recipe, name) for name in names if getattr(config, name) is None})
+    check_choice("augmentation", full.augmentation or "", AUGMENTATIONS)
+    return full
+
+
+class Victim(LightningModule):
+    """A network in training, with its accuracy and loss after every epoch in `curve`.
+
+    curve: rows {epoch from 1, split "train" or "test", metric "accuracy" or "loss", value}; training values are those
+    met during the epoch, with augmentation; test values are those of the clean test images after it.
+    """
+
+    def __init__(self, network: nn.Module, config: VictimConfig, train: ImageSet, test: ImageSet, warmup: float):
+        super().__init__()
+        self.network, self.config, self.warmup = network, config, warmup
+        self.train_set, self.test_set = train, test
+        self.curve: list[dict[str, Any]] = []
+        self._sums: dict[str, Tensor] = {}
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network(network_input(pixels))
+
+    def train_dataloader(self) -> Batches:
+        draw = generator(self.train_set.images.device, self.config.seed, self.current_epoch)
+        augmentation = AUGMENTATIONS[self.config.augmentation or "none"]
+        return Batches(self.train_set, self.config.batch_size or 1, draw, augmentation)
+
+    def val_dataloader(self) -> Batches:
+        return Batches(self.test_set, TEST_BATCH)
+
+    def on_train_epoch_start(self) -> None:
+        zero = torch.zeros(3, device=self.device)  # correct, summed loss, images
+        self._sums = {"train": zero, "test": zero.clone()}
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self._seen("train", batch)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        self._seen("test", batch)
+
+    def _seen(self, split: str, batch: tuple[Tensor, Tensor]) -> Tensor:
+        pixels, labels = batch
+        logits = self(pixels)
+        loss = functional.cross_entropy(logits, labels)
+        with torch.no_grad():
+            correct = (logits.argmax(1) == labels).sum()
+            self._sums[split] += torch.stack([correct, loss.detach() * len(labels), torch.tensor(len(labels))])
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        for split, sums in self._sums.items():
+            correct, loss, count = sums.tolist()
+            for metric, value in (("accuracy", correct / count), ("loss", loss / count)):
+                row = {"epoch": self.current_epoch + 1, "split": split, "metric": metric, "value": value}
+                self.curve.append(row)
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        optimiser = torch.optim.SGD(
+            self.network.parameters(),
+            lr=config.learning_rate or 0.0,
+            momentum=0.9,
+            weight_decay=config.weight_decay or 0.0,
+        )
+        steps = (config.epochs or 1) * -(-len(self.train_set) // (config.batch_size or 1))
+        rising = self.warmup * steps
+
+        def share(step: int) -> float:
+            if step < rising:
+                return (step + 1) / (rising + 1)
+            return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["curve"] = self.curve
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.curve = checkpoint["curve"]
+
+
+class _ShowEpochs(Callback):
+    """One step of progress an epoch."""
+
+    def __init__(self, label: str):
+        self.label = label
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._context = progress(self.label, trainer.max_epochs or 0, done=trainer.current_epoch)
+        self._shown = self._context.__enter__()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, Victim)
+        rates = {split: float(sums[0] / sums[2]) for split, sums in pl_module._sums.items()}
+        self._shown.advance(train_accuracy=rates["train"], test_accuracy=rates["test"])
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if hasattr(self, "_context"):
+            self._context.__exit__(None, None, None)
+
+
+def published(data: ImageSet, perturbation: Perturbation | None, fraction: float, seed: int) -> ImageSet:
+    """The training images as published: a seeded share `fraction` of them carries the noise, the rest is clean."""
+    if perturbation is None:
+        return data
+    order = torch.randperm(len(data), generator=generator(torch.device("cpu"), seed, 1))
+    chosen = torch.zeros(len(data), dtype=torch.bool)
+    chosen[order[: round(fraction * len(data))]] = True
+    return replace(data, images=perturbation.apply(data, chosen.to(data.images.device)))
+
+
+def train(
+    config: VictimConfig,
+    data: DataPair,
+    perturbation: Perturbation | None = None,
+    *,
+    label: str = "victim",
+    folder: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Train a victim on `data.train` (with the noise, if given) and return its curve (see Victim).
+
+    config: as `resolved` returns it. folder: where a checkpoint is kept after every epoch; training goes on from one
+    that is there. Raises DataError when the noise is for other images.
+    """
+    on = device.pick(config.device)
+    seen = published(data.train, perturbation, config.protected_fraction, config.seed)
+    train_set = replace(seen, images=defend(config.defence, seen.images)).to(on)
+    test_set = replace(data.test, images=defend(config.defence, data.test.images)).to(on)
+    network = models.build(
+        config.victim,
+        channels=train_set.images.shape[1],
+        classes=len(train_set.classes),
+        side=train_set.side,
+        seed=config.seed,
+    )
+    victim = Victim(network, config, train_set, test_set, RECIPES[data.name].warmup)
+    _fit(victim, label, folder, "gpu" if on.type == "cuda" else "cpu")
+    return victim.curve
+
+
+def _fit(victim: Victim, label: str, folder: Path | None, accelerator: str) -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    callbacks: list[Callback] = [_ShowEpochs(label)]
+    resume = None
+    if folder is not None:
+        callbacks.append(
+            ModelCheckpoint(folder, Path(CHECKPOINT).stem, save_on_train_epoch_end=True, enable_version_counter=False)
+        )
+        resume = str(folder / CHECKPOINT) if (folder / CHECKPOINT).is_file() else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's advice about workers and loggers, which are left out on purpose
+        trainer = Trainer(
+            accelerator=accelerator,
+            devices=1,
+            max_epochs=victim.config.epochs,
+            gradient_clip_val=GRADIENT_CLIP,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=folder is not None,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            callbacks=callbacks,
+        )
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            trainer.fit(victim, ckpt_path=resume, weights_only=True)
+        except SystemExit as ended:  # Lightning turns Ctrl-C into exit(1) and leaves the signal switched off
+            raise KeyboardInterrupt from ended
+        finally:
+            signal.signal(signal.SIGINT, handler)
