@@ -4,11 +4,14 @@ torchvision's v2 transforms draw once for a whole batch, which would change the 
 on uint8, from a generator that is given.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 PADDING = 4  # pixels; RandomCrop(32, padding=4) of the 2021 recipe
+DEGREES = 20  # RandomRotation(20) of the 2021 recipe for CIFAR-100
 
 
 def shift(images: Tensor, generator: torch.Generator, padding: int = PADDING) -> Tensor:
@@ -30,6 +33,17 @@ def flip(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
 
+def rotate(images: Tensor, generator: torch.Generator, degrees: float = DEGREES) -> Tensor:
+    """Turn each image about its middle by up to ±degrees, nearest pixel, zeros outside: uint8 N×C×H×W."""
+    height, width = images.shape[2:]
+    draw = torch.rand(len(images), generator=generator, device=generator.device)
+    angles = (draw * 2 - 1) * math.radians(degrees)
+    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
+    turn = torch.stack([cos, -sin * height / width, zero, sin * width / height, cos, zero], 1).view(-1, 2, 3)
+    grid = functional.affine_grid(turn, list(images.shape), align_corners=False)
+    return functional.grid_sample(images.float(), grid, mode="nearest", align_corners=False).to(images.dtype)
+
+
 def none(images: Tensor, generator: torch.Generator) -> Tensor:
     """Leave the images as they are."""
     return images
@@ -40,4 +54,9 @@ def shift_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     return flip(shift(images, generator), generator)
 
 
-AUGMENTATIONS = {"none": none, "shift": shift, "shift-flip": shift_flip}
+def shift_flip_rotate(images: Tensor, generator: torch.Generator) -> Tensor:
+    """The 2021 recipe for CIFAR-100: random crop after padding, random mirror, random rotation."""
+    return rotate(shift_flip(images, generator), generator)
+
+
+AUGMENTATIONS = {"none": none, "shift": shift, "shift-flip": shift_flip, "shift-flip-rotate": shift_flip_rotate}

@@ -232,7 +232,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"workbench {arguments.command}: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print(f"\nworkbench {arguments.command}: interrupted; the same command with --resume goes on", file=sys.stderr)
+        how = "the same command" if arguments.command == "demo" else "the same command with --resume"
+        print(f"\nworkbench {arguments.command}: interrupted; {how} goes on", file=sys.stderr)
         return INTERRUPTED
 
 

@@ -91,7 +91,7 @@ class VictimConfig(DataConfig):
     batch_size: int | None = documented(None, "images a batch")
     learning_rate: float | None = documented(None, "peak learning rate (SGD, momentum 0.9)")
     weight_decay: float | None = documented(None, "weight decay")
-    augmentation: str | None = documented(None, "none, shift or shift-flip")
+    augmentation: str | None = documented(None, "none, shift, shift-flip or shift-flip-rotate")
     defence: str = documented("none", "what is done to the training images against the noise")
     protected_fraction: float = documented(1.0, "share of the training images that carry the noise, 0 to 1")
 
@@ -108,8 +108,9 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Raise ConfigError unless `value` is one of `choices`, naming the nearest one."""
     choices = list(choices)
     if value not in choices:
-        nearest = difflib.get_close_matches(value, choices, n=1, cutoff=0.0)[0]
-        raise ConfigError(f"unknown {name} {value!r}: did you mean {nearest!r}? There are {', '.join(choices)}")
+        nearest = difflib.get_close_matches(value, choices, n=1, cutoff=0.0)
+        advice = f"did you mean {nearest[0]!r}? There are {', '.join(choices)}" if nearest else "there is none"
+        raise ConfigError(f"unknown {name} {value!r}: {advice}")
 
 
 def check_range(config: Any, name: str, low: float, high: float | None = None) -> None:

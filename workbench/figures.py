@@ -38,7 +38,7 @@ def curves(rows: pd.DataFrame, chance: float) -> Figure:
     rows: the tidy table; several seeds of one line are drawn as their mean with a band from lowest to highest.
     chance: accuracy of guessing, drawn as a dotted line.
     """
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     accuracy = rows[(rows["metric"] == "accuracy") & (rows["defence"] == "none")]
     for axis, split, title in zip(
@@ -46,11 +46,19 @@ def curves(rows: pd.DataFrame, chance: float) -> Figure:
     ):
         _curves_of(axis, accuracy[accuracy["split"] == split])
         axis.axhline(chance, color="#888888", linewidth=1, linestyle=(0, (1, 3)))
-        axis.annotate("guessing", (0.99, chance), xycoords=("axes fraction", "data"), ha="right", va="bottom", size=8)
+        axis.annotate(
+            "guessing",
+            (0.99, chance),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="bottom",
+            size=8,
+            color="#555555",
+        )
         axis.set(title=f"accuracy on {title}", xlabel="epoch", ylim=(0, 1.02))
         axis.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("accuracy")
-    axes[0].legend(fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9)
     seeds = rows["seed"].nunique()
     spread = f"mean of {seeds} seeds, band: lowest to highest" if seeds > 1 else f"seed {rows['seed'].iloc[0]}"
     figure.suptitle(f"{rows['data'].iloc[0]}, victim {', '.join(rows['victim'].unique())}, {spread}", size=11)
@@ -75,12 +83,13 @@ def noise_sheet(
     is shown as mid-grey ± noise, magnified so that ±epsilon spans black to white.
     """
     kinds = list(protected)
-    figure = Figure(figsize=(1.15 * (1 + 2 * len(kinds)) + 0.6, 1.2 * len(images) + 0.7), layout="constrained")
+    figure = Figure(figsize=(1.25 * (1 + 2 * len(kinds)) + 0.6, 1.25 * len(images) + 1.0), layout="constrained")
     grid = figure.subplots(len(images), 1 + 2 * len(kinds), squeeze=False)
     magnified = 127 / max(1, epsilon)
     titles = ["original"]
     for kind in kinds:
-        titles += [f"{kind}\nnoise ×{magnified:.0f}", f"{kind}\nprotected"]
+        shown = kind.replace(", ", "\n")
+        titles += [f"{shown}\nnoise ×{magnified:.0f}", f"{shown}\nprotected"]
     for row, (label, image) in zip(grid, images.items(), strict=True):
         cells = [image]
         for kind in kinds:
@@ -125,11 +134,11 @@ def bars(summary: pd.DataFrame, chance: float) -> Figure:
     axis.plot(peak, places, "k|", markersize=16, markeredgewidth=2, linestyle="none", label="peak of all epochs")
     axis.axvline(chance, color="#888888", linewidth=1, linestyle=(0, (1, 3)))
     for place, value in zip(places, final["mean"], strict=True):
-        axis.annotate(f"{value:.2f}", (0.01, place), va="center", color="white", weight="bold", size=9)
+        axis.annotate(f"{value:.2f}", (value, place), (6, 0), textcoords="offset points", va="center", size=9)
     axis.set(
-        yticks=places, yticklabels=names, xlim=(0, 1.02), xlabel="accuracy on clean test images (dotted: guessing)"
+        yticks=places, yticklabels=names, xlim=(0, 1.08), xlabel="accuracy on clean test images (dotted: guessing)"
     )
-    axis.legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside lower right", ncols=2, fontsize=9)
     return figure
 
 
@@ -162,3 +171,27 @@ def table(summary: pd.DataFrame) -> pd.DataFrame:
 def _spread(values: Sequence[float]) -> str:
     low, mean, high = min(values), float(np.mean(values)), max(values)
     return f"{mean:.3f}" if len(values) == 1 else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def honest_sentences(summary: pd.DataFrame, chance: float) -> list[str]:
+    """What was found, in plain words with its numbers: the effect, the control, and what still learns."""
+    runs = summary.groupby(["method", "kind", "defence"], sort=False)[["peak", "final"]].mean().reset_index()
+    mean: list[dict[str, Any]] = runs.to_dict("records")  # type: ignore[assignment]
+    plain = [run for run in mean if run["defence"] == "none"]
+    clean = next(run["final"] for run in plain if run["method"] == "clean")
+    found = [
+        f"{name_of(run['method'], run['kind'])}: {run['final']:.2f} on clean test images after the last epoch, "
+        f"{run['peak']:.2f} at the best one; the clean twin ends at {clean:.2f}, guessing is {chance:.2f}."
+        for run in plain
+        if run["method"] != "clean"
+    ]
+    attacked = [run for run in mean if run["method"] not in ("clean", "random")]
+    if attacked:
+        best = max(attacked, key=lambda run: run["peak"])
+        how = "stopping at the best epoch" if best["defence"] == "none" else f"{best['defence']} before training"
+        verdict = "This data can still be learnt from" if best["peak"] > clean / 2 else "None of the learners got far"
+        found.append(
+            f"{verdict}: the most that any learner tried here got out of protected images is {best['peak']:.2f} "
+            f"({name_of(best['method'], best['kind'])}, {how}). Others may get more."
+        )
+    return found

@@ -16,7 +16,7 @@ from workbench import photo_digits
 from workbench.config import ConfigError, DataConfig, DataError, check_choice
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
-FORMATS = ["PNG", "JPEG", "MPO", "WEBP", "BMP", "PPM", "TIFF"]
+FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF"]  # Pillow's readers; that of JPEG reads MPO too
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "svhn": "SVHN"}
 TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
 
@@ -226,11 +226,15 @@ def read_image(file: Path) -> np.ndarray:
     """Decode one 8-bit grey or colour image, upright: uint8 H×W×C. Raises DataError that names the file."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata: a picture that decodes is good enough
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as opened:
+                deep = ";16" in str(opened.tile)  # Pillow would cut 16-bit colour down to 8 without a word
                 upright = ImageOps.exif_transpose(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{file} cannot be read as an image ({_first_line(error)}): mend or remove it") from error
+    if deep:
+        raise DataError(f"{file} has 16 bits a value: save it as 8-bit RGB or grey first")
     if upright.mode == "L":
         return np.asarray(upright)[:, :, None]
     if upright.mode == "P" and "transparency" not in upright.info:

@@ -43,7 +43,7 @@ def run(notebook: Path, out: Path, values: Mapping[str, str], *, resume: bool = 
             print(f"{out} holds this run already, complete: nothing to do", flush=True)
             return
         if "out" in declared:
-            wanted["out"] = str(out.resolve())
+            wanted["out"] = str(out)
         with opened.stage("notebook"):
             _execute(notebook, out / OUTPUT, wanted)
         opened.note(stages=stage_seconds(out))
@@ -114,7 +114,8 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any]) -> None:
                 log_output=False,
                 stdout_file=sys.stdout,
                 stderr_file=sys.stderr,
-                cwd=Path.cwd(),
+                kernel_manager_class=_local_kernels(),
+                extra_arguments=["--IPKernelApp.log_level=50"],
             )
     except PapermillExecutionError as error:
         if error.ename == "KeyboardInterrupt":
@@ -126,6 +127,14 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any]) -> None:
     code = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
     if any(cell.execution_count is None for cell in code if cell.source.strip()):
         raise DataError(f"{notebook.name}: not every cell was run (see {output})")
+
+
+def _local_kernels() -> type:
+    """Kernels that talk over files of this machine (IPC): no ports to clash or to listen on."""
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import Unicode
+
+    return type("LocalKernelManager", (AsyncKernelManager,), {"transport": Unicode("ipc")})
 
 
 @contextmanager

@@ -54,9 +54,11 @@ def measure(originals: Tensor, copies: Tensor) -> list[Quality]:
 def _ssim(originals: Tensor, copies: Tensor) -> Tensor:
     if min(originals.shape[2:]) < SSIM_WINDOW:
         return torch.full((len(originals),), math.nan)
-    scores = structural_similarity_index_measure(copies, originals, data_range=255.0, reduction="none")
-    assert isinstance(scores, Tensor)
-    return scores.reshape(-1)
+    _, scores = structural_similarity_index_measure(
+        copies, originals, data_range=255.0, reduction="none", return_full_image=True
+    )
+    edge = SSIM_WINDOW // 2  # like Wang et al. and scikit-image, only where the window lies within the image
+    return scores[..., edge:-edge, edge:-edge].mean((1, 2, 3))
 
 
 def linear_separability(delta: Tensor, labels: Tensor, steps: int = 100) -> float:

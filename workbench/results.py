@@ -38,7 +38,7 @@ def table(identity: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> pd
 def write(rows: pd.DataFrame, folder: Path) -> Path:
     """Write folder/results.csv, atomically."""
     path = folder / FILE_NAME
-    write_atomically(path, rows.to_csv(index=False))
+    write_atomically(path, rows.to_csv(index=False, na_rep="nan"))
     return path
 
 
@@ -46,9 +46,10 @@ def read(folder: Path) -> pd.DataFrame:
     """Read folder/results.csv. Raises DataError when it is missing or not a table of this program."""
     path = folder / FILE_NAME
     try:
-        rows = pd.read_csv(path, keep_default_na=False)
+        rows = pd.read_csv(path, keep_default_na=False, na_values={"value": ["nan"]}, float_precision="round_trip")
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): give the folder of a complete run") from error
+        line = str(error).splitlines()[0]
+        raise DataError(f"{path} cannot be read ({line}): give the folder of a complete run") from error
     if tuple(rows.columns) != COLUMNS:
         raise DataError(f"{path} has other columns than {', '.join(COLUMNS)}: it is not a table of this program")
     return rows
@@ -56,7 +57,7 @@ def read(folder: Path) -> pd.DataFrame:
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Peak and final accuracy on clean test images, and final accuracy on the training images: one row a run."""
-    accuracy = rows[rows["metric"] == "accuracy"].sort_values("epoch")
+    accuracy = rows[rows["metric"] == "accuracy"].sort_values("epoch", kind="stable")
     runs = accuracy.groupby(list(IDENTITY), sort=False)
     test = accuracy[accuracy["split"] == "test"].groupby(list(IDENTITY), sort=False)["value"]
     train = accuracy[accuracy["split"] == "train"].groupby(list(IDENTITY), sort=False)["value"]

@@ -88,13 +88,16 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never half of it."""
+    """Write a text file so that a reader sees the old or the new one, never half of it. DataError when it cannot be."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror}): make room or give another --out") from error
 
 
 def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume: bool) -> None:
@@ -144,9 +147,10 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if {"command", "state", "key", "config", "seconds"} <= set(record):
+        dicts = isinstance(record["config"], dict) and isinstance(record["seconds"], dict)
+        if dicts and {"command", "state", "key"} <= set(record):
             return dict(record)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         pass
     raise DataError(f"{path} is not a run's record: give --out another folder")
 

@@ -70,7 +70,8 @@ def train_victim(
             return results.read(out)
         run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
         method, kind = (found.method, found.kind) if found else ("clean", "none")
-        label = f"victim on {method}{f' {kind}' if found else ''} images, epoch"
+        label = f"victim, {method}{f' {kind}' if found else ''} images"
+        label += ", epoch" if config.defence == "none" else f", {config.defence}, epoch"
         with run.stage("train"):
             curve = victim.train(config, data, found, label=label, folder=out)
         rows = results.table(

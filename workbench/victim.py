@@ -44,7 +44,7 @@ class Recipe:
 
 
 RECIPES = {
-    "photo-digits": Recipe(8, 64, 0.1, 5e-4, "shift", 0.2),
+    "photo-digits": Recipe(5, 64, 0.1, 5e-4, "shift", 0.2),
     "folder": Recipe(12, 64, 0.1, 5e-4, "shift-flip", 0.2),
     # The 2021 settings (configs/*.yaml of the authors' code).
     "cifar10": Recipe(60, 128, 0.1, 5e-4, "shift-flip", 0.0),

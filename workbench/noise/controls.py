@@ -11,7 +11,7 @@ from workbench.batches import Batches, generator
 from workbench.budget import PerturbationBudget
 from workbench.config import NoiseConfig
 from workbench.images import ImageSet
-from workbench.noise.error_minimising import CLASSWISE_SHARE, Order, noisy_error, start, sweep
+from workbench.noise.error_minimising import Order, noisy_error, start, sweep, swept
 from workbench.noise.rounds import Rounds
 from workbench.noise.surrogate import Surrogate
 
@@ -32,10 +32,10 @@ def search_maximising(
     """
     budget, surrogate = PerturbationBudget(config.epsilon), Surrogate(fabric, config, data)
     delta = start(data, config.kind)
-    swept = data.limited(round(CLASSWISE_SHARE * len(data))) if config.kind == "classwise" else data
+    part = swept(data, config.kind)
     epochs = config.train_steps or 0
     rounds = Rounds(replace(config, rounds=epochs + (config.rounds or 1)), surrogate, {"delta": delta}, folder)
-    order = Order(swept, config)
+    order = Order(part, config)
     for number in rounds:
         if number < epochs:
             draw = generator(data.images.device, config.seed, number, 5)
@@ -47,7 +47,7 @@ def search_maximising(
             rounds.end(wrong / len(data))
         else:
             batches = order.epoch(number)
-            rounds.image_passes += sweep(surrogate, budget, delta, swept, batches, config, direction=-1)
-            error = noisy_error(surrogate, delta, swept, batches, config.kind)
+            rounds.image_passes += sweep(surrogate, budget, delta, part, batches, config, direction=-1)
+            error = noisy_error(surrogate, delta, part, batches, config.kind)
             rounds.end(error, finished=error >= (config.stop_error or 1.0))
     return delta, rounds

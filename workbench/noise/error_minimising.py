@@ -28,17 +28,17 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
     """Return δ, float32 K×C×H×W or N×C×H×W within ±ε, and the rounds it took. data: on the fabric's device."""
     budget, surrogate = PerturbationBudget(config.epsilon), Surrogate(fabric, config, data)
     delta = start(data, config.kind)
-    swept = data.limited(round(CLASSWISE_SHARE * len(data))) if config.kind == "classwise" else data
+    part = swept(data, config.kind)
     rounds = Rounds(config, surrogate, {"delta": delta}, folder)
-    training, sweeping = Order(data, config), Order(swept, config)
+    training, sweeping = Order(data, config), Order(part, config)
     for number in rounds:
         for step in range(config.train_steps or 0):
             batch = training.batch(number * (config.train_steps or 0) + step)
             labels = data.labels[batch]
             surrogate.train_step(data.images[batch] + delta[rows(config.kind, labels, batch)], labels)
             rounds.image_passes += len(batch)
-        rounds.image_passes += sweep(surrogate, budget, delta, swept, sweeping.epoch(number), config)
-        error = noisy_error(surrogate, delta, swept, sweeping.epoch(number), config.kind)
+        rounds.image_passes += sweep(surrogate, budget, delta, part, sweeping.epoch(number), config)
+        error = noisy_error(surrogate, delta, part, sweeping.epoch(number), config.kind)
         rounds.end(error, finished=error <= (config.stop_error or 0.0))
     return delta, rounds
 
@@ -47,6 +47,11 @@ def start(data: ImageSet, kind: str) -> Tensor:
     """δ = 0: float32, one row a class or one an image, on the images' device."""
     count = len(data.classes) if kind == "classwise" else len(data)
     return torch.zeros((count, *data.images.shape[1:]), device=data.images.device)
+
+
+def swept(data: ImageSet, kind: str) -> ImageSet:
+    """The images whose noise is searched: all of them, or (class-wise) a stratified fifth, one a class at least."""
+    return data.limited(max(len(data.classes), round(CLASSWISE_SHARE * len(data)))) if kind == "classwise" else data
 
 
 def rows(kind: str, labels: Tensor, index: Tensor) -> Tensor:

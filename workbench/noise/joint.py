@@ -3,7 +3,9 @@
 The paper alternates between the surrogate and the noise, but both minimise the same loss, so one backward pass gives
 both gradients: every batch takes an SGD step of the surrogate and a sign step of the noise. Class-wise noise is one δ_y
 a class. Sample-wise noise is δ_i = clip(δ_y + r_i): a part shared by the class, which wins the race against the real
-features early, and a part of the image's own. With `shared_step` 0 there is no shared part.
+features early, and a part of the image's own. With `shared_step` 0 there is no shared part. The sign steps shrink linearly to
+zero: with a constant step the noise jitters once the loss is small, and the victim learns more (measured on photo-digits,
+one seed: 0.32 instead of 0.13).
 """
 
 from pathlib import Path
@@ -31,16 +33,18 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
     for number in rounds:
         wrong = 0
         draw = generator(device, config.seed, number, 3)
-        for batch in torch.randperm(len(data), generator=draw, device=device).split(config.batch_size or 1):
+        order = torch.randperm(len(data), generator=draw, device=device).split(config.batch_size or 1)
+        for turn, batch in enumerate(order):
+            left = 1 - (number + turn / len(order)) / (config.rounds or 1)
             labels = data.labels[batch]
             delta = shared[labels] if classwise else budget.project(shared[labels] + own[batch])
             delta.requires_grad_()
             pixels = (data.images[batch] + delta).clamp(0, PIXEL_MAX)
             logits = surrogate.train_step(pixels, labels)
             assert delta.grad is not None
-            shared.copy_(budget.step(shared, by_class(delta.grad, labels, len(shared)), shared_step))
+            shared.copy_(budget.step(shared, by_class(delta.grad, labels, len(shared)), left * shared_step))
             if not classwise:
-                moved = delta.detach() - (config.step or 0.0) * delta.grad.sign()
+                moved = delta.detach() - left * (config.step or 0.0) * delta.grad.sign()
                 own[batch] = budget.project(moved) - shared[labels]
             wrong += int((logits.argmax(1) != labels).sum())
             rounds.image_passes += len(batch)

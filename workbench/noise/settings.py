@@ -19,9 +19,9 @@ EM = {
 EM_STEP = 0.1  # of ε
 MAXIMISING_STOP = {"samplewise": 0.9, "classwise": 0.8}
 JOINT = {
-    "classwise": {"batch_size": 128, "rounds": 5, "step": 1 / 8, "shared_step": 0.0},
-    "samplewise": {"batch_size": 128, "rounds": 6, "step": 1 / 4, "shared_step": 1 / 16},
-}  # the steps as shares of ε
+    "classwise": {"batch_size": 128, "rounds": 5, "step": 1 / 4, "shared_step": 0.0},
+    "samplewise": {"batch_size": 128, "rounds": 6, "step": 1 / 4, "shared_step": 1 / 4},
+}  # the steps as shares of ε, before they shrink
 
 
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:

@@ -14,6 +14,7 @@ from workbench.config import NoiseConfig
 from workbench.images import ImageSet
 
 MOMENTUM, WEIGHT_DECAY, GRADIENT_CLIP = 0.9, 5e-4, 5.0
+SEED_APART = 1_000_003  # a victim of the same seed must not start from the surrogate's very weights
 
 
 class Surrogate:
@@ -29,7 +30,7 @@ class Surrogate:
             channels=data.images.shape[1],
             classes=len(data.classes),
             side=data.side,
-            seed=config.seed,
+            seed=config.seed + SEED_APART,
         )
         optimiser = torch.optim.SGD(
             network.parameters(), lr=config.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY

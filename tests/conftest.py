@@ -1,0 +1,52 @@
+"""Small data that several tests share."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from workbench import images
+from workbench.config import DataConfig
+from workbench.images import DataPair, ImageSet
+
+torch.set_num_threads(1)  # the tests' shapes are tiny: threads would only wait for each other
+
+
+def _patterned(count: int, seed: int = 0, side: int = 12, channels: int = 3) -> ImageSet:
+    classes = ("ant", "bee", "cat")
+    labels = torch.arange(count) % len(classes)
+    patterns = _integers(60, 196, (len(classes), channels, side, side), seed=99)
+    change = _integers(-70, 71, (count, channels, side, side), seed)
+    pixels = (patterns[labels] + change).clamp(0, 255).to(torch.uint8)
+    return ImageSet(pixels, labels, classes, tuple(f"{classes[k]}/{i:04d}.png" for i, k in enumerate(labels.tolist())))
+
+
+def _integers(low: int, high: int, shape: tuple[int, ...], seed: int) -> Tensor:
+    return torch.randint(low, high, shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="session")
+def patterned() -> Callable[..., ImageSet]:
+    """Makes (count, seed=0, side=12, channels=3) images of three classes in turn: the pattern of the class, the same
+    for every seed, under random noise. Some pixels lie at 0 and at 255.
+    """
+    return _patterned
+
+
+@pytest.fixture(scope="session")
+def tiny() -> DataPair:
+    """48 training and 24 test images of 12×12 pixels in three classes; called photo-digits, so that it has a recipe."""
+    return DataPair("photo-digits", _patterned(48, seed=1), _patterned(24, seed=2))
+
+
+@pytest.fixture(scope="session")
+def digits() -> DataPair:
+    """600 training and 200 test images of photo-digits."""
+    return images.load(DataConfig(data="photo-digits:600", limit_test=200))
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests print no progress."""
+    monkeypatch.setenv("WORKBENCH_PROGRESS", "off")

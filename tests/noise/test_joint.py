@@ -1,0 +1,103 @@
+"""`em-joint` against a naive second writing: one backward pass moves the network and the noise."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+from torch.nn import functional
+
+from workbench import models
+from workbench.batches import generator
+from workbench.config import NoiseConfig
+from workbench.noise import within_class_similarity
+from workbench.noise.joint import search
+from workbench.noise.surrogate import SEED_APART
+
+CONFIG = NoiseConfig(
+    method="em-joint",
+    surrogate="convnet-w4",
+    batch_size=10,
+    step=2.0,
+    shared_step=1.5,
+    rounds=3,
+    learning_rate=0.05,
+    device="cpu",
+)
+
+
+def naive(config, data):
+    """Image by image: δ of each is clip(shared + own); both parts step against the sign of the loss's gradient."""
+    net = models.build(config.surrogate, channels=3, classes=3, side=data.side, seed=config.seed + SEED_APART).double()
+    optimiser = torch.optim.SGD(net.parameters(), lr=config.learning_rate, momentum=0.9, weight_decay=5e-4)
+    images, labels = data.images.float(), data.labels
+    shared = torch.zeros(3, *images.shape[1:])
+    own = torch.zeros_like(images)
+    passes = 0
+    for number in range(config.rounds):
+        order = torch.randperm(len(data), generator=generator(torch.device("cpu"), config.seed, number, 3))
+        for batch in order.split(config.batch_size):
+            passes += len(batch)
+            net.train()
+            deltas = [(shared[labels[i]] + own[i]).clamp(-8, 8).requires_grad_() for i in batch]
+            pixels = torch.stack(
+                [torch.clamp(images[i] + delta, 0, 255) for i, delta in zip(batch, deltas, strict=True)]
+            )
+            optimiser.zero_grad()
+            functional.cross_entropy(net(pixels.double()).float(), labels[batch]).backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            optimiser.step()
+            for label in labels[batch].unique():
+                summed = sum(d.grad for i, d in zip(batch, deltas, strict=True) if labels[i] == label)
+                size = config.step if config.kind == "classwise" else config.shared_step
+                shared[label] = torch.clamp(shared[label] - size * summed.sign(), -8, 8)
+            if config.kind == "samplewise":
+                for i, delta in zip(batch, deltas, strict=True):
+                    moved = torch.clamp(delta.detach() - config.step * delta.grad.sign(), -8, 8)
+                    own[i] = moved - shared[labels[i]]
+    if config.kind == "classwise":
+        return shared, passes
+    return torch.stack([torch.clamp(shared[labels[i]] + own[i], -8, 8) for i in range(len(data))]), passes
+
+
+@pytest.mark.parametrize(("kind", "shared"), [("classwise", 0.0), ("samplewise", 1.5), ("samplewise", 0.0)])
+def test_search_equals_the_naive_one(patterned, kind, shared):
+    data = patterned(44)
+    data.images[:, :, ::3] = 0  # at the edge of the pixel box
+    config = replace(CONFIG, kind=kind, shared_step=shared)
+    expected, passes = naive(config, data)
+    found, record = search(data, config, Fabric(accelerator="cpu", devices=1, precision="64-true"), None)
+    assert expected.abs().max() == pytest.approx(8, abs=3)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    assert record.image_passes == passes == 3 * 44
+
+
+def test_the_noise_lowers_the_surrogates_error_below_that_of_clean_images(patterned):
+    data = patterned(90)
+    shuffled = replace(data, labels=data.labels[torch.randperm(90, generator=torch.Generator().manual_seed(0))])
+    fabric = Fabric(accelerator="cpu", devices=1)
+    errors = {
+        epsilon: search(shuffled, replace(CONFIG, kind="classwise", epsilon=epsilon, rounds=12), fabric, None)[1].error
+        for epsilon in (0, 16)
+    }
+    assert errors[16] < 0.1 < 0.3 < errors[0]
+
+
+def test_the_shared_part_makes_the_noise_of_a_class_alike(patterned):
+    data, fabric = patterned(60), Fabric(accelerator="cpu", devices=1)
+    alike = {
+        step: within_class_similarity(
+            search(data, replace(CONFIG, shared_step=step), fabric, None)[0].round().to(torch.int8), data.labels
+        )
+        for step in (0.0, 2.0)
+    }
+    assert alike[0.0] < alike[2.0]
+
+
+def test_within_class_similarity_is_one_for_one_noise_a_class():
+    labels = torch.arange(40) % 4
+    one_a_class = torch.randint(-8, 9, (4, 3, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.int8)
+    one_an_image = torch.randint(-8, 9, (40, 3, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.int8)
+    assert within_class_similarity(one_a_class[labels], labels) == pytest.approx(1)
+    assert within_class_similarity(one_an_image, labels) < 0.2
+    assert within_class_similarity(torch.zeros(40, 3, 8, 8, dtype=torch.int8), labels) == 0

@@ -1,0 +1,112 @@
+"""Architectures: N×K logits from pixel values, the stem for small images, and weights that only the seed decides."""
+
+import pytest
+import torch
+from torch import nn
+
+from workbench import models
+from workbench.config import ConfigError
+
+# the side of the last convolution's output for an image of 32 pixels, and of the first one's for one of 96
+SIDES = {
+    "resnet18": (4, 48),
+    "resnet50": (4, 48),
+    "densenet121": (4, 48),
+    "mobilenet_v2": (4, 48),
+    "vgg11": (2, 96),
+    "resnet9-w4": (4, 96),
+    "convnet-w4": (8, 96),
+}
+
+
+def build(name, *, channels=3, classes=7, side=32, seed=0):
+    return models.build(name, channels=channels, classes=classes, side=side, seed=seed).eval()
+
+
+def convolved(network, side, channels=3) -> list[int]:
+    """The sides of what the convolutions put out, in order."""
+    sides = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda _module, _given, output: sides.append(output.shape[-1]))
+    with torch.no_grad():
+        network(torch.zeros(1, channels, side, side))
+    return sides
+
+
+def weights(network) -> torch.Tensor:
+    return torch.cat([value.flatten() for value in network.parameters()])
+
+
+def test_every_architecture_is_tested():
+    assert {name.partition("-")[0] for name in SIDES} == {*models.FIXED, *models.BY_WIDTH}
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_logits_are_images_by_classes_and_depend_on_the_image(name):
+    pixels = torch.randint(0, 256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(0)).float()
+    with torch.no_grad():
+        logits = build(name)(pixels)
+    assert logits.shape == (2, 7)
+    assert logits.isfinite().all()
+    assert not torch.equal(logits[0], logits[1])
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_small_images_are_not_reduced_early(name):
+    last, first_of_large = SIDES[name]
+    sides = convolved(build(name), 32)
+    assert sides[0] == 32
+    assert sides[-1] == last
+    if name != "vgg11":  # VGG pools after its first convolution by design
+        assert sides[1] == 32
+    assert convolved(build(name, side=96), 96)[0] == first_of_large
+
+
+@pytest.mark.parametrize(("name", "side"), [*((name, 32) for name in SIDES), ("resnet18", 96), ("densenet121", 96)])
+def test_grey_images_are_taken(name, side):
+    with torch.no_grad():
+        assert build(name, channels=1, side=side)(torch.zeros(2, 1, side, side)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "resnet9-w4", "convnet-w4"])
+def test_weights_depend_on_the_seed_alone(name):
+    torch.manual_seed(1)
+    first = weights(build(name))
+    torch.manual_seed(2)
+    assert torch.equal(first, weights(build(name)))
+    assert not torch.equal(first, weights(build(name, seed=1)))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnet-w4"])
+def test_building_leaves_the_global_stream_alone(name):
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    torch.manual_seed(5)
+    build(name)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_pixels_are_divided_by_255_and_nothing_else():
+    network = build("convnet-w4")
+    pixels = torch.rand(2, 3, 32, 32) * 255
+    torch.testing.assert_close(network(pixels), network[1](pixels / 255))
+
+
+def test_width_is_the_number_of_first_filters():
+    for name, count in (("resnet9-w4", 4), ("resnet9-w12", 12), ("convnet-w5", 5)):
+        assert next(m for m in build(name).modules() if isinstance(m, nn.Conv2d)).out_channels == count
+
+
+def test_resnet18_for_cifar_has_the_known_number_of_parameters():
+    assert len(weights(build("resnet18", classes=10))) == 11_173_962
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("resnet-18", "resnet18"), ("resnet", "resnet"), ("convnet-w", "convnet-w16"), ("convnet-w0", "convnet-w"),
+     ("densenet", "densenet121"), ("ResNet50", "resnet50"), ("vgg11-w4", "vgg11")],
+)  # fmt: skip
+def test_an_unknown_name_is_refused_with_the_nearest(name, nearest):
+    with pytest.raises(ConfigError, match=f"did you mean '{nearest}"):
+        build(name)

@@ -1,0 +1,106 @@
+"""Quality: equal to scikit-image and to NumPy, and exact for equal images."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from workbench.quality import linear_separability, measure
+
+
+def pictures(count=4, channels=3, height=20, width=27, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    coarse = torch.randint(0, 256, (count, channels, height // 4 + 1, width // 4 + 1), generator=draw).float()
+    smooth = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    return (smooth + torch.randint(-20, 21, smooth.shape, generator=draw)).clamp(0, 255).to(torch.uint8)
+
+
+def changed(images, epsilon, seed=1):
+    delta = torch.randint(-epsilon, epsilon + 1, images.shape, generator=torch.Generator().manual_seed(seed))
+    return (images + delta).clamp(0, 255).to(torch.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("epsilon", [1, 8, 60])
+def test_psnr_and_ssim_equal_scikit_images(channels, epsilon):
+    originals = pictures(channels=channels)
+    copies = changed(originals, epsilon)
+    for found, original, copy in zip(measure(originals, copies), originals.numpy(), copies.numpy(), strict=True):
+        assert found.psnr == pytest.approx(peak_signal_noise_ratio(original, copy, data_range=255), abs=1e-3)
+        ssim = structural_similarity(
+            original,
+            copy,
+            channel_axis=0,
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        assert found.ssim == pytest.approx(ssim, abs=1e-5)
+
+
+def test_distances_and_shares_equal_numpys():
+    originals = pictures()
+    copies = changed(originals, 8)
+    for found, original, copy in zip(measure(originals, copies), originals.numpy(), copies.numpy(), strict=True):
+        change = copy.astype(int) - original.astype(int)
+        assert found.linf == np.abs(change).max()
+        assert found.l2 == pytest.approx(np.linalg.norm(change))
+        assert found.changed == pytest.approx((change != 0).mean())
+        assert found.negative == pytest.approx((change < 0).mean())
+
+
+def test_equal_images_have_infinite_psnr_and_ssim_one():
+    found = measure(pictures(), pictures())[0]
+    assert (found.linf, found.l2, found.changed, found.negative, found.psnr) == (0, 0, 0, 0, math.inf)
+    assert found.ssim == pytest.approx(1)
+
+
+def test_the_largest_change_there_can_be_is_measured():
+    """255 fits neither int8 nor a difference of uint8."""
+    black = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    white = torch.full_like(black, 255)
+    for found in (*measure(black, white), *measure(white, black)):
+        assert (found.linf, found.psnr, found.changed) == (255, 0, 1)
+    assert measure(white, black)[0].negative == 1
+    assert measure(black, white)[0].negative == 0
+
+
+def test_each_image_is_measured_by_itself():
+    originals = pictures()
+    copies = originals.clone()
+    copies[2] = changed(originals, 8)[2]
+    found = measure(originals, copies)
+    assert [quality.linf > 0 for quality in found] == [False, False, True, False]
+    alone = measure(originals[2:3], copies[2:3])[0]
+    assert found[2].ssim == pytest.approx(alone.ssim, abs=1e-5)
+    assert found[2].ssim < 0.999
+
+
+def test_an_image_of_the_windows_size_has_an_ssim():
+    small = pictures(height=11, width=11)
+    assert 0.5 < measure(small, changed(small, 8))[0].ssim < 1
+
+
+def test_images_smaller_than_the_window_have_no_ssim():
+    small = pictures(height=10, width=30)
+    assert math.isnan(measure(small, changed(small, 8))[0].ssim)
+    assert measure(small, changed(small, 8))[0].psnr > 25
+
+
+def test_tensors_that_do_not_match_are_refused():
+    for copies in (pictures(count=3), pictures(channels=1), pictures().float()):
+        with pytest.raises(ValueError, match="one shape"):
+            measure(pictures(), copies)
+
+
+def test_noise_that_follows_the_class_is_linearly_separable_and_other_noise_is_not():
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.arange(2000) % 4
+    classwise = torch.randint(-8, 9, (4, 3, 4, 4), generator=draw).to(torch.int8)[labels]
+    unrelated = torch.randint(-8, 9, (2000, 3, 4, 4), generator=draw).to(torch.int8)
+    assert linear_separability(classwise, labels) == 1
+    assert linear_separability(unrelated, labels) < 0.5
+    assert linear_separability(torch.zeros_like(unrelated), labels) == pytest.approx(0.25)

@@ -1,0 +1,303 @@
+"""The victim: what it is shown and tested on, what it learns, and that a run repeats and resumes bit for bit."""
+
+import math
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from workbench import noise, progress, victim
+from workbench.augment import AUGMENTATIONS
+from workbench.budget import PerturbationBudget
+from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
+from workbench.images import DataPair
+from workbench.noise.perturbation import Perturbation
+
+CONFIG = VictimConfig(
+    victim="convnet-w4",
+    epochs=3,
+    batch_size=16,
+    learning_rate=0.05,
+    weight_decay=5e-4,
+    augmentation="none",
+    device="cpu",
+)
+
+
+def drawn(data, kind="samplewise", epsilon=8, seed=0) -> Perturbation:
+    """Random noise for the data."""
+    count = len(data.classes) if kind == "classwise" else len(data)
+    budget = PerturbationBudget(epsilon)
+    delta = budget.random_start((count, *data.images.shape[1:]), torch.Generator().manual_seed(seed))
+    return Perturbation(budget.round(delta), kind, epsilon, "random", data.fingerprint())
+
+
+def values(curve, split, metric="accuracy") -> list[float]:
+    return [row["value"] for row in curve if (row["split"], row["metric"]) == (split, metric)]
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[torch.Tensor]:
+    """The batches that the training sees, as they come out of the augmentation."""
+    batches = []
+
+    def spy(pixels, draw):
+        batches.append(pixels.clone())
+        return pixels
+
+    monkeypatch.setitem(AUGMENTATIONS, "none", spy)
+    return batches
+
+
+def blank(data):
+    return replace(data, images=torch.full_like(data.images, 128))
+
+
+def test_a_victim_learns_clean_images(tiny):
+    curve = victim.train(replace(CONFIG, epochs=8), tiny)
+    assert values(curve, "train")[-1] > 0.9
+    assert values(curve, "test")[-1] > 0.8
+    assert values(curve, "test", "loss")[-1] < values(curve, "test", "loss")[0]
+
+
+def test_the_curve_has_a_row_for_every_epoch_split_and_metric(tiny):
+    curve = victim.train(CONFIG, tiny)
+    found = [(row["epoch"], row["split"], row["metric"]) for row in curve]
+    expected = {(e, s, m) for e in (1, 2, 3) for s in ("train", "test") for m in ("accuracy", "loss")}
+    assert set(found) == expected
+    assert len(found) == len(expected)
+    for row in curve:
+        assert math.isfinite(row["value"])
+        assert row["metric"] == "loss" or 0 <= row["value"] <= 1
+
+
+def test_noise_reaches_the_training_images_and_never_the_test_images(tiny):
+    """All images are one grey, so the noise is all there is to learn; on clean images it cannot help."""
+    data = DataPair("photo-digits", blank(tiny.train), blank(tiny.test))
+    curve = victim.train(replace(CONFIG, epochs=6), data, drawn(data.train, "classwise", 60))
+    assert values(curve, "train")[-1] == 1
+    assert values(curve, "test") == pytest.approx([1 / 3] * 6)
+
+
+def test_the_test_rows_are_those_of_the_clean_test_images(tiny, monkeypatch):
+    """Measured again, with the network of the last epoch, image by image."""
+    networks = []
+    build = victim.models.build
+    monkeypatch.setattr(victim.models, "build", lambda *a, **k: networks.append(build(*a, **k)) or networks[-1])
+    curve = victim.train(CONFIG, tiny, drawn(tiny.train, epsilon=60))
+    network = networks[0].eval()
+    with torch.no_grad():
+        logits = torch.cat([network(image[None].float()) for image in tiny.test.images])
+    assert values(curve, "test")[-1] == pytest.approx(float((logits.argmax(1) == tiny.test.labels).float().mean()))
+    loss = float(torch.nn.functional.cross_entropy(logits, tiny.test.labels))
+    assert values(curve, "test", "loss")[-1] == pytest.approx(loss, rel=1e-3)
+
+
+def test_every_epoch_shows_every_published_image_once_in_an_order_of_its_own(tiny, shown):
+    made = drawn(tiny.train)
+    published = [image.numpy().tobytes() for image in made.apply(tiny.train)]
+    assert len(set(published)) == 48
+    victim.train(CONFIG, tiny, made)
+    assert len(shown) == 3 * 3
+    orders = []
+    for epoch in range(3):
+        images = torch.cat(shown[3 * epoch : 3 * epoch + 3])
+        orders.append([published.index(image.numpy().tobytes()) for image in images])
+        assert sorted(orders[-1]) == list(range(48))
+        assert orders[-1] != sorted(orders[-1])
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_images_go_to_the_network_with_their_own_labels(tiny, monkeypatch):
+    published = {image.numpy().tobytes(): int(label) for image, label in zip(*_set(tiny.train), strict=True)}
+    found = []
+    step = victim.Victim.training_step
+
+    def spy(self, batch):
+        found.extend((image.numpy().tobytes(), int(label)) for image, label in zip(*batch, strict=True))
+        return step(self, batch)
+
+    monkeypatch.setattr(victim.Victim, "training_step", spy)
+    victim.train(replace(CONFIG, epochs=1), tiny)
+    assert len(found) == 48
+    assert all(published[image] == label for image, label in found)
+
+
+def _set(data):
+    return data.images, data.labels
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
+def test_a_seeded_share_of_the_images_carries_the_noise(tiny, fraction):
+    data, made = tiny.train, drawn(tiny.train)
+    first, again, other = (victim.published(data, made, fraction, seed).images for seed in (0, 0, 1))
+    changed = (first != data.images).flatten(1).any(1)
+    assert int(changed.sum()) == fraction * 48
+    assert torch.equal(first, again)
+    assert torch.equal(first, other) == (fraction in (0, 1))
+    assert torch.equal(first[changed], made.apply(data)[changed])
+
+
+def test_no_noise_is_the_clean_twin(tiny):
+    assert torch.equal(victim.published(tiny.train, None, 1.0, 0).images, tiny.train.images)
+    zero = replace(drawn(tiny.train), delta=torch.zeros(48, 3, 12, 12, dtype=torch.int8))
+    assert victim.train(CONFIG, tiny, zero) == victim.train(CONFIG, tiny)
+
+
+def test_a_defence_is_applied_to_training_and_test_images(tiny, shown):
+    colour = torch.arange(3)[None, :, None, None]
+    images = [
+        ((128 + 40 * (colour == data.labels[:, None, None, None])).expand(-1, -1, 12, 12))
+        for data in (tiny.train, tiny.test)
+    ]
+    train, test = (
+        replace(data, images=pixels.to(torch.uint8))
+        for data, pixels in zip((tiny.train, tiny.test), images, strict=True)
+    )
+    data = DataPair("photo-digits", train, test)
+    victim.train(replace(CONFIG, defence="grayscale"), data)
+    assert all(torch.equal(batch[:, 0], batch[:, 1]) for batch in shown)
+
+
+def test_the_augmentation_of_the_configuration_is_used(tiny, monkeypatch):
+    plain = victim.train(CONFIG, tiny)
+    for name in ("shift", "shift-flip", "shift-flip-rotate"):
+        assert victim.train(replace(CONFIG, augmentation=name), tiny) != plain
+    monkeypatch.setitem(AUGMENTATIONS, "shift", lambda pixels, draw: torch.zeros_like(pixels))
+    curve = victim.train(replace(CONFIG, augmentation="shift"), tiny)
+    assert values(curve, "train", "loss")[-1] > 0.9  # there is nothing to see
+
+
+def test_the_same_configuration_gives_the_same_curve_and_another_seed_another(tiny):
+    config = replace(CONFIG, augmentation="shift-flip")
+    first = victim.train(config, tiny)
+    torch.manual_seed(12345)  # nothing may hang on the global stream
+    assert victim.train(config, tiny) == first
+    assert values(victim.train(replace(config, seed=1), tiny), "train", "loss") != values(first, "train", "loss")
+
+
+def test_the_seed_reaches_the_weights(tiny):
+    """In one batch of all images the order means nothing, so only the weights can make the difference."""
+    whole = replace(CONFIG, batch_size=48, epochs=1)
+    first, other = (values(victim.train(replace(whole, seed=seed), tiny), "train", "loss")[0] for seed in (0, 1))
+    assert abs(first - other) > 1e-3
+
+
+@pytest.fixture
+def epochs_seen(monkeypatch):
+    """What is shown after each epoch; `stop` raises Ctrl-C in the epoch of this number."""
+
+    class Seen(list):
+        stop = 0
+
+    seen, advance = Seen(), progress.Progress.advance
+
+    def spy(self, **numbers):
+        if len(seen) + 1 == seen.stop:
+            raise KeyboardInterrupt
+        advance(self, **numbers)
+        seen.append(numbers)
+
+    monkeypatch.setattr(progress.Progress, "advance", spy)
+    return seen
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_training_goes_on_after_an_interruption(tiny, tmp_path, epochs_seen, noisy):
+    config = replace(CONFIG, epochs=4, augmentation="shift-flip")
+    made = drawn(tiny.train) if noisy else None
+    straight = victim.train(config, tiny, made)
+    shown = list(epochs_seen)
+    assert len(shown) == 4
+    epochs_seen.clear()
+    epochs_seen.stop = 3
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        victim.train(config, tiny, made, folder=tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert len(epochs_seen) == 2
+    epochs_seen.stop = 0
+    assert victim.train(config, tiny, made, folder=tmp_path) == straight
+    assert epochs_seen == shown  # the epochs that were done are not done again
+
+
+def test_a_checkpoint_changes_nothing_in_the_curve(tiny, tmp_path):
+    assert victim.train(CONFIG, tiny, folder=tmp_path) == victim.train(CONFIG, tiny)
+    assert [file.name for file in tmp_path.iterdir()] == [victim.CHECKPOINT]
+
+
+def test_noise_for_other_images_is_refused(tiny):
+    with pytest.raises(DataError, match="made for other data"):
+        victim.train(CONFIG, tiny, drawn(tiny.test))
+
+
+# epochs, batch, learning rate, weight decay, augmentation: configs/*.yaml of the authors' code
+RECIPES = [
+    ("cifar10", 60, 128, 0.1, 5e-4, "shift-flip"),
+    ("cifar100", 100, 128, 0.1, 5e-5, "shift-flip-rotate"),
+    ("svhn", 30, 128, 0.1, 5e-4, "none"),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe[0])
+def test_recipes_are_the_papers(recipe):
+    found = victim.resolved(VictimConfig(data=recipe[0]), recipe[0])
+    assert (
+        found.data,
+        found.epochs,
+        found.batch_size,
+        found.learning_rate,
+        found.weight_decay,
+        found.augmentation,
+    ) == recipe
+
+
+@pytest.mark.parametrize("name", victim.RECIPES)
+def test_every_recipe_resolves_and_what_is_given_stays(name):
+    assert victim.resolved(VictimConfig(data=name, epochs=7, augmentation="none"), name).epochs == 7
+    assert victim.resolved(VictimConfig(data=name), name).augmentation in AUGMENTATIONS
+
+
+@pytest.mark.parametrize("wrong", [{"victim": "resnet19"}, {"defence": "jpg"}, {"augmentation": "mixup"}])
+def test_what_does_not_exist_is_refused(wrong):
+    with pytest.raises(ConfigError, match="did you mean"):
+        victim.resolved(VictimConfig(**wrong), "photo-digits")
+
+
+def learning_rates(config, data, warmup) -> list[float]:
+    made = victim.Victim(torch.nn.Linear(1, 1), config, data.train, data.test, warmup).configure_optimizers()
+    rates = []
+    for _ in range(config.epochs * 3):
+        rates.append(made["optimizer"].param_groups[0]["lr"])
+        made["optimizer"].step()
+        made["lr_scheduler"]["scheduler"].step()
+    return rates
+
+
+def test_the_learning_rate_falls_as_a_cosine_to_zero(tiny):
+    rates = learning_rates(replace(CONFIG, epochs=10, learning_rate=0.1), tiny, 0.0)
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 30)) for step in range(30)])
+
+
+def test_the_learning_rate_climbs_during_the_warm_up_only(tiny):
+    rates = learning_rates(replace(CONFIG, epochs=10, learning_rate=0.1), tiny, 0.2)
+    assert rates[0] < 0.02
+    assert rates[:7] == sorted(rates[:7])
+    assert rates[6:] == sorted(rates[6:], reverse=True)
+    assert max(rates) == pytest.approx(0.1)
+
+
+def test_classwise_noise_makes_images_unlearnable(digits):
+    """The effect itself: the clean twin learns to read, the victim of the protected images learns the noise."""
+    searched = noise.resolved(
+        NoiseConfig(data="photo-digits:600", kind="classwise", surrogate="convnet-w8", device="cpu"), "photo-digits"
+    )
+    made, _ = noise.search(searched, digits.train)
+    config = victim.resolved(
+        VictimConfig(data="photo-digits:600", victim="convnet-w8", epochs=12, device="cpu"), "photo-digits"
+    )
+    clean, protected = victim.train(config, digits), victim.train(config, digits, made)
+    assert values(clean, "test")[-1] > 0.6
+    assert values(protected, "train")[-1] > 0.9
+    assert values(protected, "test")[-1] < 0.35
