@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from pictures import CLASSES, image_set, picture, snapshot, write_folder
+from PIL import Image
 
-from workbench import protected
+from workbench import protected, verify
 from workbench.cli import main
 from workbench.config import DataError
 from workbench.images import read_folder
@@ -68,7 +68,7 @@ def finds(originals, copies, *parts, epsilon=None, bare=False) -> None:
     """The verdict is no, with one problem that holds all `parts`; and without the manifest too when `bare`."""
     if bare:
         (copies / "manifest.json").unlink()
-    verdict = protected.verify(originals, copies, epsilon)
+    verdict = verify.verify(originals, copies, epsilon)
     assert not verdict.kept
     assert any(all(part in problem for part in parts) for problem in verdict.problems), verdict.problems
 
@@ -99,7 +99,7 @@ def test_zero_noise_leaves_every_pixel(tmp_path, originals):
     for perturbation, folder in ((none, "zero"), (None, "clean")):
         protected.export(data, perturbation, tmp_path / folder)
         assert all((pixels(tmp_path / folder / name) == pixels(originals / name)).all() for name in data.names)
-        verdict = protected.verify(originals, tmp_path / folder, 0)
+        verdict = verify.verify(originals, tmp_path / folder, 0)
         assert (verdict.kept, verdict.linf, verdict.unchanged, verdict.psnr_lowest) == (True, 0, 9, None)
 
 
@@ -111,7 +111,7 @@ def test_official_export_is_one_sided(tmp_path, originals):
         delta = noise.delta[index].permute(1, 2, 0).numpy().astype(int)
         expected = np.clip(pixels(originals / name) + np.maximum(delta, 0), 0, 255)
         assert (pixels(tmp_path / "official" / name) == expected).all()
-    verdict = protected.verify(originals, tmp_path / "official", None)
+    verdict = verify.verify(originals, tmp_path / "official", None)
     assert (verdict.kept, verdict.share_negative) == (True, 0)
     assert verdict.share_positive > 0.3
     assert manifest(tmp_path / "official")["sides"].startswith("one")
@@ -224,9 +224,9 @@ def test_colliding_names_give_a_file_each(tmp_path, names):
     protected.export(data, noise_for(data), tmp_path / "copies")
     exported = [entry["file"].lower() for entry in manifest(tmp_path / "copies")["files"]]
     assert len(set(exported)) == len(data)
-    assert protected.verify(root, tmp_path / "copies", None).kept
+    assert verify.verify(root, tmp_path / "copies", None).kept
     (tmp_path / "copies" / "manifest.json").unlink()
-    assert protected.verify(root, tmp_path / "copies", 8).checked == len(data)
+    assert verify.verify(root, tmp_path / "copies", 8).checked == len(data)
 
 
 def test_names_beyond_ascii_are_kept(tmp_path):
@@ -235,7 +235,7 @@ def test_names_beyond_ascii_are_kept(tmp_path):
     protected.export(data, noise_for(data), tmp_path / "copies")
     assert "猫/猫-00.png" in snapshot(tmp_path / "copies")
     assert "猫" in (tmp_path / "copies" / "manifest.json").read_text(encoding="utf-8")
-    assert protected.verify(root, tmp_path / "copies", None).kept
+    assert verify.verify(root, tmp_path / "copies", None).kept
 
 
 def test_folders_within_a_class_are_kept(tmp_path, originals):
@@ -244,25 +244,25 @@ def test_folders_within_a_class_are_kept(tmp_path, originals):
     data = read_folder(originals)
     protected.export(data, noise_for(data), tmp_path / "copies")
     assert (tmp_path / "copies" / "cat" / "summer" / "cat-00.png").is_file()
-    assert protected.verify(originals, tmp_path / "copies", None).kept
+    assert verify.verify(originals, tmp_path / "copies", None).kept
 
 
 def test_untouched_export_is_kept(originals, copies):
-    verdict = protected.verify(originals, copies, None)
+    verdict = verify.verify(originals, copies, None)
     assert (verdict.kept, verdict.checked, verdict.linf, verdict.epsilon) == (True, 9, EPSILON, EPSILON)
     assert verdict.share_positive > 0.3
     assert verdict.share_negative > 0.3
-    assert "the bound is kept" in protected.in_words(verdict)
+    assert "the bound is kept" in verify.in_words(verdict)
 
 
 def test_verify_without_manifest_goes_by_names(originals, copies):
     (copies / "manifest.json").unlink()
-    assert protected.verify(originals, copies, None).kept
-    assert not protected.verify(originals, copies, EPSILON - 1).kept
+    assert verify.verify(originals, copies, None).kept
+    assert not verify.verify(originals, copies, EPSILON - 1).kept
 
 
 def test_stricter_bound_than_the_noise_is_not_kept(originals, copies):
-    assert protected.verify(originals, copies, EPSILON + 1).kept
+    assert verify.verify(originals, copies, EPSILON + 1).kept
     finds(originals, copies, "changed by 8, more than 7", epsilon=EPSILON - 1)
 
 
@@ -345,7 +345,7 @@ def test_copy_encoded_again_as_jpeg_is_found(originals, copies, bare, suffix):
 def test_damaged_manifest_is_refused_by_name(originals, copies, content):
     (copies / "manifest.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(DataError, match=r"manifest\.json"):
-        protected.verify(originals, copies, None)
+        verify.verify(originals, copies, None)
 
 
 def test_manifest_cannot_point_outside_its_folder(originals, copies):
@@ -366,17 +366,17 @@ def test_folder_without_images_is_refused(tmp_path, originals, copies, empty):
     (tmp_path / "nothing").mkdir()
     folders = {"originals": originals, "copies": copies, empty: tmp_path / "nothing"}
     with pytest.raises(DataError, match="nothing"):
-        protected.verify(folders["originals"], folders["copies"], None)
+        verify.verify(folders["originals"], folders["copies"], None)
     with pytest.raises(DataError, match="nowhere"):
-        protected.verify(tmp_path / "nowhere", copies, None)
+        verify.verify(tmp_path / "nowhere", copies, None)
 
 
 def test_many_problems_are_cut_for_people_and_counted(tmp_path):
     root = write_folder(tmp_path / "originals", 30)
     data = read_folder(root)
     protected.export(data, noise_for(data), tmp_path / "copies")
-    words = protected.in_words(protected.verify(root, tmp_path / "copies", 1))
-    assert words.count("PROBLEM") == protected.MOST_PROBLEMS
+    words = verify.in_words(verify.verify(root, tmp_path / "copies", 1))
+    assert words.count("PROBLEM") == verify.MOST_PROBLEMS
     assert "70 more" in words
     assert words.splitlines()[-1] == "NOT KEPT: 90 problems"
 

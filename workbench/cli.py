@@ -199,16 +199,16 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 def run_verify(arguments: argparse.Namespace) -> int:
     """`workbench verify`"""
-    from workbench import protected
+    from workbench import verify
     from workbench.budget import PerturbationBudget
 
     if arguments.epsilon is not None:
         PerturbationBudget(arguments.epsilon)
-    verdict = protected.verify(arguments.original, arguments.protected, arguments.epsilon)
+    verdict = verify.verify(arguments.original, arguments.protected, arguments.epsilon)
     if arguments.json:
         print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2, ensure_ascii=False))
     else:
-        print(protected.in_words(verdict))
+        print(verify.in_words(verdict))
     return DONE if verdict.kept else NO
 
 

@@ -1,5 +1,6 @@
 """Every plot of the project, from the tidy table or plain arrays. No torch here: figures can be drawn anywhere."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ STYLES: dict[tuple[str, str], dict[str, Any]] = {
     ("em-max", "classwise"): {"color": "#999999", "marker": "<", "linestyle": "-."},
     ("em-max", "samplewise"): {"color": "#666666", "marker": ">", "linestyle": "--"},
 }
+DPI = 110
 WORDS = {"none": "", "classwise": ", class-wise", "samplewise": ", sample-wise"}
 
 
@@ -147,16 +149,18 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(paths[0], dpi=120, metadata={"Software": None})
+        figure.savefig(paths[0], dpi=DPI, metadata={"Software": None})
         figure.savefig(paths[1], metadata={"Date": None})
     return paths
 
 
 def show(figure: Figure, text: str) -> None:
     """Show a figure in a notebook with `text` as its alternative text, for readers who cannot see it."""
-    from IPython.display import display
+    from IPython.display import Image, display
 
-    display(figure, metadata={"image/png": {"alt": text}})
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=DPI)
+    display(Image(picture.getvalue()), metadata={"image/png": {"alt": text}})
 
 
 def table(summary: pd.DataFrame) -> pd.DataFrame:

@@ -36,7 +36,9 @@ def naive(config, data):
     passes = 0
     for number in range(config.rounds):
         order = torch.randperm(len(data), generator=generator(torch.device("cpu"), config.seed, number, 3))
-        for batch in order.split(config.batch_size):
+        batches = order.split(config.batch_size)
+        for turn, batch in enumerate(batches):
+            left = 1 - (number * len(batches) + turn) / (config.rounds * len(batches))
             passes += len(batch)
             net.train()
             deltas = [(shared[labels[i]] + own[i]).clamp(-8, 8).requires_grad_() for i in batch]
@@ -50,10 +52,10 @@ def naive(config, data):
             for label in labels[batch].unique():
                 summed = sum(d.grad for i, d in zip(batch, deltas, strict=True) if labels[i] == label)
                 size = config.step if config.kind == "classwise" else config.shared_step
-                shared[label] = torch.clamp(shared[label] - size * summed.sign(), -8, 8)
+                shared[label] = torch.clamp(shared[label] - left * size * summed.sign(), -8, 8)
             if config.kind == "samplewise":
                 for i, delta in zip(batch, deltas, strict=True):
-                    moved = torch.clamp(delta.detach() - config.step * delta.grad.sign(), -8, 8)
+                    moved = torch.clamp(delta.detach() - left * config.step * delta.grad.sign(), -8, 8)
                     own[i] = moved - shared[labels[i]]
     if config.kind == "classwise":
         return shared, passes
@@ -67,7 +69,7 @@ def test_search_equals_the_naive_one(patterned, kind, shared):
     config = replace(CONFIG, kind=kind, shared_step=shared)
     expected, passes = naive(config, data)
     found, record = search(data, config, Fabric(accelerator="cpu", devices=1, precision="64-true"), None)
-    assert expected.abs().max() == pytest.approx(8, abs=3)
+    assert expected.abs().max() > 3  # far from no noise at all
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     assert record.image_passes == passes == 3 * 44
 

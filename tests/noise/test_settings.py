@@ -1,4 +1,4 @@
-"""The settings that a search takes where none are given are the paper's (the authors' scripts), and can be overruled."""
+"""The settings a search takes where none are given are the paper's (the authors' scripts), and can be overruled."""
 
 import pytest
 

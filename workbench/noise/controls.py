@@ -1,5 +1,6 @@
 """The two controls: `random` noise of the same size, and `em-max`, error-maximising noise (the adversarial kind)."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def search_random(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: P
 def search_maximising(
     data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | None
 ) -> tuple[Tensor, Rounds]:
-    """Train a surrogate on the clean images (M epochs, shifted), then climb its loss with the sweeps of `em`.
+    """Train a surrogate on the clean images (M epochs, shifted, cosine decay), then climb its loss with the sweeps of `em`.
 
     Ends when the surrogate errs on at least `stop_error` of the noisy images. The 2021 code trains for the victim's
     full recipe first; train_steps is the number of those epochs here.
@@ -38,6 +39,7 @@ def search_maximising(
     order = Order(part, config)
     for number in rounds:
         if number < epochs:
+            surrogate.set_learning_rate(config.learning_rate * 0.5 * (1 + math.cos(math.pi * number / epochs)))
             draw = generator(data.images.device, config.seed, number, 5)
             wrong = 0
             for pixels, labels in Batches(data, config.batch_size or 1, draw, shift):

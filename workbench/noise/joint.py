@@ -3,9 +3,9 @@
 The paper alternates between the surrogate and the noise, but both minimise the same loss, so one backward pass gives
 both gradients: every batch takes an SGD step of the surrogate and a sign step of the noise. Class-wise noise is one δ_y
 a class. Sample-wise noise is δ_i = clip(δ_y + r_i): a part shared by the class, which wins the race against the real
-features early, and a part of the image's own. With `shared_step` 0 there is no shared part. The sign steps shrink linearly to
-zero: with a constant step the noise jitters once the loss is small, and the victim learns more (measured on photo-digits,
-one seed: 0.32 instead of 0.13).
+features early, and a part of the image's own. With `shared_step` 0 there is no shared part. The sign steps shrink
+linearly to zero: with a constant step the noise jitters once the loss is small, and the victim learns more (measured
+on photo-digits, one seed: 0.32 instead of 0.13).
 """
 
 from pathlib import Path

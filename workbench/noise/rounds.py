@@ -65,8 +65,8 @@ class Rounds:
             for name, part in self.noise.items():
                 part.copy_(state["noise"][name])
             facts = state["facts"]
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
-            line = str(error).splitlines()[0]
+        except Exception as error:  # torch's reader raises whatever a damaged file makes it stumble over
+            line = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(f"{path} cannot be resumed from ({line}): remove the folder and start again") from error
         self._done, self.image_passes = facts["done"], facts["passes"]
         self.error, self._finished = facts["error"], facts["end"]

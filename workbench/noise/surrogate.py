@@ -47,9 +47,14 @@ class Surrogate:
         logits: Tensor = self.network(network_input(pixels))
         loss = functional.cross_entropy(logits, labels)
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=GRADIENT_CLIP)
+        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=GRADIENT_CLIP, error_if_nonfinite=False)
         self.optimiser.step()
         return logits.detach()
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Change the learning rate of the steps to come."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
 
     def input_gradient(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """∇ of the loss with respect to `pixels`, with the network in evaluation mode and its weights fixed."""
