@@ -18,7 +18,7 @@ SCIENCE = (
     ("budget",),
     ("device", "photo_digits", "images", "augment", "batches", "models", "quality"),
     ("noise",),
-    ("protected", "victim", "defences"),
+    ("protected", "verify", "victim", "defences"),
     ("tasks",),
     ("photos",),
 )
@@ -119,12 +119,16 @@ def loaded():
     code = f"""
 import importlib, json, sys
 
-class NotInstalled:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {(*LABORATORY, "sklearn")!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+from importlib.machinery import PathFinder
 
-sys.meta_path.insert(0, NotInstalled())
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.split(".")[0] not in {(*LABORATORY, "sklearn")!r}:
+            return super().find_spec(name, path, target)
+
+sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sys.meta_path]
+assert Without in sys.meta_path
 import workbench
 for name in {light!r}:
     importlib.import_module("workbench." + name)

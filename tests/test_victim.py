@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from workbench import noise, progress, victim
 from workbench.augment import AUGMENTATIONS
 from workbench.budget import PerturbationBudget
 from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
-from workbench.images import DataPair
+from workbench.images import DataPair, ImageSet
 from workbench.noise.perturbation import Perturbation
 
 CONFIG = VictimConfig(
@@ -55,7 +56,7 @@ def blank(data):
 
 
 def test_a_victim_learns_clean_images(tiny):
-    curve = victim.train(replace(CONFIG, epochs=8), tiny)
+    curve = victim.train(replace(CONFIG, epochs=16), tiny)
     assert values(curve, "train")[-1] > 0.9
     assert values(curve, "test")[-1] > 0.8
     assert values(curve, "test", "loss")[-1] < values(curve, "test", "loss")[0]
@@ -288,16 +289,28 @@ def test_the_learning_rate_climbs_during_the_warm_up_only(tiny):
     assert max(rates) == pytest.approx(0.1)
 
 
-def test_classwise_noise_makes_images_unlearnable(digits):
-    """The effect itself: the clean twin learns to read, the victim of the protected images learns the noise."""
-    searched = noise.resolved(
-        NoiseConfig(data="photo-digits:600", kind="classwise", surrogate="convnet-w8", device="cpu"), "photo-digits"
+def faint_digits() -> DataPair:
+    """Real handwritten digits, 16×16, faint on plain grey: 1,200 to train, 597 to test; learnt within seconds."""
+    source = load_digits()
+    values = torch.from_numpy(source.images).float().repeat_interleave(2, 1).repeat_interleave(2, 2)
+    pixels = (96 + 2 * values).round().to(torch.uint8)[:, None].repeat(1, 3, 1, 1)
+    everything = ImageSet(
+        pixels, torch.from_numpy(source.target).long(), tuple("0123456789"), tuple(map(str, range(len(pixels))))
     )
-    made, _ = noise.search(searched, digits.train)
-    config = victim.resolved(
-        VictimConfig(data="photo-digits:600", victim="convnet-w8", epochs=12, device="cpu"), "photo-digits"
-    )
-    clean, protected = victim.train(config, digits), victim.train(config, digits, made)
-    assert values(clean, "test")[-1] > 0.6
-    assert values(protected, "train")[-1] > 0.9
-    assert values(protected, "test")[-1] < 0.35
+    split = torch.arange(len(pixels)).split([1200, 597])
+    return DataPair("photo-digits", everything.subset(split[0]), everything.subset(split[1]))
+
+
+def test_classwise_noise_makes_images_unlearnable():
+    """The effect itself; measured: clean 0.94 to 0.96, protected 0.15 to 0.42 over 3 seeds, random noise 0.66."""
+    data = faint_digits()
+    asked = VictimConfig(victim="convnet-w8", epochs=5, augmentation="none", device="cpu")
+    config = victim.resolved(asked, "photo-digits")
+    final = {"clean": values(victim.train(config, data), "test")[-1]}
+    for method in ("em-joint", "random"):
+        search = NoiseConfig(method=method, kind="classwise", surrogate="convnet-w8", batch_size=64, device="cpu")
+        made, _ = noise.search(noise.resolved(search, "photo-digits"), data.train)
+        final[method] = values(victim.train(config, data, made), "test")[-1]
+    assert final["clean"] > 0.85
+    assert final["em-joint"] < 0.6
+    assert final["random"] > final["em-joint"] + 0.15

@@ -26,7 +26,7 @@ def search_random(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: P
 def search_maximising(
     data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | None
 ) -> tuple[Tensor, Rounds]:
-    """Train a surrogate on the clean images (M epochs, shifted, cosine decay), then climb its loss with the sweeps of `em`.
+    """Train a surrogate on the clean images (M epochs, shifted, cosine decay), then climb its loss by `em`'s sweeps.
 
     Ends when the surrogate errs on at least `stop_error` of the noisy images. The 2021 code trains for the victim's
     full recipe first; train_steps is the number of those epochs here.
