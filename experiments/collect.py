@@ -3,7 +3,7 @@
     python experiments/collect.py NAME RUN [RUN ...]
 
 writes experiments/results/NAME.csv (the tidy rows of all runs) and NAME.json (device, versions, commit, seconds and
-data fingerprint of each). Only complete runs are taken; anything else is refused.
+data fingerprint of each; of noise runs, which have no table, only these). Only complete runs are taken.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("runs", type=Path, nargs="+")
     arguments = parser.parse_args()
     try:
-        tables = [results.read(folder) for folder in arguments.runs]
+        tables = [results.read(folder) for folder in arguments.runs if (folder / results.FILE_NAME).exists()]
         records = {folder.name: provenance(folder) for folder in arguments.runs}
     except WorkbenchError as error:
         print(error, file=sys.stderr)

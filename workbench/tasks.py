@@ -1,4 +1,4 @@
-"""One function a command: open the run's folder, do the work, leave what DESIGN calls for, return plain values.
+"""One function a command: open the run's folder, do the work, leave its files and its record, return plain values.
 
 The command line and the notebooks both call these, so a notebook's stage and a command's run are the same thing on
 disk, and a finished stage is not done twice.
