@@ -201,6 +201,22 @@ def test_class_of_one_image_is_refused(tmp_path):
     refusal(lambda: load(tmp_path), "'lonely'")
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 3), (40, 7, 3)])
+def test_images_too_small_for_the_networks_are_refused(tmp_path, shape):
+    write_folder(tmp_path, 2)
+    Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / "bird" / "a.png")
+    refusal(lambda: load(tmp_path), tmp_path / "bird" / "a.png", f"{shape[1]}×{shape[0]}")
+
+
+def test_name_that_no_manifest_can_hold_is_refused(tmp_path):
+    write_folder(tmp_path, 2)
+    try:
+        (tmp_path / "cat" / "cat-00.png").rename(tmp_path / "cat" / "c\udcff.png")
+    except OSError:
+        pytest.skip("this file system keeps such names out")
+    refusal(lambda: load(tmp_path), r"cat/c\udcff.png", "rename")
+
+
 def test_mixed_sizes_are_refused(tmp_path):
     write_folder(tmp_path, 2)
     Image.fromarray(picture(9, side=16)).save(tmp_path / "cat" / "large.png")
@@ -309,7 +325,9 @@ def test_decompression_bomb_is_refused(tmp_path, monkeypatch, factor):
         ("folder:", "path"),
         ("folder", "path"),
         ("cifar10:5", "colon"),
-        ("photo-digits:5", "10 or more"),
+        ("photo-digits:5", "10 to 999999"),
+        ("photo-digits:1000001", "10 to 999999"),
+        ("photo-digits:" + "9" * 5000, "10 to 999999"),
         ("photo-digits:many", "number"),
         ("photo-digits:-20", "number"),
         ("photo-digits:²", "number"),

@@ -54,6 +54,12 @@ def test_a_wrong_parameter_is_refused_before_anything_starts(make, capsys, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["book.ipynb"]
 
 
+@pytest.mark.parametrize("parameters", ["limit = None", "# none"])
+def test_a_parameter_that_takes_no_text_gets_none(make, capsys, tmp_path, parameters):
+    assert "parameter" in refused(capsys, make(parameters=parameters), "--out", tmp_path / "run", "-p", "limit", "many")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("parameters", ["epsilon = 8 / 255", "from math import pi", "a, b = 1, 2"])
 def test_parameters_must_be_plain_values(make, capsys, tmp_path, parameters):
     assert "plain" in refused(capsys, make(parameters=parameters), "--out", tmp_path / "run")

@@ -18,6 +18,7 @@ from workbench.config import ConfigError, DataConfig, DataError, check_choice
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF"]  # Pillow's readers; that of JPEG reads MPO too
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "svhn": "SVHN"}
+SMALLEST = 8  # pixels a side; the networks halve an image three times
 TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
 
 
@@ -114,8 +115,8 @@ def _shape(images: ImageSet) -> str:
 
 
 def _photo_digits(rest: str, seed: int) -> DataPair:
-    if rest and not (rest.isascii() and rest.isdigit() and int(rest) >= 10):
-        raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 or more")
+    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 7 and int(rest) >= 10):
+        raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 to 999999")
     counts = {"train": int(rest) if rest else photo_digits.DEFAULT_TRAIN, "test": photo_digits.DEFAULT_TEST}
     sets = {}
     for split, count in counts.items():
@@ -209,6 +210,10 @@ def read_folder(root: Path) -> ImageSet:
             arrays.append(read_image(file))
             labels.append(label)
             names.append(file.relative_to(root).as_posix())
+            if names[-1].encode(errors="replace").decode() != names[-1]:
+                raise DataError(f"the name {names[-1]!a} is not in UTF-8: rename the file")
+            if min(arrays[-1].shape[:2]) < SMALLEST:
+                raise DataError(f"{file} is {_size(arrays[-1])}: images need {SMALLEST} pixels a side, or more")
             if arrays[-1].shape != arrays[0].shape:
                 raise DataError(
                     f"{file} is {_size(arrays[-1])}, {root / names[0]} is {_size(arrays[0])}: "
@@ -233,15 +238,12 @@ def read_image(file: Path) -> np.ndarray:
                 upright = ImageOps.exif_transpose(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{file} cannot be read as an image ({_first_line(error)}): mend or remove it") from error
-    if deep:
-        raise DataError(f"{file} has 16 bits a value: save it as 8-bit RGB or grey first")
-    if upright.mode == "L":
-        return np.asarray(upright)[:, :, None]
     if upright.mode == "P" and "transparency" not in upright.info:
         upright = upright.convert("RGB")
-    if upright.mode != "RGB":
-        raise DataError(f"{file} has the mode {upright.mode}: save it as 8-bit RGB or grey first")
-    return np.asarray(upright)
+    if deep or upright.mode not in ("L", "RGB"):
+        found = "16 bits a value" if deep else f"the mode {upright.mode}"
+        raise DataError(f"{file} has {found}: save it as 8-bit RGB or grey first")
+    return np.atleast_3d(np.asarray(upright))
 
 
 def _first_line(error: BaseException) -> str:

@@ -90,7 +90,7 @@ def _typed(name: str, text: str, declared: Mapping[str, Any]) -> Any:
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        value = None
+        value = text
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not type(default):
