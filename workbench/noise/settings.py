@@ -17,6 +17,7 @@ EM = {
     "folder": PAPER | {"batch_size": 128, "rounds": 10},
 }
 EM_STEP = 0.1  # of ε
+CLASSWISE_ROUNDS = 50  # a class-wise round costs a fiftieth of a sample-wise one
 MAXIMISING_STOP = {"samplewise": 0.9, "classwise": 0.8}
 JOINT = {
     "classwise": {"batch_size": 128, "rounds": 5, "step": 1 / 4, "shared_step": 0.0},
@@ -39,7 +40,7 @@ def defaults(config: NoiseConfig, data_name: str) -> dict[str, int | float]:
         return joint | {name: joint[name] * config.epsilon for name in ("step", "shared_step")}
     found = EM[data_name] | {"step": EM_STEP * config.epsilon}
     if config.kind == "classwise":
-        found |= {"noise_steps": 1, "train_steps": 10}
+        found |= {"noise_steps": 1, "train_steps": 10, "rounds": max(found["rounds"], CLASSWISE_ROUNDS)}
     if config.method == "em-max":
         found |= {"stop_error": MAXIMISING_STOP[config.kind], "train_steps": 10}
     return found
