@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-# Waiting OpenMP threads sleep instead of spinning: on contended cores spinning made training up to six times slower.
-export OMP_WAIT_POLICY ?= PASSIVE
+# Waiting OpenMP threads spin for a moment, then sleep. Images/s of a small network on two cores, calm and contended:
+# always spinning 1,100 and 270, never spinning 630 and 530, this 910 and 430.
+export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: demo test lab app bench lint clean
 

@@ -175,3 +175,20 @@ def test_ctrl_c_leaves_a_run_that_resumes_to_the_same_noise(data, tmp_path):
     assert main([*map(str, words[3:]), "--out", str(tmp_path / "whole")]) == 0
     cut, whole = (load_file(tmp_path / name / "noise.safetensors")["delta"] for name in ("cut", "whole"))
     assert torch.equal(cut, whole)
+
+
+def test_a_folder_without_a_test_part_is_exported_and_verified(tmp_path, capsys):
+    root, out = write_folder(tmp_path / "data", each=10), tmp_path / "out"
+    assert main(["noise", "--data", f"folder:{root}", *SMALL, "--out", str(tmp_path / "noise")]) == 0
+    assert main(["export", "--data", f"folder:{root}", "--noise", str(tmp_path / "noise"), "--out", str(out)]) == 0
+    assert main(["verify", str(root), str(out)]) == 0
+    assert "6 originals were left out as test images" in capsys.readouterr().out
+    next(out.glob("cat/*.png")).unlink()
+    assert main(["verify", str(root), str(out)]) == 1
+
+
+def test_a_pointless_defence_is_refused_with_nothing_written(tmp_path, capsys):
+    root = write_folder(tmp_path / "data", grey=True)
+    words = ["train", "--data", f"folder:{root}", *BRIEF, "--defence", "grayscale", "--out", tmp_path / "out"]
+    assert "grey already" in refused(capsys, *words)
+    assert not (tmp_path / "out").exists()

@@ -82,7 +82,26 @@ def test_a_run_gets_its_values_and_is_recorded_as_complete(make, tmp_path):
     )
     assert (run / "seen").read_text() == "4 b c 1.0"
     assert runs.read(run)["state"] == "complete"
+    same = [
+        "run",
+        str(book),
+        "--out",
+        str(run),
+        "-p",
+        "epsilon",
+        "4",
+        "-p",
+        "name",
+        "b c",
+        "-p",
+        "share",
+        "1",
+        "--resume",
+    ]
+    assert main(same) == 0  # complete: nothing to do
     assert main(["run", str(book), "--out", str(run), "-p", "epsilon", "5"]) == 2  # another run is there
+    make("x = 'edited'")
+    assert main(same) == 2  # another notebook
 
 
 def test_a_failing_cell_is_named_and_recorded(make, capsys, tmp_path):

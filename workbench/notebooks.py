@@ -5,6 +5,7 @@ kernel as completed; so names and types are checked here first, and success is w
 """
 
 import ast
+import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -36,7 +37,7 @@ def run(notebook: Path, out: Path, values: Mapping[str, str], *, resume: bool = 
     wanted = {name: _typed(name, text, declared) for name, text in values.items()}
     if "out" in wanted:
         raise ConfigError("parameter out: use --out")
-    config = {"notebook": notebook.name, **declared, **wanted}
+    config = {"notebook": notebook.name, "source": source_hash(notebook), **declared, **wanted}
     config.pop("out", None)
     with runs.opened(out, "run", config, resume=resume) as opened:
         if opened.complete:
@@ -55,6 +56,15 @@ def stage_seconds(out: Path) -> dict[str, dict[str, float]]:
     for record in sorted(out.glob(f"*/{runs.RECORD}")):
         found[record.parent.name] = runs.read(record.parent)["seconds"]
     return found
+
+
+def source_hash(notebook: Path) -> str:
+    """A hash of the notebook's code: an edited notebook is another run."""
+    import nbformat
+
+    cells = nbformat.read(notebook, as_version=4).cells
+    code = "\n\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return hashlib.sha256(code.encode()).hexdigest()[:12]
 
 
 def parameters(notebook: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import torch
 
 from workbench import device, images, noise, protected, results, runs, victim
 from workbench.config import DataConfig, NoiseConfig, VictimConfig
+from workbench.defences import defend
 from workbench.images import DataPair
 from workbench.noise import perturbation
 from workbench.noise.perturbation import Perturbation
@@ -65,6 +66,7 @@ def train_victim(
     data = data or images.load(config)
     if found is not None:
         found.check_belongs(data.train)
+    defend(config.defence, data.train.images[:1])  # refuses what makes no sense, before anything is written
     with runs.opened(out, "train", identity, resume=resume) as run:
         if run.complete:
             return results.read(out)
@@ -104,7 +106,13 @@ def export(config: DataConfig, noise_folder: Path | None, out: Path, *, official
     made, found = _noise_for(noise_folder)
     protected.check_new(out)
     data = images.load(config)
-    facts = {"source": data.name, "seed": config.seed, "noise_run": made["key"] if made else None}
+    same_folder = data.train.root is not None and data.train.root == data.test.root
+    facts = {
+        "source": data.name,
+        "seed": config.seed,
+        "noise_run": made["key"] if made else None,
+        "left_out": list(data.test.names) if same_folder else [],
+    }
     return protected.export(data.train, found, out, official=official, **facts)
 
 

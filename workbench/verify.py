@@ -18,12 +18,16 @@ MOST_PROBLEMS = 20  # shown to a person
 
 @dataclass
 class Verdict:
-    """What `verify` found. `problems` is empty only when all files are there and keep the bound."""
+    """What `verify` found. `problems` is empty only when all files are there and keep the bound.
+
+    left_out: originals that were not exported, because they are the test part of a folder without one, by the manifest.
+    """
 
     epsilon: int
     checked: int = 0
     linf: int = 0
     unchanged: int = 0
+    left_out: int = 0
     psnr_lowest: float | None = None
     psnr_median: float | None = None
     ssim_lowest: float | None = None
@@ -45,7 +49,7 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
     """
     originals, files = _training_part(originals, copies), _images_below(copies)
     manifest = _read_manifest(copies)
-    wanted = _images_below(originals)
+    wanted, left_out = _images_below(originals), set(manifest.get("left_out", []))
     verdict = Verdict(epsilon if epsilon is not None else manifest.get("epsilon", 8))
     listed = {entry["original"]: entry for entry in manifest.get("files", [])}
     by_stem = {str(PurePosixPath(name).with_suffix("")): name for name in files}
@@ -55,6 +59,9 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
         entry = listed.get(name, {})
         whole, stem = f"{name}.png", str(PurePosixPath(name).with_suffix(""))
         target = entry.get("file") or (whole if whole in files else by_stem.get(stem))
+        if target not in files and name in left_out:
+            verdict.left_out += 1
+            continue
         if target not in files:
             verdict.problems.append(f"{name}: no protected copy")
             continue
@@ -80,6 +87,8 @@ def in_words(verdict: Verdict) -> str:
         lines.append(
             f"pixel values raised {ups:.1%}, lowered {downs:.1%}; files without any change: {verdict.unchanged}"
         )
+    if verdict.left_out:
+        lines.append(f"{verdict.left_out} originals were left out as test images, by the manifest")
     if verdict.psnr_lowest is not None and verdict.psnr_median is not None:
         ssim = f", lowest SSIM {verdict.ssim_lowest:.4f}" if verdict.ssim_lowest is not None else ""
         lines.append(f"lowest PSNR {verdict.psnr_lowest:.1f} dB, median {verdict.psnr_median:.1f} dB{ssim}")
