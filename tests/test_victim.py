@@ -12,6 +12,7 @@ from workbench import noise, progress, victim
 from workbench.augment import AUGMENTATIONS
 from workbench.budget import PerturbationBudget
 from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
+from workbench.defences import defend
 from workbench.images import DataPair, ImageSet
 from workbench.noise.perturbation import Perturbation
 
@@ -146,19 +147,14 @@ def test_no_noise_is_the_clean_twin(tiny):
     assert victim.train(CONFIG, tiny, zero) == victim.train(CONFIG, tiny)
 
 
-def test_a_defence_is_applied_to_training_and_test_images(tiny, shown):
-    colour = torch.arange(3)[None, :, None, None]
-    images = [
-        ((128 + 40 * (colour == data.labels[:, None, None, None])).expand(-1, -1, 12, 12))
-        for data in (tiny.train, tiny.test)
-    ]
-    train, test = (
-        replace(data, images=pixels.to(torch.uint8))
-        for data, pixels in zip((tiny.train, tiny.test), images, strict=True)
-    )
-    data = DataPair("photo-digits", train, test)
-    victim.train(replace(CONFIG, defence="grayscale"), data)
-    assert all(torch.equal(batch[:, 0], batch[:, 1]) for batch in shown)
+def test_a_defence_is_applied_to_training_and_test_images(tiny, shown, monkeypatch):
+    tested = []
+    step = victim.Victim.validation_step
+    monkeypatch.setattr(victim.Victim, "validation_step", lambda self, batch: tested.append(batch) or step(self, batch))
+    victim.train(replace(CONFIG, defence="grayscale", epochs=1), tiny, drawn(tiny.train))
+    assert sum(map(len, shown)) == 48
+    assert all(torch.equal(batch[:, :1].expand_as(batch), batch) for batch in shown)
+    assert torch.equal(torch.cat([pixels for pixels, _ in tested]), defend("grayscale", tiny.test.images))
 
 
 def test_the_augmentation_of_the_configuration_is_used(tiny, monkeypatch):

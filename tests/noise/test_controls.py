@@ -1,5 +1,6 @@
 """The controls: random noise fills the ball and follows the seed; error-maximising noise makes the surrogate err."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from lightning.fabric import Fabric
 from workbench import noise
 from workbench.config import NoiseConfig
 from workbench.noise.controls import search_maximising, search_random
+from workbench.noise.surrogate import Surrogate
 
 MAXIMISE = NoiseConfig(
     method="em-max",
@@ -78,3 +80,16 @@ def test_clean_training_takes_the_whole_set_every_epoch(tiny):
     config = replace(MAXIMISE, kind="samplewise", rounds=1, train_steps=2, noise_steps=3, stop_error=2.0)
     _, rounds = search_maximising(tiny.train, config, fabric(), None)
     assert rounds.image_passes == (2 + 3) * 48
+
+
+def test_the_learning_rate_of_the_clean_training_falls_as_a_cosine(tiny, monkeypatch):
+    rates, original = [], Surrogate.train_step
+
+    def train_step(self, pixels, labels):
+        rates.append(self.optimiser.param_groups[0]["lr"])
+        return original(self, pixels, labels)
+
+    monkeypatch.setattr(Surrogate, "train_step", train_step)
+    config = replace(MAXIMISE, batch_size=48, train_steps=4, rounds=1, learning_rate=0.1)
+    search_maximising(tiny.train, config, fabric(), None)
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(4)])
