@@ -1,6 +1,6 @@
 """The search schedules against each other, in one run: image passes, seconds and what a victim learns all the same.
 
-    make bench     # photo-digits, one seed; the sample-wise em alone takes a million image passes: allow an hour on a CPU
+    make bench     # photo-digits, one seed; sample-wise em alone takes a million image passes: allow an hour
     python experiments/bench/schedules.py --data folder:PATH --seeds 3 --victims convnet-w16 resnet9-w8
 
 Every schedule meets the same images, surrogate and seed in this process; the last victim should be of another
