@@ -17,7 +17,6 @@ from workbench import results, runs
 from workbench.config import WorkbenchError
 
 RESULTS = Path(__file__).parent / "results"
-KEPT = ("key", "device", "versions", "git", "started", "seconds", "image_passes", "data_fingerprint", "noise", "seed")
 
 
 def main() -> int:
@@ -44,7 +43,7 @@ def provenance(folder: Path) -> dict:
     """What a run's record says of where its numbers come from, and the same of the runs inside it."""
     record = runs.read(folder)
     inside = {path.parent.name: provenance(path.parent) for path in sorted(folder.glob(f"*/{runs.RECORD}"))}
-    return {name: record[name] for name in KEPT if name in record} | ({"stages": inside} if inside else {})
+    return {name: record[name] for name in runs.PROVENANCE if name in record} | ({"stages": inside} if inside else {})
 
 
 if __name__ == "__main__":

@@ -13,16 +13,17 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 
 # Two lines of modules; each may import what stands before it on its line. The line of records knows nothing of torch's.
 BASE = ("config", "progress")
-RECORDS = (("runs",), ("results",), ("figures", "notebooks", "sweeps"))
+RECORDS = (("runs",), ("results",), ("figures", "notebooks", "report"), ("sweeps",))
 SCIENCE = (
     ("budget",),
     ("device", "photo_digits", "images", "augment", "batches", "models", "quality"),
     ("noise",),
-    ("protected", "verify", "victim", "defences"),
-    ("tasks",),
+    ("protected", "verify", "defences", "published"),
+    ("victim",),
+    ("tasks", "study"),
     ("photos",),
 )
-TOP = ("app", "cli", "__main__")
+TOP = ("app", "explore", "cli", "__main__")
 WITHOUT_TORCH = (*BASE, *(name for level in RECORDS for name in level), "cli")
 HEAVY = ("torch", "torchvision", "lightning", "torchmetrics", "safetensors")
 LABORATORY = ("papermill", "nbformat", "nbclient", "dask", "distributed", "ipywidgets", "ipykernel", "IPython", "voila")

@@ -15,6 +15,7 @@ from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
 from workbench.defences import defend
 from workbench.images import DataPair, ImageSet
 from workbench.noise.perturbation import Perturbation
+from workbench.published import published
 
 CONFIG = VictimConfig(
     victim="convnet-w4",
@@ -98,32 +99,32 @@ def test_the_test_rows_are_those_of_the_clean_test_images(tiny, monkeypatch):
 
 def test_every_epoch_shows_every_published_image_once_in_an_order_of_its_own(tiny, shown):
     made = drawn(tiny.train)
-    published = [image.numpy().tobytes() for image in made.apply(tiny.train)]
-    assert len(set(published)) == 48
+    shown_as = [image.numpy().tobytes() for image in made.apply(tiny.train)]
+    assert len(set(shown_as)) == 48
     victim.train(CONFIG, tiny, made)
     assert len(shown) == 3 * 3
     orders = []
     for epoch in range(3):
         images = torch.cat(shown[3 * epoch : 3 * epoch + 3])
-        orders.append([published.index(image.numpy().tobytes()) for image in images])
+        orders.append([shown_as.index(image.numpy().tobytes()) for image in images])
         assert sorted(orders[-1]) == list(range(48))
         assert orders[-1] != sorted(orders[-1])
     assert len({tuple(order) for order in orders}) == 3
 
 
 def test_images_go_to_the_network_with_their_own_labels(tiny, monkeypatch):
-    published = {image.numpy().tobytes(): int(label) for image, label in zip(*_set(tiny.train), strict=True)}
+    clean = {image.numpy().tobytes(): int(label) for image, label in zip(*_set(tiny.train), strict=True)}
     found = []
     step = victim.Victim.training_step
 
-    def spy(self, batch):
+    def spy(self, batch, batch_idx):
         found.extend((image.numpy().tobytes(), int(label)) for image, label in zip(*batch, strict=True))
-        return step(self, batch)
+        return step(self, batch, batch_idx)
 
     monkeypatch.setattr(victim.Victim, "training_step", spy)
     victim.train(replace(CONFIG, epochs=1), tiny)
     assert len(found) == 48
-    assert all(published[image] == label for image, label in found)
+    assert all(clean[image] == label for image, label in found)
 
 
 def _set(data):
@@ -133,7 +134,9 @@ def _set(data):
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
 def test_a_seeded_share_of_the_images_carries_the_noise(tiny, fraction):
     data, made = tiny.train, drawn(tiny.train)
-    first, again, other = (victim.published(data, made, fraction, seed).images for seed in (0, 0, 1))
+    first, again, other = (
+        published(data, made, replace(CONFIG, protected_fraction=fraction, seed=seed))[0].images for seed in (0, 0, 1)
+    )
     changed = (first != data.images).flatten(1).any(1)
     assert int(changed.sum()) == fraction * 48
     assert torch.equal(first, again)
@@ -142,7 +145,7 @@ def test_a_seeded_share_of_the_images_carries_the_noise(tiny, fraction):
 
 
 def test_no_noise_is_the_clean_twin(tiny):
-    assert torch.equal(victim.published(tiny.train, None, 1.0, 0).images, tiny.train.images)
+    assert torch.equal(published(tiny.train, None, CONFIG)[0].images, tiny.train.images)
     zero = replace(drawn(tiny.train), delta=torch.zeros(48, 3, 12, 12, dtype=torch.int8))
     assert victim.train(CONFIG, tiny, zero) == victim.train(CONFIG, tiny)
 

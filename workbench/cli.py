@@ -131,9 +131,9 @@ def add_settings(command: argparse.ArgumentParser, kind: type) -> None:
         shown = "by data set" if entry.default is None else entry.default
         command.add_argument(
             f"--{entry.name.replace('_', '-')}",
-            type=readers[0],
             default=entry.default,
-            help=f"{entry.metadata['help']} (default: {shown})".replace("%", "%%"),
+            help=f"{entry.metadata['help']} (default: {shown or 'none'})".replace("%", "%%"),
+            **({"action": "store_true"} if readers == [bool] else {"type": readers[0]}),
         )
 
 

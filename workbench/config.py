@@ -94,6 +94,8 @@ class VictimConfig(DataConfig):
     augmentation: str | None = documented(None, "none, shift, shift-flip or shift-flip-rotate")
     defence: str = documented("none", "what is done to the training images against the noise")
     protected_fraction: float = documented(1.0, "share of the training images that carry the noise, 0 to 1")
+    protected_classes: str = documented("", "names of the only classes that carry the noise, by commas (empty: all)")
+    confusion: bool = documented(False, "also record which classes are taken for which after the last epoch")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,11 +8,14 @@ stem is why others who trained "ResNet-18" on 32×32 images could not reproduce 
 import difflib
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from workbench.config import ConfigError
+from workbench.batches import network_input
+from workbench.config import ConfigError, DataError
 
 SMALL_IMAGE = 64  # pixels; up to here an image gets the CIFAR stem
 
@@ -33,6 +36,30 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
+
+
+class Probe(nn.Module):
+    """A linear classifier on the features of a network pretrained on ImageNet, which stays as it is."""
+
+    MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the weights expect
+    SIDE = 128  # pixels; smaller images are enlarged to it
+
+    def __init__(self, backbone: nn.Module, features: int, classes: int):
+        super().__init__()
+        self.backbone, self.head = backbone.requires_grad_(False), nn.Linear(features, classes)
+
+    def train(self, mode: bool = True) -> "Probe":
+        super().train(mode)
+        self.backbone.eval()  # or its batch statistics would follow the new images
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] == 1:
+            x = x.expand(-1, 3, -1, -1)
+        if min(x.shape[2:]) < self.SIDE:
+            x = functional.interpolate(x, size=(self.SIDE, self.SIDE), mode="bilinear", antialias=True)
+        mean, spread = (x.new_tensor(values)[:, None, None] for values in (self.MEAN, self.SPREAD))
+        return self.head(self.backbone((x - mean) / spread))
 
 
 def _conv(inputs: int, outputs: int, pool: bool = False) -> nn.Sequential:
@@ -120,7 +147,39 @@ def _mobilenet_v2(channels: int, classes: int, small: bool) -> nn.Module:
     return net
 
 
+PROBE = "probe-resnet18"
+
+
+def _probe(channels: int, classes: int, small: bool) -> nn.Module:
+    from torchvision import models
+
+    weights = models.ResNet18_Weights.IMAGENET1K_V1
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"{PROBE} needs torchvision's weights of ResNet-18, which could not be had "
+            f"({str(error).splitlines()[0]}): put {Path(weights.url).name} into {_weights_folder()}"
+        ) from error
+    backbone = models.resnet18(weights=None)
+    backbone.load_state_dict(state)
+    backbone.fc = nn.Identity()
+    return Probe(backbone, 512, classes)
+
+
+def _weights_folder() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def has_weights(name: str) -> bool:
+    """Whether the architecture `name` can be built without a download."""
+    from torchvision import models
+
+    return name != PROBE or (_weights_folder() / Path(models.ResNet18_Weights.IMAGENET1K_V1.url).name).is_file()
+
+
 FIXED: dict[str, Callable[[int, int, bool], nn.Module]] = {
+    PROBE: _probe,
     "resnet18": _resnet("resnet18"),
     "resnet50": _resnet("resnet50"),
     "vgg11": _vgg11,
@@ -157,3 +216,14 @@ def build(name: str, *, channels: int, classes: int, side: int, seed: int) -> nn
             family, width = name.split("-w")
             body = BY_WIDTH[family](int(width), channels, classes)
     return nn.Sequential(ToUnit(), body).to(memory_format=torch.channels_last)
+
+
+def input_gradient(network: nn.Module, pixels: Tensor, labels: Tensor) -> Tensor:
+    """∇ of the loss with respect to `pixels`, float N×C×H×W, in evaluation mode with the weights fixed."""
+    training = network.training
+    network.eval()
+    pixels = pixels.detach().requires_grad_()
+    loss = functional.cross_entropy(network(network_input(pixels)), labels)
+    (gradient,) = torch.autograd.grad(loss, pixels)
+    network.train(training)
+    return gradient

@@ -35,6 +35,12 @@ def table(identity: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> pd
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def merged(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of several tables, each point of each run once."""
+    rows = pd.concat([part for part in tables if len(part)], ignore_index=True)
+    return rows.drop_duplicates(list(COLUMNS[:-1]), ignore_index=True)
+
+
 def write(rows: pd.DataFrame, folder: Path) -> Path:
     """Write folder/results.csv, atomically."""
     path = folder / FILE_NAME

@@ -19,6 +19,9 @@ from typing import Any
 from workbench.config import DataError, key
 
 RECORD = "run.json"
+PROVENANCE = (
+    "key", "device", "versions", "git", "started", "seconds", "image_passes", "data_fingerprint", "noise", "seed",
+)  # fmt: skip
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "pandas", "pillow", "safetensors")
 
 
@@ -41,6 +44,15 @@ class Run:
         finally:
             stages = self.record["seconds"]
             stages[name] = round(stages.get(name, 0.0) + time.monotonic() - begun, 3)
+
+    def belongs(self, **facts: Any) -> None:
+        """Raise DataError when the record says otherwise; used on what a configuration names but does not hold."""
+        for name, value in facts.items():
+            if self.record.get(name, value) != value:
+                raise DataError(
+                    f"{self.folder} was made with another {name.replace('_', ' ')} ({self.record[name][:12]} there, "
+                    f"{value[:12]} now): give --out another folder"
+                )
 
     def note(self, **facts: Any) -> None:
         """Add facts to the record and write it."""
@@ -106,7 +118,7 @@ def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume:
         raise DataError(f"{folder} is a file: give --out a folder")
     record = _read_record(folder)
     if record is None:
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(entry.name != f"{RECORD}.partial" for entry in folder.iterdir()):
             raise DataError(f"{folder} is not empty and holds no run: give --out another folder")
         return
     if record["command"] != command or record["key"] != key(dict(config)):

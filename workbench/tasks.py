@@ -4,6 +4,7 @@ The command line and the notebooks both call these, so a notebook's stage and a 
 disk, and a finished stage is not done twice.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workbench import device, images, noise, protected, results, runs, victim
+from workbench import device, images, noise, protected, published, results, runs, victim
 from workbench.config import DataConfig, NoiseConfig, VictimConfig
-from workbench.defences import defend
 from workbench.images import DataPair
 from workbench.noise import perturbation
 from workbench.noise.perturbation import Perturbation
@@ -30,6 +30,7 @@ def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: Da
     runs.check_free(out, "noise", asdict(config), resume=resume)
     data = data or images.load(config)
     with runs.opened(out, "noise", asdict(config), resume=resume) as run:
+        run.belongs(data_fingerprint=data.train.fingerprint())
         if run.complete:
             return perturbation.load(out)
         run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
@@ -60,14 +61,16 @@ def train_victim(
     """Train a victim, on clean images or on those with the noise in `noise_folder`, and leave `out`/results.csv."""
     config = victim.resolved(config, data_name(config))
     made, found = _noise_for(noise_folder)
-    identity = {**asdict(config), "noise": made["key"] if made else None}
+    identity = victim_identity(config, made)
     on = device.pick(config.device)
     runs.check_free(out, "train", identity, resume=resume)
     data = data or images.load(config)
     if found is not None:
         found.check_belongs(data.train)
-    defend(config.defence, data.train.images[:1])  # refuses what makes no sense, before anything is written
+    seen, chosen = published.published(data.train, found, config)
+    published.check(config, seen, chosen)
     with runs.opened(out, "train", identity, resume=resume) as run:
+        run.belongs(data_fingerprint=data.train.fingerprint())
         if run.complete:
             return results.read(out)
         run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
@@ -86,13 +89,18 @@ def train_victim(
                 "surrogate": made["config"]["surrogate"] if made and found and found.method != "random" else "none",
                 "victim": config.victim,
                 "defence": config.defence,
-                "protected_fraction": config.protected_fraction if found else 0.0,
+                "protected_fraction": round(float(chosen.float().mean()), 4),
                 "seed": config.seed,
             },
             curve,
         )
         results.write(rows, out)
     return rows
+
+
+def victim_identity(config: VictimConfig, made: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a victim's run is known by: its configuration and the key of its noise, whose record is `made`."""
+    return {**asdict(config), "noise": made["key"] if made else None}
 
 
 def _noise_for(folder: Path | None) -> tuple[dict[str, Any] | None, Perturbation | None]:

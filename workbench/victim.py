@@ -6,7 +6,9 @@ The clean twin and every protected run go through `train` with the same configur
 import logging
 import math
 import signal
+import threading
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,14 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench import device, models
+from workbench import defences, device, models
 from workbench.augment import AUGMENTATIONS
 from workbench.batches import Batches, generator, network_input
 from workbench.config import VictimConfig, check_choice
-from workbench.defences import DEFENCES, defend
 from workbench.images import DataPair, ImageSet
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
+from workbench.published import learnt_from
 
 TEST_BATCH = 500  # images; only speed depends on it
 CHECKPOINT = "victim.ckpt"
@@ -56,7 +58,7 @@ RECIPES = {
 def resolved(config: VictimConfig, data_name: str) -> VictimConfig:
     """The configuration with every setting that was left open taken from the data set's recipe, names checked."""
     models.check_name(config.victim)
-    check_choice("defence", config.defence, DEFENCES)
+    check_choice("defence", config.defence, defences.DEFENCES)
     recipe = RECIPES[data_name]
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
     full = replace(config, **{name: getattr(recipe, name) for name in names if getattr(config, name) is None})
@@ -68,7 +70,9 @@ class Victim(LightningModule):
     """A network in training, with its accuracy and loss after every epoch in `curve`.
 
     curve: rows {epoch from 1, split "train" or "test", metric "accuracy" or "loss", value}; training values are those
-    met during the epoch, with augmentation; test values are those of the clean test images after it.
+    met during the epoch, after augmentation and defence; test values are those of the clean test images after it. With
+    `config.confusion` also metric "confusion/TRUE/PREDICTED" after the last epoch: of the test images of the class TRUE
+    the share that is taken for PREDICTED.
     """
 
     def __init__(self, network: nn.Module, config: VictimConfig, train: ImageSet, test: ImageSet, warmup: float):
@@ -77,14 +81,19 @@ class Victim(LightningModule):
         self.train_set, self.test_set = train, test
         self.curve: list[dict[str, Any]] = []
         self._sums: dict[str, Tensor] = {}
+        self._confused = torch.zeros(0)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.network(network_input(pixels))
 
     def train_dataloader(self) -> Batches:
         draw = generator(self.train_set.images.device, self.config.seed, self.current_epoch)
-        augmentation = AUGMENTATIONS[self.config.augmentation or "none"]
-        return Batches(self.train_set, self.config.batch_size or 1, draw, augmentation)
+        recipe = AUGMENTATIONS[self.config.augmentation or "none"]
+
+        def augmented(images: Tensor, draw: torch.Generator) -> Tensor:
+            return defences.augment(self.config.defence, recipe(images, draw), draw)
+
+        return Batches(self.train_set, self.config.batch_size or 1, draw, augmented)
 
     def val_dataloader(self) -> Batches:
         return Batches(self.test_set, TEST_BATCH)
@@ -92,28 +101,44 @@ class Victim(LightningModule):
     def on_train_epoch_start(self) -> None:
         zero = torch.zeros(3, device=self.device)  # correct, summed loss, images
         self._sums = {"train": zero, "test": zero.clone()}
+        self._confused = torch.zeros(len(self.test_set.classes) ** 2, device=self.device)
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self._seen("train", batch)
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        draw = generator(self.device, self.config.seed, self.current_epoch, batch_idx, 1)
+        pixels, labels = batch[0].float(), batch[1]
+        pixels = defences.worst_nearby(self.config.defence, self.network, pixels, labels, draw)
+        pixels, labels = defences.mix(self.config.defence, pixels, labels, len(self.train_set.classes), draw)
+        return self._seen("train", pixels, labels)[0]
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        self._seen("test", batch)
+        _, taken_for = self._seen("test", *batch)
+        pairs = batch[1] * len(self.test_set.classes) + taken_for
+        self._confused += torch.bincount(pairs, minlength=len(self._confused))
 
-    def _seen(self, split: str, batch: tuple[Tensor, Tensor]) -> Tensor:
-        pixels, labels = batch
+    def _seen(self, split: str, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and predicted labels of a batch, summed up for the curve. labels: int64 N, or probabilities N×K."""
         logits = self(pixels)
         loss = functional.cross_entropy(logits, labels)
         with torch.no_grad():
-            correct = (logits.argmax(1) == labels).sum()
+            predicted, true = logits.argmax(1), labels if labels.ndim == 1 else labels.argmax(1)
+            correct = (predicted == true).sum()
             self._sums[split] += torch.stack([correct, loss.detach() * len(labels), torch.tensor(len(labels))])
-        return loss
+        return loss, predicted
 
     def on_train_epoch_end(self) -> None:
         for split, sums in self._sums.items():
             correct, loss, count = sums.tolist()
             for metric, value in (("accuracy", correct / count), ("loss", loss / count)):
-                row = {"epoch": self.current_epoch + 1, "split": split, "metric": metric, "value": value}
-                self.curve.append(row)
+                self._record(split, metric, value)
+        if self.config.confusion and self.current_epoch + 1 == self.config.epochs:
+            classes = self.test_set.classes
+            shares = functional.normalize(self._confused.view(len(classes), -1), p=1).tolist()
+            for true, row in zip(classes, shares, strict=True):
+                for predicted, share in zip(classes, row, strict=True):
+                    self._record("test", f"confusion/{true}/{predicted}", share)
+
+    def _record(self, split: str, metric: str, value: float) -> None:
+        self.curve.append({"epoch": self.current_epoch + 1, "split": split, "metric": metric, "value": value})
 
     def configure_optimizers(self) -> Any:
         config = self.config
@@ -161,16 +186,6 @@ class _ShowEpochs(Callback):
             self._context.__exit__(None, None, None)
 
 
-def published(data: ImageSet, perturbation: Perturbation | None, fraction: float, seed: int) -> ImageSet:
-    """The training images as published: a seeded share `fraction` of them carries the noise, the rest is clean."""
-    if perturbation is None:
-        return data
-    order = torch.randperm(len(data), generator=generator(torch.device("cpu"), seed, 1))
-    chosen = torch.zeros(len(data), dtype=torch.bool)
-    chosen[order[: round(fraction * len(data))]] = True
-    return replace(data, images=perturbation.apply(data, chosen.to(data.images.device)))
-
-
 def train(
     config: VictimConfig,
     data: DataPair,
@@ -178,16 +193,16 @@ def train(
     *,
     label: str = "victim",
     folder: Path | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> list[dict[str, Any]]:
     """Train a victim on `data.train` (with the noise, if given) and return its curve (see Victim).
 
     config: as `resolved` returns it. folder: where a checkpoint is kept after every epoch; training goes on from one
-    that is there. Raises DataError when the noise is for other images.
+    that is there. callbacks: Lightning's, to watch the training. Raises DataError when the noise is for other images.
     """
     on = device.pick(config.device)
-    seen = published(data.train, perturbation, config.protected_fraction, config.seed)
-    train_set = replace(seen, images=defend(config.defence, seen.images)).to(on)
-    test_set = replace(data.test, images=defend(config.defence, data.test.images)).to(on)
+    train_set = learnt_from(data.train, perturbation, config).to(on)
+    test_set = replace(data.test, images=defences.defend(config.defence, data.test.images)).to(on)
     network = models.build(
         config.victim,
         channels=train_set.images.shape[1],
@@ -196,13 +211,12 @@ def train(
         seed=config.seed,
     )
     victim = Victim(network, config, train_set, test_set, RECIPES[data.name].warmup)
-    _fit(victim, label, folder, "gpu" if on.type == "cuda" else "cpu")
+    _fit(victim, [_ShowEpochs(label), *callbacks], folder, "gpu" if on.type == "cuda" else "cpu")
     return victim.curve
 
 
-def _fit(victim: Victim, label: str, folder: Path | None, accelerator: str) -> None:
+def _fit(victim: Victim, callbacks: list[Callback], folder: Path | None, accelerator: str) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    callbacks: list[Callback] = [_ShowEpochs(label)]
     resume = None
     if folder is not None:
         callbacks.append(
@@ -231,4 +245,5 @@ def _fit(victim: Victim, label: str, folder: Path | None, accelerator: str) -> N
         except SystemExit as ended:  # Lightning turns Ctrl-C into exit(1) and leaves the signal switched off
             raise KeyboardInterrupt from ended
         finally:
-            signal.signal(signal.SIGINT, handler)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, handler)

@@ -75,14 +75,14 @@ def test_search_equals_the_naive_one(patterned, kind, shared):
 
 
 def test_the_noise_lowers_the_surrogates_error_below_that_of_clean_images(patterned):
-    data = patterned(90)
-    shuffled = replace(data, labels=data.labels[torch.randperm(90, generator=torch.Generator().manual_seed(0))])
+    data = patterned(180)
+    shuffled = replace(data, labels=data.labels[torch.randperm(180, generator=torch.Generator().manual_seed(0))])
     fabric = Fabric(accelerator="cpu", devices=1)
     errors = {
-        epsilon: search(shuffled, replace(CONFIG, kind="classwise", epsilon=epsilon, rounds=12), fabric, None)[1].error
+        epsilon: search(shuffled, replace(CONFIG, kind="classwise", epsilon=epsilon, rounds=8), fabric, None)[1].error
         for epsilon in (0, 16)
     }
-    assert errors[16] < 0.1 < 0.3 < errors[0]
+    assert errors[16] < 0.15 < 0.3 < errors[0]  # measured, 3 seeds: up to 0.04, 0.42 to 0.54
 
 
 def test_the_shared_part_makes_the_noise_of_a_class_alike(patterned):

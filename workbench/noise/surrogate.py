@@ -58,11 +58,7 @@ class Surrogate:
 
     def input_gradient(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """∇ of the loss with respect to `pixels`, with the network in evaluation mode and its weights fixed."""
-        self.network.eval()
-        pixels = pixels.detach().requires_grad_()
-        loss = functional.cross_entropy(self.network(network_input(pixels)), labels)
-        (gradient,) = torch.autograd.grad(loss, pixels)
-        return gradient
+        return models.input_gradient(self.network, pixels, labels)
 
     @torch.no_grad()
     def error_rate(self, batches: Iterable[tuple[Tensor, Tensor]]) -> float:

@@ -1,0 +1,175 @@
+"""The controls: native widgets only, all of them reachable by keyboard, and every picture also in words."""
+
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+from IPython.display import display
+
+from workbench import figures, noise, results
+from workbench.config import KINDS
+from workbench.explore import pictures
+from workbench.explore.experiment import CLEAN, LARGEST, Choice, Experiment
+from workbench.explore.watch import Job, Watch
+
+MAGNIFIED = (("as it is", 1), ("×4", 4), ("×16", 16))
+KIND_WORDS = {"classwise": "class-wise (one a class)", "samplewise": "sample-wise (one an image)"}
+WIDE = {"style": {"description_width": "90px"}, "layout": {"width": "420px"}}
+
+
+class Panel:
+    """Live controls over an experiment: `look` and `train` show them, a cell each, with the same choice in both.
+
+    The attributes are the widgets. Work is done by `job`, one piece at a time, while all controls stay alive.
+    """
+
+    def __init__(self, experiment: Experiment, choice: Choice, out: Path):
+        self.experiment, self.out = experiment, out
+        count = len(experiment.data.train)
+        self.method = widgets.Dropdown(options=list(noise.METHODS), value=choice.method, description="method", **WIDE)
+        kinds = [(KIND_WORDS[kind], kind) for kind in KINDS]
+        self.kind = widgets.Dropdown(options=kinds, value=choice.kind, description="noise", **WIDE)
+        self.epsilon = widgets.IntSlider(value=choice.epsilon, min=0, max=LARGEST, description="ε, of 255", **WIDE)
+        self.image = widgets.IntSlider(value=0, min=0, max=count - 1, description="image", **WIDE)
+        self.times = widgets.ToggleButtons(
+            options=MAGNIFIED,
+            value=4,
+            description="show noise",
+            style={"description_width": "90px", "button_width": "90px"},
+        )
+        self.search = widgets.Button(description="Search noise at this ε", icon="search", layout={"width": "220px"})
+        self.fit = widgets.Button(
+            description="Train the pair", icon="play", button_style="primary", layout={"width": "220px"}
+        )
+        self.halt = widgets.Button(description="Stop", icon="stop", layout={"width": "120px"})
+        self.done = widgets.FloatProgress(value=0.0, min=0.0, max=1.0, description="progress", **WIDE)
+        self.picture, self.text, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.curves, self.answer, self.tried = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.job = Job(self._ended)
+        for control in (self.method, self.kind, self.epsilon, self.image, self.times):
+            control.observe(self._draw, "value")
+        self.search.on_click(lambda _: self._start(pair=False))
+        self.fit.on_click(lambda _: self._start(pair=True))
+        self.halt.on_click(lambda _: self._stop())
+        self._draw()
+        self._say("Ready.")
+
+    @property
+    def choice(self) -> Choice:
+        """What is chosen now."""
+        return Choice(self.method.value, self.kind.value, self.epsilon.value)
+
+    def look(self) -> None:
+        """Show the controls, the pictures and their numbers, and start the first search."""
+        chosen = [self.method, self.kind, self.epsilon, self.image, self.times]
+        display(widgets.VBox([*chosen, self.picture, self.text, widgets.HBox([self.search, self.halt]), self.status]))
+        if self.experiment.nearest(self.choice) is None and self.choice.epsilon:
+            self._start(pair=False)
+
+    def train(self) -> None:
+        """Show the same choice again with the buttons that train, and the curves."""
+        chosen = [self.method, self.kind, self.epsilon, widgets.HBox([self.fit, self.halt])]
+        display(widgets.VBox([*chosen, self.done, self.status, self.curves, self.answer, self.tried]))
+
+    def _draw(self, _: Any = None) -> None:
+        choice, index = self.choice, self.image.value
+        if choice.method == "random" and choice.epsilon and self.experiment.nearest(choice) is None:
+            self.experiment.search(choice, Watch())  # drawn, not searched: it takes no time
+        found = self.experiment.nearest(choice)
+        image, copy = self.experiment.place(index, found, choice.epsilon)
+        train = self.experiment.data.train
+        name = f"image {index} of {len(train):,}, class {train.classes[train.labels[index]]}"
+        self.picture.value = pictures.sheet(image, copy, self.times.value, name)
+        lines = (f"{name[0].upper()}{name[1:]}.", pictures.numbers(image, copy), self._origin(choice, found))
+        self.text.value = pictures.words(*lines)
+
+    def _origin(self, choice: Choice, found: Any) -> str:
+        """Where the noise in the picture comes from: the picture must not promise more than was searched."""
+        if choice.epsilon == 0:
+            return "At ε = 0 there is no noise."
+        if found is None:
+            return f"No noise yet: press “{self.search.description}” to find the {choice}."
+        if found.epsilon != choice.epsilon:
+            return (
+                f"This pattern was found at ε = {found.epsilon} and only scaled to {choice.epsilon} for the picture. "
+                f"“{self.search.description}” finds the one of {choice.epsilon}; training does so by itself."
+            )
+        return f"This {choice} was found on all {len(self.experiment.data.train):,} training images."
+
+    def _start(self, *, pair: bool) -> None:
+        choice = self.choice
+        if self.job.busy:
+            return self._say("Still at work: wait for it, or press Stop first.")
+        if not pair and choice.epsilon == 0:
+            return self._say("At ε = 0 there is nothing to search.")
+        watch = Watch(self.experiment.work(choice, pair=pair), self._told)
+        self.done.value = 0.0
+        if pair:
+            self.curves.value = self.answer.value = ""
+        self.job.start(watch, lambda: self._pair(choice, watch) if pair else self._search(choice, watch))
+
+    def _search(self, choice: Choice, watch: Watch) -> str:
+        self.experiment.search(choice, watch)
+        return f"Found the {choice} in {watch.seconds:.0f} s."
+
+    def _pair(self, choice: Choice, watch: Watch) -> str:
+        rows = self.experiment.pair(choice, watch, self._plot)
+        self._plot(rows)
+        self.answer.value = pictures.words(self.experiment.sentence(choice))
+        self.tried.value = pictures.tried([self._row(run) for run in self.experiment.curves])
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = results.write(pd.concat(self.experiment.curves.values(), ignore_index=True), self.out)
+        return f"Trained the pair in {watch.seconds:.0f} s; the numbers are in {path}."
+
+    def _row(self, run: Choice) -> tuple[str, str, str, str]:
+        found = self.experiment.numbers(run)
+        name = "clean images" if run == CLEAN else str(run)
+        return (name, f"{found['peak']:.2f}", f"{found['final']:.2f}", f"{found['train']:.2f}")
+
+    def _plot(self, rows: pd.DataFrame) -> None:
+        figure, alt = plotted(rows, self.experiment)
+        self.curves.value = pictures.drawing(figure, alt)
+
+    def _stop(self) -> None:
+        self._say("Stopping …" if self.job.stop() else "Nothing is at work.")
+
+    def _told(self, line: str, share: float) -> None:
+        self.done.value = share
+        self._say(f"{line[0].upper()}{line[1:]}.")
+
+    def _ended(self, line: str) -> None:
+        self._draw()
+        if not line.startswith(("Stopped", "Error")):
+            self.done.value = 1.0
+        self._say(line)
+
+    def _say(self, line: str) -> None:
+        self.status.value = pictures.words(line, urgent=line.startswith("Error"))
+
+
+class Refused:
+    """Stands where a bench would be when its parameters are wrong: shows what is wrong, in one line."""
+
+    def __init__(self, line: str):
+        self.message = widgets.HTML(pictures.words(f"Error: {line}", urgent=True))
+
+    def look(self) -> None:
+        """Show the line."""
+        display(self.message)
+
+    train = look
+
+
+def plotted(rows: pd.DataFrame, experiment: Experiment) -> tuple[Any, str]:
+    """The curves so far as a figure, and in words."""
+    figure = figures.curves(rows, experiment.chance)
+    for axis in figure.axes:
+        axis.set_xlim(0.8, experiment.epochs + 0.2)
+    last = results.summary(rows)
+    ends = "; ".join(
+        f"{figures.name_of(run['method'], run['kind'])}, epoch {run['epochs']}: {run['final']:.2f} on clean test "
+        f"images, {run['train']:.2f} on training images"
+        for run in last.to_dict("records")
+    )
+    return figure, f"Accuracy by epoch. {ends}."

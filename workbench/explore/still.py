@@ -1,0 +1,41 @@
+"""The bench where a program runs the notebook: the same pictures and the same pair, without controls."""
+
+from pathlib import Path
+
+from workbench import figures, results
+from workbench.explore import pictures
+from workbench.explore.experiment import Choice, Experiment
+from workbench.explore.panel import plotted
+from workbench.explore.watch import Watch
+
+SHOWN = 3  # images on the sheet
+
+
+class Still:
+    """`look` and `train` for the parameters' own choice, as pictures in the notebook and files in `out`."""
+
+    def __init__(self, experiment: Experiment, choice: Choice, out: Path):
+        self.experiment, self.choice, self.out = experiment, choice, out
+
+    def look(self) -> None:
+        """Search the noise; show the first images, their noise and their sum, and the numbers of each."""
+        train, found = self.experiment.data.train, self.experiment.search(self.choice, Watch())
+        originals, copies = {}, {}
+        for index in range(min(SHOWN, len(train))):
+            image, copy = self.experiment.place(index, found, self.choice.epsilon)
+            name = f"image {index}, class {train.classes[train.labels[index]]}"
+            originals[name], copies[name] = (part.permute(1, 2, 0).numpy() for part in (image, copy))
+            print(f"{name}: {pictures.numbers(image, copy)}")
+        kind = figures.name_of(self.choice.method, self.choice.kind)
+        sheet = figures.noise_sheet(originals, {kind: copies}, self.choice.epsilon)
+        figures.save(sheet, self.out / "figures", "sheet")
+        figures.show(sheet, f"Images, the {self.choice}, magnified, and their sum.")
+
+    def train(self) -> None:
+        """Train the pair; show its curves, say what came out, write results.csv."""
+        rows = self.experiment.pair(self.choice, Watch(), lambda _: None)
+        figure, alt = plotted(rows, self.experiment)
+        figures.save(figure, self.out / "figures", "curves")
+        figures.show(figure, alt)
+        print(self.experiment.sentence(self.choice))
+        results.write(rows, self.out)

@@ -1,0 +1,52 @@
+"""Every plot of the project, from the tidy table or plain arrays. No torch here: figures can be drawn anywhere."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from workbench.figures.bars import bars
+from workbench.figures.budget import budget
+from workbench.figures.curves import curves
+from workbench.figures.fractions import fractions
+from workbench.figures.heat import confusion, transfer
+from workbench.figures.noise import histogram, noise_sheet, spectrum
+from workbench.figures.numbers import table, worst_case
+from workbench.figures.output import png, save, show, words_of
+from workbench.figures.panel import panel
+from workbench.figures.style import STYLES, name_of
+from workbench.figures.words import honest_sentences
+
+# The figures that a table alone can draw, by name: each takes the tidy rows and the accuracy of guessing.
+FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
+    "curves": curves,
+    "bars": bars,
+    "budget": budget,
+    "fractions": fractions,
+    "transfer": transfer,
+    "confusion": lambda rows, chance: confusion(rows),
+    "panel": panel,
+}
+
+__all__ = [
+    "FIGURES",
+    "STYLES",
+    "bars",
+    "budget",
+    "confusion",
+    "curves",
+    "fractions",
+    "histogram",
+    "honest_sentences",
+    "name_of",
+    "noise_sheet",
+    "panel",
+    "png",
+    "save",
+    "show",
+    "spectrum",
+    "table",
+    "transfer",
+    "words_of",
+    "worst_case",
+]

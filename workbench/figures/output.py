@@ -1,0 +1,40 @@
+"""Out of memory and to the reader: a figure as PNG and SVG, always with its words for those who cannot see it."""
+
+import io
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+DPI = 110
+
+
+def words_of(figure: Figure) -> str:
+    """The alternative text that the drawing function gave the figure, on one line and fit for XML."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(figure.get_label()))
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, with its alternative text inside; the same bytes for the same figure."""
+    picture = io.BytesIO()
+    metadata = {"Software": None, "Description": words_of(figure) or None}
+    figure.savefig(picture, format="png", dpi=DPI, metadata=metadata)
+    return picture.getvalue()
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write folder/name.png and .svg, the same bytes for the same figure; return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+    paths[0].write_bytes(png(figure))
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        text = {"Title": name, "Description": words_of(figure)}
+        figure.savefig(paths[1], metadata={"Date": None, **{key: value for key, value in text.items() if value}})
+    return paths
+
+
+def show(figure: Figure, text: str = "") -> None:
+    """Show a figure in a notebook, with `text` (or else the figure's own) for readers who cannot see it."""
+    from IPython.display import Image, display
+
+    display(Image(png(figure)), metadata={"image/png": {"alt": text or words_of(figure)}})

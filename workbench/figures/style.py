@@ -1,0 +1,64 @@
+"""How a line looks and what it is called: one colour, marker and dash a method and kind, the same in every figure."""
+
+from typing import Any
+
+import matplotlib.colors
+from matplotlib.axes import Axes
+
+# Okabe and Ito's palette, which the colour-blind can tell apart; every line also has its own marker and dash.
+STYLES: dict[tuple[str, str], dict[str, Any]] = {
+    ("clean", "none"): {"color": "#000000", "marker": "o", "linestyle": "-"},
+    ("random", "classwise"): {"color": "#56B4E9", "marker": "v", "linestyle": ":"},
+    ("random", "samplewise"): {"color": "#0072B2", "marker": "^", "linestyle": "--"},
+    ("em-joint", "classwise"): {"color": "#D55E00", "marker": "s", "linestyle": "-."},
+    ("em-joint", "samplewise"): {"color": "#009E73", "marker": "D", "linestyle": "-"},
+    ("em", "classwise"): {"color": "#E69F00", "marker": "P", "linestyle": "-."},
+    ("em", "samplewise"): {"color": "#CC79A7", "marker": "X", "linestyle": "--"},
+    ("em-max", "classwise"): {"color": "#999999", "marker": "<", "linestyle": "-."},
+    ("em-max", "samplewise"): {"color": "#666666", "marker": ">", "linestyle": "--"},
+}
+UNKNOWN: dict[str, Any] = {"color": "#7A7A7A", "marker": "*", "linestyle": (0, (5, 1, 1, 1, 1, 1))}
+# For the second, third, ... line of one method and kind: its colour grows paler and the rest changes.
+MARKERS = ("p", "h", "d", "H", "8", "*", "1", "2", "3", "4")
+DASHES = ("--", ":", "-.", (0, (5, 5)), (0, (1, 4)), "-")
+PALER = 0.45  # how far the palest goes towards white
+
+WORDS = {"none": "", "classwise": ", class-wise", "samplewise": ", sample-wise"}
+GUESSING: dict[str, Any] = {"color": "#767676", "linewidth": 1.2, "linestyle": (0, (1, 3))}
+
+
+def name_of(method: str, kind: str) -> str:
+    """A run's name in legends and tables."""
+    return f"{method}{WORDS.get(kind, f', {kind}')}"
+
+
+def style_of(method: str, kind: str, nth: int = 0) -> dict[str, Any]:
+    """Colour, marker and dash of the `nth` line (from 0) of a method and kind; grey where neither is known."""
+    style = dict(STYLES.get((method, kind), UNKNOWN))
+    if nth:
+        amount = min(PALER, 0.2 * nth)
+        red, green, blue = (part + amount * (1 - part) for part in matplotlib.colors.to_rgb(style["color"]))
+        style["color"] = matplotlib.colors.to_hex((red, green, blue))
+        style["marker"] = MARKERS[(nth - 1) % len(MARKERS)]
+        style["linestyle"] = DASHES[(nth - 1) % len(DASHES)]
+    return style
+
+
+def guessing(axis: Axes, chance: float) -> None:
+    """Draw the accuracy of guessing as a dotted line across an axis whose y is accuracy."""
+    axis.axhline(chance, **GUESSING)
+    place: dict[str, Any] = {
+        "xycoords": ("axes fraction", "data"),
+        "ha": "right",
+        "va": "bottom",
+        "size": 8,
+        "color": "#555555",
+    }
+    axis.annotate("guessing", (0.99, chance), **place)
+
+
+def ink_on(colour: tuple[float, ...]) -> str:
+    """Black or white, whichever reads better on the colour (red, green, blue in 0..1; WCAG's relative luminance)."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3])
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "black" if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "white"

@@ -1,0 +1,70 @@
+"""What was found, in plain sentences: the effect, the control, and what still learns."""
+
+from typing import Any
+
+import pandas as pd
+
+from workbench.figures.lines import CONTROLS, Line, lines, overall, percent, said, summarised
+from workbench.figures.numbers import twin_of, worst_case
+from workbench.figures.style import name_of
+
+PUBLISHED = ["data", "method", "kind", "epsilon", "surrogate", "protected_fraction"]  # what makes a training set
+
+
+def honest_sentences(summary: pd.DataFrame, chance: float) -> list[str]:
+    """What was found, in plain words with its numbers: a sentence a line, then a verdict a training set.
+
+    summary: as results.summary returns it, or the tidy rows. A training set can still be learnt from when its worst
+    case recovers more than half of what lies between guessing and the clean twin, both at their best epoch.
+    """
+    runs = summarised(summary)
+    plain = lines(runs[runs["defence"] == "none"])
+    found = [_effect(line, runs, chance) for line in plain if line.method != "clean"]
+    # One verdict on all training sets would let the weakest speak for the strongest.
+    clean, noisy = runs[runs["method"] == "clean"], runs[~runs["method"].isin(CONTROLS)]
+    for _, part in noisy.groupby(PUBLISHED, sort=False):
+        worst = worst_case(pd.concat([clean, part]))
+        found += [_verdict(worst, chance)] if worst else []
+    return found
+
+
+def _effect(line: Line, runs: pd.DataFrame, chance: float) -> str:
+    twin = twin_of(runs, {name: line.rows[name].iloc[0] for name in ("data", "victim")})
+    clean = "there is no clean twin" if twin.empty else f"the clean twin ends at {said(overall(twin, 'final'))}"
+    final, peak = overall(line.rows, "final"), overall(line.rows, "peak")
+    return (
+        f"{line.name}: {said(final)} on clean test images after the last epoch, {said(peak)} at the best one, "
+        f"{_seeds(final['seeds'])}; {clean}, guessing is {chance:.2f}."
+    )
+
+
+def _verdict(worst: dict[str, Any], chance: float) -> str:
+    middle = f", {worst['low']:.2f} to {worst['high']:.2f}" if worst["seeds"] > 1 else ""
+    number = f"worst case {worst['peak']:.2f}"
+    if worst["clean_seeds"]:
+        number += f" = {100 * worst['share']:.0f} % of the clean twin's {worst['clean']:.2f}"
+    number += f" ({_seeds(worst['seeds'])}{middle}, both at their best epoch)"
+    data = (
+        f"{worst['data']} with {name_of(worst['method'], worst['kind'])} noise, ε = {worst['epsilon']}, "
+        f"{percent(worst['protected_fraction'])} of the images protected, victim {worst['victim']}"
+    )
+    if not worst["clean_seeds"]:
+        number = number.replace("both at their", "at its")
+        return f"Nothing to compare with, for there is no clean twin: {number}, by {worst['way']} ({data})."
+    if worst["clean"] <= chance:
+        return f"Nothing can be said, for the clean twin did not beat guessing ({chance:.2f}): {number} ({data})."
+    if worst["peak"] - chance > (worst["clean"] - chance) / 2:
+        return f"This data can still be learnt from, by {worst['way']}: {number} ({data}). Others may get more."
+    tried = (
+        f"the best of the {worst['ways']} ways of learning tried here"
+        if worst["ways"] > 1
+        else "the one way tried here"
+    )
+    return (
+        f"No learner here got more than half way from guessing ({chance:.2f}) to the clean twin: {number}, by "
+        f"{tried}, {worst['way']} ({data}). Others may get more."
+    )
+
+
+def _seeds(count: float) -> str:
+    return "1 seed" if count == 1 else f"{count:.0f} seeds"
