@@ -12,8 +12,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 
 # Two lines of modules; each may import what stands before it on its line. The line of records knows nothing of torch's.
-BASE = ("config", "progress")
-RECORDS = (("runs",), ("results",), ("figures", "notebooks", "report"), ("sweeps",))
+BASE = ("config", "progress", "board", "arguments", "cluster")
+RECORDS = (("runs",), ("results",), ("figures", "notebooks", "report"), ("experiments", "sweeps"))
 SCIENCE = (
     ("budget",),
     ("device", "photo_digits", "images", "augment", "batches", "models", "quality"),

@@ -5,41 +5,16 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from workbench.config import (
-    ConfigError,
-    DataConfig,
-    NoiseConfig,
-    VictimConfig,
-    WorkbenchError,
-    accepted_types,
-    check_choice,
-    from_mapping,
-)
+from workbench.arguments import BAD_INPUT, Parser, add_command, add_run_folder, add_settings
+from workbench.config import DataConfig, NoiseConfig, VictimConfig, WorkbenchError, from_mapping
 
-DONE, NO, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose refusals are one line on stderr, with the nearest valid option."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with 2."""
-        self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does, but a command refuses its own unknown options."""
-        found, rest = super().parse_known_args(args, namespace)
-        if rest and rest[0].startswith("-"):
-            try:
-                check_choice("option", rest[0].split("=")[0], self._option_string_actions)
-            except ConfigError as refusal:
-                self.error(str(refusal).partition(" There are")[0])
-        return found, rest
+DONE, NO, INTERRUPTED = 0, 1, 130
+MOST = 100  # failed jobs that the exit code can tell
 
 
 def parser() -> Parser:
@@ -47,10 +22,10 @@ def parser() -> Parser:
     top = Parser(prog="workbench", description="Can this data still be learnt from? Make, measure and undo noise.")
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
 
-    demo = _command(commands, "demo", run_demo, "clean against unlearnable, on your machine", "--out runs/demo")
+    demo = add_command(commands, "demo", run_demo, "clean against unlearnable, on your machine", "--out runs/demo")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the run (default: %(default)s)")
 
-    make = _command(
+    make = add_command(
         commands,
         "noise",
         run_noise,
@@ -58,9 +33,9 @@ def parser() -> Parser:
         "--data photo-digits --kind classwise --out runs/noise",
     )
     add_settings(make, NoiseConfig)
-    _add_run_folder(make)
+    add_run_folder(make)
 
-    train = _command(
+    train = add_command(
         commands,
         "train",
         run_train,
@@ -69,9 +44,9 @@ def parser() -> Parser:
     )
     add_settings(train, VictimConfig)
     train.add_argument("--noise", type=Path, metavar="DIR", help="folder of a `workbench noise` run (default: clean)")
-    _add_run_folder(train)
+    add_run_folder(train)
 
-    export = _command(
+    export = add_command(
         commands,
         "export",
         run_export,
@@ -87,7 +62,7 @@ def parser() -> Parser:
         "--official-export", action="store_true", help="one-sided noise, as the 2021 code exported (weaker)"
     )
 
-    verify = _command(
+    verify = add_command(
         commands, "verify", run_verify, "measure every protected file against its original", "photos protected"
     )
     verify.add_argument("original", type=Path, metavar="ORIGINAL", help="folder of the originals")
@@ -95,7 +70,7 @@ def parser() -> Parser:
     verify.add_argument("--epsilon", type=int, help="bound in pixel values of 255 (default: the manifest's, else 8)")
     verify.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
-    run = _command(
+    run = add_command(
         commands,
         "run",
         run_notebook,
@@ -108,39 +83,26 @@ def parser() -> Parser:
         "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter"
     )
     run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    return top
 
-
-def _command(commands: Any, name: str, run: Callable[..., int], text: str, example: str) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: workbench {name} {example}"
+    sweep = add_command(
+        commands,
+        "sweep",
+        run_sweep,
+        "run an experiment's grid of notebook runs, skipping what is complete; exit code: the number of failed jobs",
+        "experiments/budget_ablation.yml",
     )
-    made.set_defaults(run=run)
-    return made
-
-
-def _add_run_folder(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
-    command.add_argument("--resume", action="store_true", help="go on with an interrupted run in --out")
-
-
-def add_settings(command: argparse.ArgumentParser, kind: type) -> None:
-    """Add an option for every field of a configuration, with its line of documentation."""
-    for entry in dataclasses.fields(kind):
-        readers = [member for member in accepted_types(_hint(kind, entry.name)) if member is not type(None)]
-        shown = "by data set" if entry.default is None else entry.default
-        command.add_argument(
-            f"--{entry.name.replace('_', '-')}",
-            default=entry.default,
-            help=f"{entry.metadata['help']} (default: {shown or 'none'})".replace("%", "%%"),
-            **({"action": "store_true"} if readers == [bool] else {"type": readers[0]}),
-        )
-
-
-def _hint(kind: type, name: str) -> Any:
-    import typing
-
-    return typing.get_type_hints(kind)[name]
+    sweep.add_argument("experiment", metavar="EXPERIMENT.yml", help="a file as in experiments/")
+    sweep.add_argument("--size", default="quick", help="which of the experiment's sizes (default: %(default)s)")
+    sweep.add_argument("--out", type=Path, metavar="DIR", help="folder of the sweep (default: runs/EXPERIMENT-SIZE)")
+    sweep.add_argument(
+        "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter"
+    )
+    sweep.add_argument("--seeds", type=int, nargs="+", default=[], help="seeds instead of the experiment's")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler (default: a local cluster)")
+    sweep.add_argument("--workers", type=int, default=0, help="local workers (default: one a GPU, else a processor)")
+    sweep.add_argument("--threads", type=int, default=1, help="threads of a job on a CPU (default: %(default)s)")
+    sweep.add_argument("--dry-run", action="store_true", help="only list the jobs")
+    return top
 
 
 def _config(kind: type[Any], arguments: argparse.Namespace) -> Any:
@@ -214,10 +176,33 @@ def run_verify(arguments: argparse.Namespace) -> int:
 
 def run_notebook(arguments: argparse.Namespace) -> int:
     """`workbench run`"""
-    from workbench import notebooks
+    from workbench import notebooks, study
 
-    notebooks.run(arguments.notebook, arguments.out, dict(arguments.parameters), resume=arguments.resume)
+    values = dict(arguments.parameters)
+    study.check_parameters(notebooks.identity(arguments.notebook, values))
+    notebooks.run(arguments.notebook, arguments.out, values, resume=arguments.resume)
     print(f"done: {arguments.out / 'notebook.ipynb'}")
+    return DONE
+
+
+def run_sweep(arguments: argparse.Namespace) -> int:
+    """`workbench sweep`"""
+    from workbench import experiments, study, sweeps
+
+    experiment = experiments.load(experiments.find(arguments.experiment))
+    jobs = experiment.jobs(arguments.size, dict(arguments.parameters), arguments.seeds, study.check_parameters)
+    out = arguments.out or Path("runs") / f"{experiment.name}-{arguments.size}"
+    sweep = sweeps.Sweep(experiment, arguments.size, jobs, out)
+    if arguments.dry_run:
+        for job in jobs:
+            print(f"{'complete' if sweep.done(job) else 'to run':9}{job.name}")
+        return DONE
+    try:
+        sweeps.run(sweep, scheduler=arguments.scheduler, workers=arguments.workers, threads=arguments.threads)
+    except sweeps.JobsFailed as failed:
+        print(f"workbench sweep: {failed}", file=sys.stderr)
+        return min(failed.count, MOST)
+    print(f"table, figures and report: {out / 'report.html'}")
     return DONE
 
 
@@ -232,8 +217,14 @@ def main(words: Sequence[str] | None = None) -> int:
     except WorkbenchError as error:
         print(f"workbench {arguments.command}: {error}", file=sys.stderr)
         return BAD_INPUT
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("workbench"):
+            raise
+        needs = f"it needs the package {error.name}, which is not here: pip install 'unlearnable-workbench[lab]'"
+        print(f"workbench {arguments.command}: {needs}", file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
-        how = "the same command" if arguments.command == "demo" else "the same command with --resume"
+        how = "the same command" if arguments.command in ("demo", "sweep") else "the same command with --resume"
         print(f"\nworkbench {arguments.command}: interrupted; {how} goes on", file=sys.stderr)
         return INTERRUPTED
 

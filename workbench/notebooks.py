@@ -6,17 +6,25 @@ kernel as completed; so names and types are checked here first, and success is w
 
 import ast
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
 
 from workbench import runs
 from workbench.config import ConfigError, DataError, check_choice
 
 OUTPUT = "notebook.ipynb"
+FACTS = "study.json"  # what a notebook's study leaves about its stages
+PLACES = ("out", "store")  # parameters that say where, not what
+
+
+class KernelDied(DataError):
+    """The kernel of a notebook was killed, most often for want of memory; another try may succeed."""
 
 
 def find(name: str) -> Path:
@@ -27,54 +35,99 @@ def find(name: str) -> Path:
     return path
 
 
-def run(notebook: Path, out: Path, values: Mapping[str, str], *, resume: bool = False) -> None:
-    """Execute `notebook` into out/notebook.ipynb with `values` (texts) for its parameters.
+def run(
+    notebook: Path,
+    out: Path,
+    values: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    store: Path | None = None,
+    log: TextIO | None = None,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Execute `notebook` into out/notebook.ipynb with `values` (texts, or values of the right type) as parameters.
 
-    A parameter `out`, when the notebook has one, is set to the folder. Raises ConfigError for a parameter that is
-    unknown or of the wrong type, before anything starts, and DataError, naming the cell, when a cell fails.
+    The parameters `out` and `store`, where the notebook has them, are set to the folders. log: where the kernel's
+    output goes (None: to the terminal); environment, cwd: variables and folder for the kernel (progress
+    is by lines, since bars flood papermill). Raises ConfigError for a parameter that
+    is unknown or of the wrong type, before anything starts, KernelDied, and DataError, naming the cell, when one fails.
     """
-    declared = parameters(notebook)
-    wanted = {name: _typed(name, text, declared) for name, text in values.items()}
-    if "out" in wanted:
-        raise ConfigError("parameter out: use --out")
-    config = {"notebook": notebook.name, "source": source_hash(notebook), **declared, **wanted}
-    config.pop("out", None)
+    config = identity(notebook, values)
     with runs.opened(out, "run", config, resume=resume) as opened:
         if opened.complete:
-            print(f"{out} holds this run already, complete: nothing to do", flush=True)
+            print(f"{out} holds this run already, complete: nothing to do", file=log, flush=True)
             return
-        if "out" in declared:
-            wanted["out"] = str(out)
-        with opened.stage("notebook"):
-            _execute(notebook, out / OUTPUT, wanted)
-        opened.note(stages=stage_seconds(out))
+        declared = parameters(notebook)
+        wanted = {name: value for name, value in config.items() if value != declared.get(name, value)}
+        places = {"out": str(out), "store": str(store or "")}
+        wanted |= {name: place for name, place in places.items() if name in declared and place}
+        variables = {"WORKBENCH_PROGRESS": "lines", **(environment or {})}
+        with opened.stage("notebook"), TemporaryDirectory(prefix="workbench-") as sockets:
+            kernels = _kernels(variables, cwd or Path.cwd(), Path(sockets))
+            _execute(notebook, out / OUTPUT, wanted, log, kernels)
+        opened.note(stages=_stages(out))
 
 
-def stage_seconds(out: Path) -> dict[str, dict[str, float]]:
-    """The seconds of every run that the notebook left below `out`, by the run's folder."""
-    found = {}
-    for record in sorted(out.glob(f"*/{runs.RECORD}")):
-        found[record.parent.name] = runs.read(record.parent)["seconds"]
-    return found
+def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run of `notebook` with `values` is known by: its code and all its parameters but the places."""
+    declared = parameters(notebook)
+    wanted = {name: _typed(name, value, declared) for name, value in values.items()}
+    for name in PLACES:
+        if name in wanted:
+            raise ConfigError(f"parameter {name}: the program sets it, use --out")
+    named = {"notebook": notebook.name, "source": source_hash(notebook), **declared, **wanted}
+    return {name: value for name, value in named.items() if name not in PLACES}
+
+
+def _stages(out: Path) -> dict[str, dict[str, float]]:
+    """The seconds of every stage that the notebook's study used."""
+    if not (out / FACTS).is_file():
+        return {}
+    return {name: record["seconds"] for name, record in study_facts(out)["stages"].items()}
+
+
+def study_facts(out: Path) -> dict[str, Any]:
+    """What a notebook left in out/study.json: chance, classes, and the records of the stages behind its numbers."""
+    path = out / FACTS
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if {"chance", "classes", "stages"} <= set(facts):
+            return dict(facts)
+    except (OSError, ValueError, TypeError):
+        pass
+    raise DataError(f"{path} is not what a notebook of this program leaves: run the notebook again")
 
 
 def source_hash(notebook: Path) -> str:
     """A hash of the notebook's code: an edited notebook is another run."""
-    import nbformat
-
-    cells = nbformat.read(notebook, as_version=4).cells
+    cells = _cells(notebook)
     code = "\n\n".join(cell.source for cell in cells if cell.cell_type == "code")
     return hashlib.sha256(code.encode()).hexdigest()[:12]
 
 
-def parameters(notebook: Path) -> dict[str, Any]:
-    """Names and defaults in the notebook's cell tagged `parameters`: plain `name = literal` lines."""
+def _cells(notebook: Path) -> list[Any]:
+    try:
+        changed = notebook.stat().st_mtime_ns
+    except OSError as error:
+        raise DataError(f"{notebook} cannot be read as a notebook ({error.strerror})") from error
+    return _read_cells(notebook, changed)
+
+
+@lru_cache(maxsize=16)
+def _read_cells(notebook: Path, changed: int) -> list[Any]:
+    """The cells of a notebook that was changed then: a sweep asks for them once a job."""
     import nbformat
 
     try:
-        cells = nbformat.read(notebook, as_version=4).cells
+        return list(nbformat.read(notebook, as_version=4).cells)
     except (OSError, ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise DataError(f"{notebook} cannot be read as a notebook ({str(error).splitlines()[0]})") from error
+
+
+def parameters(notebook: Path) -> dict[str, Any]:
+    """Names and defaults in the notebook's cell tagged `parameters`: plain `name = literal` lines."""
+    cells = _cells(notebook)
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise DataError(f"{notebook} has {len(tagged)} cells tagged `parameters`: it needs exactly one")
@@ -91,72 +144,73 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, Any]]:
         yield statement.targets[0].id, ast.literal_eval(statement.value)
 
 
-def _typed(name: str, text: str, declared: Mapping[str, Any]) -> Any:
-    """The text as a value of the parameter's own type."""
+def _typed(name: str, given: Any, declared: Mapping[str, Any]) -> Any:
+    """`given`, a text or a value, as a value of the parameter's own type; a list holds what the default's items are."""
     check_choice("parameter", name, declared)
-    default = declared[name]
-    if isinstance(default, str):
-        return text
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        value = text
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+    default, value = declared[name], given
+    if isinstance(given, str) and not isinstance(default, str):
+        try:
+            value = ast.literal_eval(given)
+        except (ValueError, SyntaxError):
+            value = given
+    if isinstance(default, list) and default and isinstance(value, list) and value:
+        return [_as(type(default[0]), item, name, given, default) for item in value]
+    return _as(type(default), value, name, given, default)
+
+
+def _as(kind: type, value: Any, name: str, given: Any, default: Any) -> Any:
+    if kind is float and type(value) is int:
         value = float(value)
-    if type(value) is not type(default):
-        raise ConfigError(f"parameter {name} is {text!r}: it must be of type {type(default).__name__}, as {default!r}")
+    if type(value) is not kind:
+        raise ConfigError(f"parameter {name} is {given!r}: it must be of type {kind.__name__}, as in {default!r}")
     return value
 
 
-def _execute(notebook: Path, output: Path, values: Mapping[str, Any]) -> None:
+def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextIO | None, kernels: type) -> None:
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     try:
-        with _lines_not_bars():
-            papermill.execute_notebook(
-                notebook,
-                output,
-                parameters=dict(values),
-                progress_bar=False,
-                log_output=False,
-                stdout_file=sys.stdout,
-                stderr_file=sys.stderr,
-                kernel_manager_class=_local_kernels(),
-                extra_arguments=["--IPKernelApp.log_level=50"],
-            )
+        papermill.execute_notebook(
+            notebook,
+            output,
+            parameters=dict(values),
+            progress_bar=False,
+            log_output=False,
+            stdout_file=log or sys.stdout,
+            stderr_file=log or sys.stderr,
+            kernel_manager_class=kernels,
+            extra_arguments=["--IPKernelApp.log_level=50"],
+        )
     except PapermillExecutionError as error:
         if error.ename == "KeyboardInterrupt":
             raise KeyboardInterrupt from error
-        line = f"{error.ename}: {error.evalue}".splitlines()[0]
+        line = " ".join(f"{error.ename}: {error.evalue}".split())
         raise DataError(f"{notebook.name}, cell {error.cell_index + 1} failed: {line} (see {output})") from error
     except DeadKernelError as error:
-        raise DataError(f"{notebook.name}: its kernel died, perhaps for want of memory; run it again") from error
+        raise KernelDied(f"{notebook.name}: its kernel died, perhaps for want of memory; run it again") from error
     code = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
     if any(cell.execution_count is None for cell in code if cell.source.strip()):
         raise DataError(f"{notebook.name}: not every cell was run (see {output})")
 
 
-def _local_kernels() -> type:
-    """Kernels that talk over files of this machine (IPC): no ports to clash or to listen on."""
+def _kernels(environment: Mapping[str, str], cwd: Path, sockets: Path) -> type:
+    """Kernels that talk over files in `sockets` (IPC): no ports to clash or to listen on. They start in `cwd` with
+    variables of their own, so that runs side by side do not disturb each other.
+    """
     from jupyter_client.manager import AsyncKernelManager
     from traitlets import Unicode
 
-    return type("LocalKernelManager", (AsyncKernelManager,), {"transport": Unicode("ipc")})
+    class Kernels(AsyncKernelManager):
+        transport = Unicode("ipc")
+        ip = Unicode(str(sockets / "kernel"))
 
+        async def _async_start_kernel(self, **options: Any) -> None:
+            options |= {"env": {**os.environ, **environment}, "cwd": str(cwd)}
+            await super()._async_start_kernel(**options)
 
-@contextmanager
-def _lines_not_bars() -> Iterator[None]:
-    """Kernels started inside show progress by lines: bars flood papermill."""
-    before = {name: os.environ.get(name) for name in ("WORKBENCH_PROGRESS", "PYTHONWARNINGS")}
-    os.environ["WORKBENCH_PROGRESS"] = "lines"
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        start_kernel = _async_start_kernel
+
+    return Kernels

@@ -67,17 +67,21 @@ class Run:
 
 
 @contextmanager
-def opened(folder: Path, command: str, config: Mapping[str, Any], *, resume: bool) -> Iterator[Run]:
+def opened(
+    folder: Path, command: str, config: Mapping[str, Any], *, resume: bool, again: bool = False
+) -> Iterator[Run]:
     """Open `folder` for the run of `command` with `config` and keep its state true, whatever happens inside.
 
     State is `running` inside, then `complete`, or `interrupted` (Ctrl-C), or `failed` with the error's line.
+    again: a complete run is opened like an unfinished one, for work that checks its parts itself.
     Raises DataError when the folder holds anything but this very run, or this run and `resume` was not asked for.
     """
     run = _claim(folder, command, dict(config), resume)
-    if run.complete:
+    if run.complete and not again:
         yield run
         return
-    run.note(state="running")
+    run.complete = False
+    run.note(state="running", error=None)
     try:
         yield run
     except KeyboardInterrupt:
@@ -97,6 +101,11 @@ def read(folder: Path) -> dict[str, Any]:
     if record["state"] != "complete":
         raise DataError(f"the run in {folder} is {record['state']}, not complete: run it again with --resume")
     return record
+
+
+def peek(folder: Path) -> dict[str, Any] | None:
+    """The record in `folder` whatever its state, None when there is none. Raises DataError for a damaged one."""
+    return _read_record(folder)
 
 
 def write_atomically(path: Path, text: str) -> None:

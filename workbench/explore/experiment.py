@@ -140,7 +140,7 @@ class Experiment:
             return (config.rounds or 1) * training + sweeping
         return (config.train_steps or 1) * every + sweeping
 
-    def place(self, index: int, found: Perturbation | None, epsilon: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def shown(self, index: int, found: Perturbation | None, epsilon: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Training image `index` and its copy with the noise, scaled to `epsilon`: two uint8 tensors C×H×W."""
         image = self.data.train.images[index]
         if found is None or found.epsilon == 0:

@@ -6,6 +6,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 from IPython.display import display
+from matplotlib.figure import Figure
 
 from workbench import figures, noise, results
 from workbench.config import KINDS
@@ -77,7 +78,7 @@ class Panel:
         if choice.method == "random" and choice.epsilon and self.experiment.nearest(choice) is None:
             self.experiment.search(choice, Watch())  # drawn, not searched: it takes no time
         found = self.experiment.nearest(choice)
-        image, copy = self.experiment.place(index, found, choice.epsilon)
+        image, copy = self.experiment.shown(index, found, choice.epsilon)
         train = self.experiment.data.train
         name = f"image {index} of {len(train):,}, class {train.classes[train.labels[index]]}"
         self.picture.value = pictures.sheet(image, copy, self.times.value, name)
@@ -128,8 +129,7 @@ class Panel:
         return (name, f"{found['peak']:.2f}", f"{found['final']:.2f}", f"{found['train']:.2f}")
 
     def _plot(self, rows: pd.DataFrame) -> None:
-        figure, alt = plotted(rows, self.experiment)
-        self.curves.value = pictures.drawing(figure, alt)
+        self.curves.value = pictures.drawing(plotted(rows, self.experiment))
 
     def _stop(self) -> None:
         self._say("Stopping …" if self.job.stop() else "Nothing is at work.")
@@ -161,15 +161,9 @@ class Refused:
     train = look
 
 
-def plotted(rows: pd.DataFrame, experiment: Experiment) -> tuple[Any, str]:
-    """The curves so far as a figure, and in words."""
+def plotted(rows: pd.DataFrame, experiment: Experiment) -> Figure:
+    """The curves so far, on axes as long as the whole training."""
     figure = figures.curves(rows, experiment.chance)
     for axis in figure.axes:
         axis.set_xlim(0.8, experiment.epochs + 0.2)
-    last = results.summary(rows)
-    ends = "; ".join(
-        f"{figures.name_of(run['method'], run['kind'])}, epoch {run['epochs']}: {run['final']:.2f} on clean test "
-        f"images, {run['train']:.2f} on training images"
-        for run in last.to_dict("records")
-    )
-    return figure, f"Accuracy by epoch. {ends}."
+    return figure

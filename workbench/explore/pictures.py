@@ -15,6 +15,7 @@ from workbench import figures
 from workbench.quality import measure
 
 PANEL = 208  # CSS pixels a side of a picture, so that three stand side by side in a cell
+FITTING = "width:100%;max-width:900px"
 MIDDLE = 127.5  # grey: no change
 
 
@@ -52,12 +53,10 @@ def numbers(image: Tensor, copy: Tensor) -> str:
     return f"Largest change {found.linf} of 255, PSNR {found.psnr:.1f} dB (more is harder to see), SSIM {similar}."
 
 
-def drawing(figure: Figure, alt: str) -> str:
-    """A figure as a picture that fits its cell."""
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=figures.DPI, metadata={"Software": None})
-    data = base64.b64encode(picture.getvalue()).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" style="max-width:min(100%,900px)">'
+def drawing(figure: Figure) -> str:
+    """A figure, with its own words, as a picture that fits its cell."""
+    data = base64.b64encode(figures.png(figure)).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{escape(figures.words_of(figure))}" style="{FITTING}">'
 
 
 def words(*lines: str, urgent: bool = False) -> str:

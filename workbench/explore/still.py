@@ -22,20 +22,20 @@ class Still:
         train, found = self.experiment.data.train, self.experiment.search(self.choice, Watch())
         originals, copies = {}, {}
         for index in range(min(SHOWN, len(train))):
-            image, copy = self.experiment.place(index, found, self.choice.epsilon)
+            image, copy = self.experiment.shown(index, found, self.choice.epsilon)
             name = f"image {index}, class {train.classes[train.labels[index]]}"
             originals[name], copies[name] = (part.permute(1, 2, 0).numpy() for part in (image, copy))
             print(f"{name}: {pictures.numbers(image, copy)}")
         kind = figures.name_of(self.choice.method, self.choice.kind)
         sheet = figures.noise_sheet(originals, {kind: copies}, self.choice.epsilon)
         figures.save(sheet, self.out / "figures", "sheet")
-        figures.show(sheet, f"Images, the {self.choice}, magnified, and their sum.")
+        figures.show(sheet)
 
     def train(self) -> None:
         """Train the pair; show its curves, say what came out, write results.csv."""
         rows = self.experiment.pair(self.choice, Watch(), lambda _: None)
-        figure, alt = plotted(rows, self.experiment)
+        figure = plotted(rows, self.experiment)
         figures.save(figure, self.out / "figures", "curves")
-        figures.show(figure, alt)
+        figures.show(figure)
         print(self.experiment.sentence(self.choice))
         results.write(rows, self.out)

@@ -7,14 +7,15 @@ from matplotlib.figure import Figure
 
 from workbench.figures.bars import bars
 from workbench.figures.budget import budget
+from workbench.figures.confusion import confusion, confusion_table
 from workbench.figures.curves import curves
 from workbench.figures.fractions import fractions
-from workbench.figures.heat import confusion, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.numbers import table, worst_case
 from workbench.figures.output import png, save, show, words_of
 from workbench.figures.panel import panel
 from workbench.figures.style import STYLES, name_of
+from workbench.figures.transfer import transfer
 from workbench.figures.words import honest_sentences
 
 # The figures that a table alone can draw, by name: each takes the tidy rows and the accuracy of guessing.
@@ -34,6 +35,7 @@ __all__ = [
     "bars",
     "budget",
     "confusion",
+    "confusion_table",
     "curves",
     "fractions",
     "histogram",

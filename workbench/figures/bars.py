@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench.figures.lines import lines, needed, over_seeds, overall, said, setting, summarised
-from workbench.figures.style import GUESSING
+from workbench.figures.style import GUESSING, titled
 
 BY = ("method", "kind", "defence")
 
@@ -35,7 +35,7 @@ def bars(summary: pd.DataFrame, chance: float) -> Figure:
         color=[line.style["color"] for line in drawn],
         hatch=["" if defence == "none" else "//" for defence in defences],
         edgecolor="white",
-        alpha=0.75,
+        alpha=0.5,  # so that the whiskers can be seen on the black bars
         label="final",
         xerr=np.stack([final["mean"] - final["low"], final["high"] - final["mean"]]) if several else None,
     )
@@ -43,18 +43,25 @@ def bars(summary: pd.DataFrame, chance: float) -> Figure:
         peak["mean"], places, "k|", markersize=16, markeredgewidth=2, linestyle="none", label="peak of all epochs"
     )
     axis.axvline(chance, **GUESSING)
-    for place, value, end in zip(places, final["mean"], np.fmax(final["high"], peak["mean"]), strict=True):
-        # Beyond whisker and mark, so that the number hides neither.
-        axis.annotate(f"{value:.2f}", (end, place), (6, 0), textcoords="offset points", va="center", size=9)
-    axis.set(yticks=places, xlim=(0, 1.1), xlabel="accuracy on clean test images (dotted: guessing)")
+    ends = np.fmax(final["high"], peak["mean"])
+    for place, value, best, end in zip(places, final["mean"], peak["mean"], ends, strict=True):
+        # Beyond whisker and mark, so that the numbers hide neither.
+        text = f"{value:.2f}, peak {best:.2f}"
+        axis.annotate(text, (end, place), (6, 0), textcoords="offset points", va="center", size=9)
+    axis.set(
+        yticks=places,
+        xlim=(0, 1.22),
+        xticks=np.linspace(0, 1, 6),
+        xlabel="accuracy on clean test images (dotted: guessing)",
+    )
     axis.set_yticklabels(names)
     axis.set_ylim(-0.6, len(names) - 0.4)
-    figure.suptitle(f"{setting(summary)}; {over_seeds(summary, BY, 'whiskers')}", size=11)
+    titled(figure, f"{setting(summary)}; {over_seeds(summary, BY, 'whiskers')}")
     figure.legend(loc="outside lower right", ncols=2, fontsize=9)
-    ends = [
-        f"{name.replace(chr(10), ', ')} ends at {said(last)}, best epoch {said(best)}"
-        for name, (_, last), (_, best) in zip(names, final.iterrows(), peak.iterrows(), strict=True)
+    told = [
+        f"{name.replace(chr(10), ', ')} ends at {said(last)}, best epoch {said(top)}"
+        for name, (_, last), (_, top) in zip(names, final.iterrows(), peak.iterrows(), strict=True)
     ]
     title = f"Bars of the accuracy on clean test images ({figure.get_suptitle()})"
-    figure.set_label(f"{title}. {'; '.join(ends)}. Guessing is {chance:.2f}.")
+    figure.set_label(f"{title}. {'; '.join(told)}. Guessing is {chance:.2f}.")
     return figure

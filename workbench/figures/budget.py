@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from workbench.figures.lines import Line, lines, needed, over_seeds, overall, said, setting, spread, undefended
-from workbench.figures.style import guessing
+from workbench.figures.style import guessing, titled
 
 # Fewer dB and a smaller SSIM mean more visible: those axes run backwards, so that to the right is always more visible.
 VISIBILITY = {
@@ -42,7 +42,7 @@ def budget(rows: pd.DataFrame, chance: float) -> Figure:
     columns = min(len(drawn), 3 if len(scales) > 1 else 2)
     figure.legend(*axes["epsilon"].get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=9)
     about = ", ".join(filter(None, ["final accuracy by noise budget", setting(runs, but=("epsilon",))]))
-    figure.suptitle(f"{about}; {over_seeds(runs, ['method', 'kind'], 'band')}", size=11)
+    titled(figure, f"{about}; {over_seeds(runs, ['method', 'kind'], 'band')}")
     figure.set_label(f"{figure.get_suptitle()}, on clean test images. {'; '.join(told)}. Guessing is {chance:.2f}.")
     return figure
 

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.figures.lines import Line, lines, needed, over_seeds, overall, said, setting, spread, undefended
-from workbench.figures.style import guessing
+from workbench.figures.style import guessing, titled
 
 SPLITS = {"test": "clean test images", "train": "training images, as published"}
 
@@ -18,7 +18,9 @@ def curves(rows: pd.DataFrame, chance: float) -> Figure:
     """
     accuracy = rows[(rows["metric"] == "accuracy") & (rows["defence"] == "none")]
     drawn = lines(needed(accuracy, "accuracy of a learner without defence"))
-    figure = Figure(figsize=(10, 4.8), layout="constrained")
+    longest = max(len(line.name) for line in drawn)
+    columns = min(len(drawn), max(1, 135 // (longest + 8)))
+    figure = Figure(figsize=(10, 4.4 + 0.2 * -(-len(drawn) // columns)), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (split, title) in zip(axes, SPLITS.items(), strict=True):
         for line in drawn:
@@ -27,10 +29,8 @@ def curves(rows: pd.DataFrame, chance: float) -> Figure:
         axis.set(title=f"accuracy on {title}", xlabel="epoch", ylim=(0, 1.02))
         axis.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("accuracy")
-    longest = max(len(line.name) for line in drawn)
-    columns = min(len(drawn), max(1, 110 // (longest + 8)))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=9)
-    figure.suptitle(f"{setting(accuracy)}; {over_seeds(accuracy, ['method', 'kind'], 'band')}", size=11)
+    titled(figure, f"{setting(accuracy)}; {over_seeds(accuracy, ['method', 'kind'], 'band')}")
     figure.set_label(_words(rows, chance, figure.get_suptitle()))
     return figure
 

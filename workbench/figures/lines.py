@@ -48,7 +48,7 @@ def lines(rows: pd.DataFrame, *, by: Sequence[str] = ("method", "kind"), but: Co
 
     but: settings that are no part of a line's identity, because they are its x axis or are drawn otherwise.
     """
-    several = [column for column in NAMED if column not in (*but, *by) and _has_several(rows, column)]
+    several = [column for column in NAMED if column not in (*but, *by) and has_several(rows, column)]
     seen: dict[tuple[str, str], list[tuple]] = {}
     found = []
     for values, part in rows.groupby([*by, *several], sort=False):
@@ -67,7 +67,8 @@ def lines(rows: pd.DataFrame, *, by: Sequence[str] = ("method", "kind"), but: Co
     return found
 
 
-def _has_several(rows: pd.DataFrame, column: str) -> bool:
+def has_several(rows: pd.DataFrame, column: str) -> bool:
+    """Whether a setting differs among the runs that have it: a clean twin has no ε, random noise no surrogate."""
     if column in ("epsilon", "protected_fraction"):
         rows = rows[rows["method"] != "clean"]
     elif column == "surrogate":

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from workbench.figures.style import STYLES, UNKNOWN, name_of, style_of
+from workbench.figures.style import STYLES, UNKNOWN, name_of, style_of, titled
 
 CHUNK = 256  # images whose spectra are held at once
+TICKS = (-0.5, -0.25, 0.0, 0.25)
 LOW = 0.25  # cycles per pixel: half of the highest frequency along an axis
 
 
@@ -41,11 +42,11 @@ def noise_sheet(
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", parse_math=False)
     for axis, title in zip(grid[0], titles, strict=True):
         axis.set_title(title, size=8)
-    figure.suptitle(f"noise within ±{epsilon} of 255; grey is no change", size=10)
+    titled(figure, f"noise within ±{epsilon} of 255; grey is no change")
     measured = "; ".join(f"largest change by {kind}: {value}" for kind, value in largest.items())
     figure.set_label(
         f"{len(images)} images ({', '.join(images)}), each beside its noise within ±{epsilon} of 255 pixel values, "
-        f"magnified {magnified:.0f} times, and its copy with the noise on 100 % of the pixels. {measured}."
+        f"magnified {magnified:.0f} times, and its copy with the noise. {measured}."
     )
     return figure
 
@@ -61,7 +62,7 @@ def spectrum(noises: Mapping[str, np.ndarray]) -> Figure:
         raise ValueError("there is nothing to draw: give at least one noise")
     shown = {name: np.log10(np.maximum(power, 1e-3)) for name, power in powers.items()}  # no noise has no logarithm
     lowest, highest = min(map(np.min, shown.values())), max(map(np.max, shown.values()))
-    figure = Figure(figsize=(3.1 * len(powers) + 1.2, 4.0), layout="constrained")
+    figure = Figure(figsize=(2.9 * len(powers) + 1.4, 3.8), layout="constrained")
     axes = figure.subplots(1, len(powers), squeeze=False)[0]
     told = []
     for axis, (name, power) in zip(axes, powers.items(), strict=True):
@@ -72,14 +73,12 @@ def spectrum(noises: Mapping[str, np.ndarray]) -> Figure:
         )
         slow = np.hypot(*np.meshgrid(down, across, indexing="ij")) < LOW
         share = power[slow].sum() / max(power.sum(), 1e-12)
-        axis.set_title(f"{name}\n{100 * share:.0f} % of power below {LOW} cycles per pixel", size=9, parse_math=False)
-        axis.set(
-            xlabel="cycles per pixel, across", xticks=(-0.5, -0.25, 0, 0.25, 0.5), yticks=(-0.5, -0.25, 0, 0.25, 0.5)
-        )
+        axis.set_title(f"{name}\nlow frequencies: {100 * share:.0f} % of the power", size=9, parse_math=False)
+        axis.set(xlabel="cycles per pixel, across", xticks=TICKS, yticks=TICKS)
         told.append(f"{name}: {100 * share:.0f} %, mean square {power.mean():.1f}")
     axes[0].set_ylabel("cycles per pixel, down")
     figure.colorbar(picture, ax=list(axes), shrink=0.75, label="log10 of power (pixel values²)")
-    figure.suptitle("power spectrum of the noise, mean of images and channels", size=11)
+    titled(figure, f"power spectrum of the noise, mean of images and channels (low: below {LOW} cycles per pixel)")
     flat = 100 * float(slow.mean())
     figure.set_label(
         f"Power spectra of noise. Share of the power below {LOW} cycles per pixel, where noise without structure has "
@@ -129,7 +128,7 @@ def histogram(noises: Mapping[str, np.ndarray], epsilon: int) -> Figure:
     axis.set_xticks(values if epsilon <= 16 else np.linspace(-epsilon, epsilon, 9).round())
     for label in figure.legend(loc="outside lower center", ncols=2, fontsize=9).get_texts():
         label.set_parse_math(False)
-    figure.suptitle(f"values of the noise, ε = {epsilon} of 255", size=11)
+    titled(figure, f"values of the noise, ε = {epsilon} of 255")
     figure.set_label(f"Shares of the values that the noise takes, ε = {epsilon} of 255. {'; '.join(told)}.")
     return figure
 

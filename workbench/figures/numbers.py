@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.figures.lines import CONTROLS, NAMED, overall, summarised
+from workbench.figures.lines import CONTROLS, NAMED, has_several, overall, summarised
 from workbench.figures.ways import way_of
 from workbench.results import IDENTITY
 
@@ -25,7 +25,7 @@ def table(summary: pd.DataFrame) -> pd.DataFrame:
         seeds=("seed", "nunique"), train=("train", "mean"), peak=("peak", _spread), final=("final", _spread)
     )
     shown = shown.reset_index()
-    several = [name for name in NAMED if name not in SHOWN and shown[name].nunique() > 1]
+    several = [name for name in NAMED if name not in SHOWN and has_several(shown, name)]
     measured = []
     for metric in ("psnr", "ssim"):
         seen = summary[summary["metric"] == metric] if "metric" in summary else summary.iloc[:0]

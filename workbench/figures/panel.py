@@ -10,11 +10,11 @@ from matplotlib.lines import Line2D
 
 from workbench.figures.lines import Line, lines, needed, over_seeds, overall, said, setting, summarised
 from workbench.figures.numbers import worst_case
-from workbench.figures.style import GUESSING
+from workbench.figures.style import GUESSING, titled
 from workbench.figures.ways import way_of
 
 EARLY = "early stopping"
-ROW = 0.7  # of the distance between two defences is taken by the lines of one
+ROW = 0.8  # of the distance between two defences is taken by the lines of one
 
 
 def panel(rows: pd.DataFrame, chance: float) -> Figure:
@@ -27,7 +27,7 @@ def panel(rows: pd.DataFrame, chance: float) -> Figure:
     runs = needed(runs[runs["method"] != "random"], "accuracy")
     noisy, drawn = runs[runs["method"] != "clean"], lines(runs)
     defences = _order(noisy if not noisy.empty else runs)
-    figure = Figure(figsize=(9, 1.9 + (0.3 + 0.16 * len(drawn)) * (len(defences) + 1)), layout="constrained")
+    figure = Figure(figsize=(9, 1.9 + (0.16 + 0.13 * len(drawn)) * (len(defences) + 1)), layout="constrained")
     axis = figure.subplots()
     told = []
     for place, defence in enumerate([EARLY, *defences]):
@@ -48,7 +48,7 @@ def panel(rows: pd.DataFrame, chance: float) -> Figure:
     axis.tick_params(axis="y", length=0)
     figure.legend(handles=_legend(drawn), loc="outside lower center", ncols=2 if len(drawn) < 7 else 3, fontsize=9)
     by = ["method", "kind", "defence"]
-    figure.suptitle(f"what learners try: {setting(runs)}; {over_seeds(runs, by, 'whiskers')}", size=11)
+    titled(figure, f"what learners try: {setting(runs)}; {over_seeds(runs, by, 'whiskers')}")
     figure.set_label(
         f"Dots of the accuracy on clean test images by defence ({figure.get_suptitle()}). {'; '.join(told)}. "
         f"Guessing is {chance:.2f}."

@@ -1,11 +1,14 @@
 """How a line looks and what it is called: one colour, marker and dash a method and kind, the same in every figure."""
 
+import textwrap
 from typing import Any
 
 import matplotlib.colors
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, which the colour-blind can tell apart; every line also has its own marker and dash.
+# Okabe and Ito's palette, which the colour-blind can tell apart, then greys and dark tones: it has eight colours only.
+# Every line also has its own marker and dash.
 STYLES: dict[tuple[str, str], dict[str, Any]] = {
     ("clean", "none"): {"color": "#000000", "marker": "o", "linestyle": "-"},
     ("random", "classwise"): {"color": "#56B4E9", "marker": "v", "linestyle": ":"},
@@ -16,10 +19,12 @@ STYLES: dict[tuple[str, str], dict[str, Any]] = {
     ("em", "samplewise"): {"color": "#CC79A7", "marker": "X", "linestyle": "--"},
     ("em-max", "classwise"): {"color": "#999999", "marker": "<", "linestyle": "-."},
     ("em-max", "samplewise"): {"color": "#666666", "marker": ">", "linestyle": "--"},
+    ("linear", "classwise"): {"color": "#7F3C10", "marker": "p", "linestyle": "-."},
+    ("linear", "samplewise"): {"color": "#5E3C99", "marker": "h", "linestyle": "--"},
 }
 UNKNOWN: dict[str, Any] = {"color": "#7A7A7A", "marker": "*", "linestyle": (0, (5, 1, 1, 1, 1, 1))}
 # For the second, third, ... line of one method and kind: its colour grows paler and the rest changes.
-MARKERS = ("p", "h", "d", "H", "8", "*", "1", "2", "3", "4")
+MARKERS = ("d", "H", "8")  # only those that can be filled and open
 DASHES = ("--", ":", "-.", (0, (5, 5)), (0, (1, 4)), "-")
 PALER = 0.45  # how far the palest goes towards white
 
@@ -44,21 +49,14 @@ def style_of(method: str, kind: str, nth: int = 0) -> dict[str, Any]:
     return style
 
 
+def titled(figure: Figure, text: str) -> None:
+    """Give a figure its title, on as many lines as its width asks for."""
+    figure.suptitle(textwrap.fill(text, int(11.5 * figure.get_figwidth())), size=11)
+
+
 def guessing(axis: Axes, chance: float) -> None:
     """Draw the accuracy of guessing as a dotted line across an axis whose y is accuracy."""
     axis.axhline(chance, **GUESSING)
-    place: dict[str, Any] = {
-        "xycoords": ("axes fraction", "data"),
-        "ha": "right",
-        "va": "bottom",
-        "size": 8,
-        "color": "#555555",
-    }
-    axis.annotate("guessing", (0.99, chance), **place)
-
-
-def ink_on(colour: tuple[float, ...]) -> str:
-    """Black or white, whichever reads better on the colour (red, green, blue in 0..1; WCAG's relative luminance)."""
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3])
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    return "black" if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "white"
+    side = "top" if chance > 0.06 else "bottom"  # below the line run few others, if there is room for the word
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": side, "size": 8}
+    axis.annotate("guessing", (0.99, chance), color="#555555", **place)

@@ -39,31 +39,28 @@ def _effect(line: Line, runs: pd.DataFrame, chance: float) -> str:
 
 
 def _verdict(worst: dict[str, Any], chance: float) -> str:
-    middle = f", {worst['low']:.2f} to {worst['high']:.2f}" if worst["seeds"] > 1 else ""
+    between = f", {worst['low']:.2f} to {worst['high']:.2f}" if worst["seeds"] > 1 else ""
+    measured = f"{_seeds(worst['seeds'])}{between}, at the best epoch"
     number = f"worst case {worst['peak']:.2f}"
-    if worst["clean_seeds"]:
-        number += f" = {100 * worst['share']:.0f} % of the clean twin's {worst['clean']:.2f}"
-    number += f" ({_seeds(worst['seeds'])}{middle}, both at their best epoch)"
     data = (
         f"{worst['data']} with {name_of(worst['method'], worst['kind'])} noise, ε = {worst['epsilon']}, "
         f"{percent(worst['protected_fraction'])} of the images protected, victim {worst['victim']}"
     )
     if not worst["clean_seeds"]:
-        number = number.replace("both at their", "at its")
-        return f"Nothing to compare with, for there is no clean twin: {number}, by {worst['way']} ({data})."
+        return f"There is no clean twin to compare with: {worst['way']} gets {number} ({measured}), on {data}."
+    number += f" = {100 * worst['share']:.0f} % of the clean twin's {worst['clean']:.2f}"
     if worst["clean"] <= chance:
-        return f"Nothing can be said, for the clean twin did not beat guessing ({chance:.2f}): {number} ({data})."
+        return (
+            f"Nothing can be said, for the clean twin itself did not beat guessing ({chance:.2f}): {number}, on {data}."
+        )
     if worst["peak"] - chance > (worst["clean"] - chance) / 2:
-        return f"This data can still be learnt from, by {worst['way']}: {number} ({data}). Others may get more."
-    tried = (
-        f"the best of the {worst['ways']} ways of learning tried here"
-        if worst["ways"] > 1
-        else "the one way tried here"
-    )
-    return (
-        f"No learner here got more than half way from guessing ({chance:.2f}) to the clean twin: {number}, by "
-        f"{tried}, {worst['way']} ({data}). Others may get more."
-    )
+        verdict = "This data can still be learnt from"
+    else:
+        tried = "the one way" if worst["ways"] == 1 else f"{worst['ways']} ways"
+        verdict = (
+            f"By {tried} of learning tried here, not half of what the clean twin learns above guessing was reached"
+        )
+    return f"{verdict}: {worst['way']} gets {number} ({measured}), on {data}. Others may get more."
 
 
 def _seeds(count: float) -> str:

@@ -1,0 +1,80 @@
+"""Out to the reader: the same figure is the same bytes, and carries its words."""
+
+import pandas as pd
+import pytest
+from PIL import Image
+from tidy import CHANCE, run, three_runs
+
+from workbench import figures
+
+
+@pytest.fixture
+def rows():
+    return three_runs()
+
+
+def test_same_figure_is_saved_as_the_same_bytes(rows, tmp_path):
+    first = figures.save(figures.curves(rows, CHANCE), tmp_path / "a" / "figures", "curves")
+    second = figures.save(figures.curves(rows, CHANCE), tmp_path / "b", "curves")
+    assert [path.name for path in first] == ["curves.png", "curves.svg"]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    other = figures.save(figures.curves(rows[rows["method"] != "em"], CHANCE), tmp_path / "c", "curves")
+    assert first[0].read_bytes() != other[0].read_bytes()
+
+
+def test_figure_is_shown_with_words_for_those_who_cannot_see_it(rows, monkeypatch):
+    from IPython.core import display_functions
+
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *parts, **names: shown.append((parts, names)))
+    assert display_functions
+    figures.show(figures.curves(rows, CHANCE), "accuracy by epoch")
+    assert shown[0][1]["metadata"] == {"image/png": {"alt": "accuracy by epoch"}}
+
+
+def test_figure_is_shown_with_its_own_words_when_none_are_given(rows, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *parts, **names: shown.append(names))
+    figures.show(figures.curves(rows, CHANCE))
+    assert "em, class-wise ends at 0.10" in shown[0]["metadata"]["image/png"]["alt"]
+
+
+def test_files_carry_the_words(rows, tmp_path):
+    figure = figures.curves(rows, CHANCE)
+    png, svg = figures.save(figure, tmp_path, "curves")
+    with Image.open(png) as picture:
+        assert picture.info["Description"] == figures.words_of(figure)
+    text = svg.read_text(encoding="utf-8")
+    assert "<title>curves</title>" in text
+    assert "em, class-wise ends at 0.10 after a best epoch of 0.40" in text
+
+
+def test_words_fit_xml_whatever_a_class_is_called(tmp_path):
+    figure = figures.curves(run(), CHANCE)
+    figure.set_label("a\x00b <c> & \n d")
+    _, svg = figures.save(figure, tmp_path, "curves")
+    assert "a b &lt;c&gt; &amp;   d" in svg.read_text(encoding="utf-8")
+
+
+def test_figures_by_name_take_rows_and_chance():
+    assert set(figures.FIGURES) == {"curves", "bars", "budget", "fractions", "transfer", "confusion", "panel"}
+    points = [
+        {"epoch": 3, "split": "test", "metric": f"confusion/{a}/{b}", "value": 0.5} for a in "xy" for b in "xy"
+    ]
+    rows = pd.concat([run(more=points), run("em", "classwise", more=points)])
+    for draw in figures.FIGURES.values():
+        assert "0." in figures.words_of(draw(rows, CHANCE))
+        with pytest.raises(ValueError, match="nothing to draw"):
+            draw(rows.iloc[:0], CHANCE)
+
+
+@pytest.mark.parametrize("name", ["curves", "bars", "budget", "fractions", "transfer", "panel"])
+def test_no_clean_twin_is_no_error(name, rows):
+    figures.FIGURES[name](rows[rows["method"] != "clean"], CHANCE)
+    figures.FIGURES[name](rows[rows["method"] == "em"].assign(method="mystery", kind="pixelwise"), CHANCE)
+
+
+@pytest.mark.parametrize("name", ["budget", "fractions", "transfer", "panel"])
+def test_every_experiment_is_drawn_with_the_same_bytes(name, rows):
+    first, second = (figures.png(figures.FIGURES[name](rows, CHANCE)) for _ in range(2))
+    assert first == second

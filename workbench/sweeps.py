@@ -1,0 +1,237 @@
+"""`workbench sweep`: run an experiment's jobs on Dask, skip what is complete, gather what there is.
+
+A job is one notebook run in a folder of its own; it counts as done only by that folder's run.json. The task that Dask
+carries starts the notebook's kernel as a child of its worker, so a job that dies takes nothing else with it.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from workbench import cluster, figures, notebooks, report, results, runs
+from workbench.board import Board
+from workbench.config import DataError, WorkbenchError
+from workbench.experiments import Experiment, Job
+
+JOBS, STORE = "jobs", "store"
+KERNEL_TRIES = 3
+
+
+class JobsFailed(WorkbenchError):
+    """Some jobs failed; the others are complete and gathered."""
+
+    def __init__(self, count: int, text: str):
+        super().__init__(text)
+        self.count = count
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep in its folder: out/jobs/NAME-KEY, one a job, and out/store, the stages that jobs share."""
+
+    experiment: Experiment
+    size: str
+    jobs: list[Job]
+    out: Path
+
+    def folder(self, job: Job) -> Path:
+        """The job's folder."""
+        return self.out / JOBS / job.folder_name
+
+    def record(self, job: Job) -> dict[str, Any]:
+        """What the job's run.json says; {} when there is none that can be read, or it is another job's."""
+        try:
+            record = runs.peek(self.folder(job)) or {}
+        except DataError:
+            return {}
+        return record if record.get("key") == job.key else {}
+
+    def done(self, job: Job) -> bool:
+        """Whether the job is complete."""
+        return bool(self.record(job).get("state") == "complete")
+
+    def identity(self) -> dict[str, Any]:
+        """What the sweep's folder is known by; its grid may grow."""
+        return {"experiment": self.experiment.name, "notebook": self.experiment.notebook.name, "size": self.size}
+
+
+def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads: int = 1) -> None:
+    """Run every job that is not complete, then write results.csv, figures/ and report.html in the sweep's folder.
+
+    scheduler: address of a Dask scheduler whose workers share this file system (None: a local cluster of `workers`,
+    0: as many as processors and memory allow, or one a GPU). threads: of each job on a CPU; results depend on it.
+    Raises DataError when another sweep uses the folder, JobsFailed when jobs failed.
+    """
+    runs.check_free(sweep.out, "sweep", sweep.identity(), resume=True)
+    with _alone(sweep.out), runs.opened(sweep.out, "sweep", sweep.identity(), resume=True, again=True) as opened:
+        todo = [job for job in sweep.jobs if not sweep.done(job)]
+        print(f"{len(sweep.jobs)} jobs: {len(sweep.jobs) - len(todo)} complete already, {len(todo)} to run", flush=True)
+        errors: dict[str, str] = {}
+        if todo:
+            with opened.stage("jobs"), cluster.client(scheduler, workers, len(todo)) as (client, gpus):
+                errors = _run_all(sweep, todo, client, gpus, threads)
+        facts = gather(sweep, errors)
+        opened.note(**facts)
+        failed = [job for job in sweep.jobs if not sweep.done(job)]
+        if failed:
+            lines = [f"  {job.name}: {errors.get(job.name, 'not complete')}" for job in failed]
+            told = f"{len(failed)} of {len(sweep.jobs)} jobs failed; the same command tries them again"
+            raise JobsFailed(len(failed), "\n".join([told, *lines]))
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the folder against other sweeps; the system frees it when the process ends, however it ends."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(f"{out}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise DataError(f"another sweep is running in {out}: wait for it, or give --out another folder") from error
+
+
+def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], threads: int) -> dict[str, str]:
+    """Run the jobs, show the board, return the error's line of every job that failed."""
+    from distributed import TimeoutError as NotYet
+    from distributed import wait
+
+    common: dict[str, Any] = {"notebook": str(sweep.experiment.notebook), "gpus": gpus, "threads": threads}
+    common |= {"store": str((sweep.out / STORE).resolve()), "cwd": os.getcwd()}
+    started = f"{time.time_ns():x}"  # a key of its own for each start: the scheduler remembers failed ones
+    waiting = {
+        client.submit(
+            work,
+            {**common, "out": str(sweep.folder(job).resolve()), "values": job.values},
+            key=f"{job.folder_name}-{started}",
+            priority=-turn,
+        ): job
+        for turn, job in enumerate(todo)
+    }
+    errors: dict[str, str] = {}
+    with Board(sweep.experiment.name, total=len(sweep.jobs), done=len(sweep.jobs) - len(todo)) as board:
+        while waiting:
+            try:
+                ended = wait(list(waiting), timeout=1, return_when="FIRST_COMPLETED").done
+            except NotYet:
+                ended = set()
+            for future in ended:
+                job = waiting.pop(future)
+                error = _outcome(future) if not sweep.done(job) else None
+                if error or not sweep.done(job):
+                    errors[job.name] = error or "its run.json is not complete"
+                board.ended(job.name, errors.get(job.name))
+            board.running({job.name: _last_line(sweep.folder(job)) for job in waiting.values() if _runs(sweep, job)})
+    return errors
+
+
+def _outcome(future: Any) -> str | None:
+    """The line that says why a job failed, as its task returned it or as Dask tells; None when it did not."""
+    if future.status == "finished":
+        line: str | None = future.result()
+        return line
+    error = future.exception() if future.status == "error" else None
+    if type(error).__name__ == "KilledWorker":
+        return f"{cluster.WORKER_DEATHS} or more workers died under it, perhaps for want of memory"
+    return " ".join(f"{type(error).__name__}: {error}".split()) if error else f"it was {future.status}"
+
+
+def _runs(sweep: Sweep, job: Job) -> bool:
+    return bool(sweep.record(job).get("state") == "running")
+
+
+def _last_line(folder: Path) -> str:
+    """The last line of a job's log."""
+    try:
+        with open(f"{folder}.log", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 400))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def work(task: Mapping[str, Any]) -> str | None:
+    """Run one job, on a Dask worker; return None, or the error's line. A killed kernel is tried again."""
+    out = Path(task["out"])
+    environment = {"OMP_NUM_THREADS": str(task["threads"])}
+    if task["gpus"]:
+        from distributed import get_worker
+
+        environment["CUDA_VISIBLE_DEVICES"] = task["gpus"][int(get_worker().name) % len(task["gpus"])]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{out}.lock"):  # a worker that was given up for lost may still be at it
+        for attempt in range(1, KERNEL_TRIES + 1):
+            try:
+                with open(f"{out}.log", "a", encoding="utf-8") as log:
+                    notebooks.run(
+                        Path(task["notebook"]),
+                        out,
+                        task["values"],
+                        resume=True,
+                        store=Path(task["store"]),
+                        log=log,
+                        environment=environment,
+                        cwd=Path(task["cwd"]),
+                    )
+                return None
+            except notebooks.KernelDied as error:
+                if attempt == KERNEL_TRIES:
+                    return f"{error} ({KERNEL_TRIES} times)"
+            except WorkbenchError as error:
+                return str(error)
+    return None
+
+
+def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
+    """Write the table, the figures and the report of all complete jobs; return the facts for the sweep's record."""
+    complete = [job for job in sweep.jobs if sweep.done(job)]
+    listed = [
+        {
+            **asdict(job),
+            "state": sweep.record(job).get("state", "not started"),
+            "seconds": sweep.record(job).get("seconds", {}).get("notebook"),
+            "error": errors.get(job.name, ""),
+        }
+        for job in sweep.jobs
+    ]
+    facts: dict[str, Any] = {"jobs": listed, "seeds": sorted({job.values["seed"] for job in sweep.jobs})}
+    if not complete:
+        return facts
+    studies = [notebooks.study_facts(sweep.folder(job)) for job in complete]
+    rows = results.merged(results.read(sweep.folder(job)) for job in complete)
+    results.write(rows, sweep.out)
+    stages = {name: stage for study in studies for name, stage in study["stages"].items()}
+    drawn = {name: figures.FIGURES[name](rows, studies[0]["chance"]) for name in sweep.experiment.figures}
+    for name, figure in drawn.items():
+        figures.save(figure, sweep.out / "figures", name)
+    report.write(
+        sweep.out,
+        title=sweep.experiment.title,
+        text=sweep.experiment.text,
+        figures=drawn,
+        rows=rows,
+        jobs=listed,
+        facts=facts_for_people(sweep, stages),
+    )
+    return {**facts, "stages": stages}
+
+
+def facts_for_people(sweep: Sweep, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Parameters and provenance of a sweep, one line each."""
+    found = {"experiment": sweep.experiment.name, "size": sweep.size, "notebook": sweep.experiment.notebook.name}
+    found |= {name: str(value) for name, value in sweep.jobs[0].values.items() if _constant(name, sweep.jobs)}
+    for name in ("device", "versions", "git", "data_fingerprint"):
+        seen = dict.fromkeys(str(stage[name]) for stage in stages.values() if name in stage)
+        found[name] = "; ".join(seen)
+    found["seconds of all stages"] = f"{sum(sum(stage['seconds'].values()) for stage in stages.values()):.0f}"
+    return found
+
+
+def _constant(name: str, jobs: Sequence[Job]) -> bool:
+    return all(job.values[name] == jobs[0].values[name] for job in jobs)
