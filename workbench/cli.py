@@ -4,7 +4,9 @@ import argparse
 import dataclasses
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -206,11 +208,17 @@ def run_sweep(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the answer is no, 2 bad input, 130 interrupted."""
     # OpenMP threads that spin for long make training several times slower on contended cores, threads that never spin
     # half as fast on calm ones; this must be set before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)  # a cluster that takes its machine back: as resumable as Ctrl-C
     arguments = parser().parse_args(words)
     try:
         return int(arguments.run(arguments))

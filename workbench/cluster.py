@@ -41,7 +41,8 @@ def client(scheduler: str | None, workers: int, jobs: int) -> Iterator[tuple[Any
             n_workers=count,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             security=True,  # others on this machine could run code through an open scheduler
             memory_limit=0,
             silence_logs=logging.CRITICAL,

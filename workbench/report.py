@@ -149,7 +149,9 @@ def _table(caption: str, shown: pd.DataFrame) -> Table:
 
 
 def _facts(caption: str, facts: Mapping[str, Any]) -> Table:
-    return Table(caption.capitalize(), ["name", "value"], [[_text(name), _text(facts[name])] for name in facts])
+    return Table(
+        caption.capitalize(), ["name", "value"], [[_text(name).replace("_", " "), _text(facts[name])] for name in facts]
+    )
 
 
 def _jobs(jobs: Sequence[Mapping[str, Any]]) -> Table:

@@ -31,10 +31,15 @@ TINY = {
     "device": "cpu",
     "out": "results",
 }
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 LONG = 120  # seconds: nothing here depends on speed, but nothing may hang
 NO_NEWS = '{"fetchNews": "false", "checkForUpdates": false}'
 

@@ -7,6 +7,8 @@ from tidy import CHANCE, run, three_runs
 
 from workbench import figures
 
+OF_ACCURACY = ("curves", "bars", "budget", "fractions", "transfer", "panel")
+
 
 @pytest.fixture
 def rows():
@@ -20,6 +22,13 @@ def test_same_figure_is_saved_as_the_same_bytes(rows, tmp_path):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     other = figures.save(figures.curves(rows[rows["method"] != "em"], CHANCE), tmp_path / "c", "curves")
     assert first[0].read_bytes() != other[0].read_bytes()
+
+
+def test_one_figure_written_twice_is_the_same_bytes(rows, tmp_path):
+    for name in OF_ACCURACY:
+        figure = figures.FIGURES[name](rows, CHANCE)
+        first, second = (figures.save(figure, tmp_path / folder, name) for folder in "ab")
+        assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_figure_is_shown_with_words_for_those_who_cannot_see_it(rows, monkeypatch):
@@ -57,18 +66,16 @@ def test_words_fit_xml_whatever_a_class_is_called(tmp_path):
 
 
 def test_figures_by_name_take_rows_and_chance():
-    assert set(figures.FIGURES) == {"curves", "bars", "budget", "fractions", "transfer", "confusion", "panel"}
-    points = [
-        {"epoch": 3, "split": "test", "metric": f"confusion/{a}/{b}", "value": 0.5} for a in "xy" for b in "xy"
-    ]
+    assert {*OF_ACCURACY, "confusion"} <= set(figures.FIGURES)
+    points = [{"epoch": 3, "split": "test", "metric": f"confusion/{a}/{b}", "value": 0.5} for a in "xy" for b in "xy"]
     rows = pd.concat([run(more=points), run("em", "classwise", more=points)])
-    for draw in figures.FIGURES.values():
+    for draw in (figures.FIGURES[name] for name in (*OF_ACCURACY, "confusion")):
         assert "0." in figures.words_of(draw(rows, CHANCE))
         with pytest.raises(ValueError, match="nothing to draw"):
             draw(rows.iloc[:0], CHANCE)
 
 
-@pytest.mark.parametrize("name", ["curves", "bars", "budget", "fractions", "transfer", "panel"])
+@pytest.mark.parametrize("name", OF_ACCURACY)
 def test_no_clean_twin_is_no_error(name, rows):
     figures.FIGURES[name](rows[rows["method"] != "clean"], CHANCE)
     figures.FIGURES[name](rows[rows["method"] == "em"].assign(method="mystery", kind="pixelwise"), CHANCE)

@@ -30,7 +30,9 @@ def test_sentences_give_effect_control_and_what_still_learns(rows):
     assert "clean twin ends at 0.60" in text
     assert "guessing is 0.33" in text
     assert sentences[-1].startswith("This data can still be learnt from")
-    assert "JPEG compression at quality 10 gets worst case 0.85 = 94 % of the clean twin's 0.90 (1 seed" in sentences[-1]
+    assert (
+        "JPEG compression at quality 10 gets worst case 0.85 = 94 % of the clean twin's 0.90 (1 seed" in sentences[-1]
+    )
     assert "em, class-wise noise, ε = 8, 100 % of the images protected" in sentences[-1]
 
 
@@ -40,3 +42,98 @@ def test_sentences_do_not_claim_learning_that_was_not_seen(rows):
     assert not figures.honest_sentences(results.summary(weak), CHANCE)[-1].startswith("This data can still")
 
 
+def noisy(final, peak, **names):
+    def make(seed, change):
+        return run("em", "classwise", seed=seed, test=ends(final + change, peak + change), **names)
+
+    return seeds(make, 0.0, 0.02)
+
+
+@pytest.fixture
+def tried():
+    clean = seeds(lambda seed, value: run(seed=seed, test=ends(value)), 0.9, 0.05)
+    others = [noisy(0.7, 0.75, defence="jpeg-10"), noisy(0.5, 0.6, defence="adversarial-4")]
+    return pd.concat([clean, noisy(0.1, 0.4), *others])
+
+
+def test_worst_case_is_the_largest_mean_peak(tried):
+    worst = figures.worst_case(tried)
+    assert worst == figures.worst_case(results.summary(tried))
+    assert {name: worst[name] for name in ("method", "kind", "epsilon", "victim", "defence", "protected_fraction")} == {
+        "method": "em",
+        "kind": "classwise",
+        "epsilon": 8,
+        "victim": "convnet-w4",
+        "defence": "jpeg-10",
+        "protected_fraction": 1.0,
+    }
+    assert (worst["peak"], worst["low"], worst["high"]) == pytest.approx((0.75, 0.73, 0.77))
+    assert (worst["clean"], worst["share"]) == pytest.approx((0.9, 0.75 / 0.9))
+    assert (worst["seeds"], worst["clean_seeds"], worst["ways"]) == (3, 3, 3)
+    assert worst["way"] == "JPEG compression at quality 10"
+
+
+def test_worst_case_never_averages_over_settings_and_leaves_controls_out(tried):
+    more = pd.concat([tried, noisy(0.1, 0.9, epsilon=2, defence="jpeg-10"), run("random", "samplewise", test=ends(1))])
+    assert figures.worst_case(more)["epsilon"] == 2
+    assert figures.worst_case(more)["peak"] == pytest.approx(0.9)
+    assert figures.worst_case(run()) == {}
+    assert figures.worst_case(tried[tried["method"] == "em"])["clean_seeds"] == 0
+
+
+def test_sentences_name_seeds_spread_and_share(tried):
+    verdict = figures.honest_sentences(tried, CHANCE)[-1]
+    assert verdict == (
+        "This data can still be learnt from: JPEG compression at quality 10 gets worst case 0.75 = 83 % of the clean "
+        "twin's 0.90 (3 seeds, 0.73 to 0.77, at the best epoch), on folder with em, class-wise noise, ε = 8, 100 % of "
+        "the images protected, victim convnet-w4. Others may get more."
+    )
+    assert "0.10 (0.08 to 0.12) on clean test images" in figures.honest_sentences(tried, CHANCE)[0]
+    early = tried[tried["defence"] == "none"]
+    assert "training as usual, stopping at the best epoch" in figures.honest_sentences(early, 0.0)[-1]
+
+
+@pytest.mark.parametrize(
+    ("chance", "starts"), [(0.5, "This data can"), (0.7, "By 3 ways of learning tried here, not half")]
+)
+def test_the_rule_is_half_of_the_way_from_guessing_to_the_clean_twin(tried, chance, starts):
+    assert figures.honest_sentences(tried, chance)[-1].startswith(starts)  # 0.75 against 0.7 and 0.8
+
+
+def test_there_is_a_verdict_on_every_training_set(tried):
+    rows = pd.concat([tried, noisy(0.1, 0.12, epsilon=16), noisy(0.8, 0.85, fraction=0.5)])
+    verdicts = [sentence for sentence in figures.honest_sentences(rows, CHANCE) if "Others may" in sentence]
+    assert len(verdicts) == 3
+    assert "ε = 16, 100 %" in verdicts[1]
+    assert verdicts[1].startswith("By the one way of learning tried here, not half")
+    assert "ε = 8, 50 % of the images" in verdicts[2]
+
+
+def test_protected_is_never_said_without_a_number(tried):
+    rows = pd.concat([tried, noisy(0.8, 0.85, fraction=0.5), run("random", "samplewise")])
+    for sentence in figures.honest_sentences(rows, CHANCE):
+        for part in sentence.split("protected")[:-1]:
+            assert "%" in part[-20:]
+
+
+def test_sentences_without_a_twin_or_with_a_poor_one_claim_nothing(tried):
+    alone = figures.honest_sentences(tried[tried["method"] == "em"], CHANCE)
+    assert "there is no clean twin" in alone[0]
+    assert alone[-1].startswith("There is no clean twin to compare with")
+    assert figures.honest_sentences(tried, 0.95)[-1].startswith("Nothing can be said")
+
+
+def test_table_counts_a_seed_once():
+    rows = pd.concat([run(test=ends(0.6)), run(test=ends(0.6)).assign(run="again"), run(seed=1, test=ends(0.8))])
+    assert figures.table(rows)["final"].tolist() == ["0.700 (0.600 to 0.800)"]
+
+
+def test_table_names_what_differs(tried):
+    assert "protected_fraction" not in figures.table(tried)
+    rows = pd.concat([tried, noisy(0.8, 0.85, fraction=0.5)])
+    assert figures.table(rows)["protected_fraction"].tolist() == [0, 1, 1, 1, 0.5]
+
+
+def test_unknown_defences_keep_their_names(tried):
+    rows = pd.concat([tried, noisy(0.8, 0.89, defence="prayer")])
+    assert figures.worst_case(rows)["way"] == "prayer"

@@ -16,6 +16,7 @@ from workbench.explore.watch import Job, Watch
 
 MAGNIFIED = (("as it is", 1), ("×4", 4), ("×16", 16))
 KIND_WORDS = {"classwise": "class-wise (one a class)", "samplewise": "sample-wise (one an image)"}
+ROW = {"style": {"description_width": "90px", "button_width": "auto"}, "layout": {"width": "100%"}}
 WIDE = {"style": {"description_width": "90px"}, "layout": {"width": "420px"}}
 
 
@@ -28,24 +29,22 @@ class Panel:
     def __init__(self, experiment: Experiment, choice: Choice, out: Path):
         self.experiment, self.out = experiment, out
         count = len(experiment.data.train)
-        self.method = widgets.Dropdown(options=list(noise.METHODS), value=choice.method, description="method", **WIDE)
+        # Not Dropdown or RadioButtons: JupyterLab takes the arrow keys from them, to move between cells and headings.
+        self.method = widgets.ToggleButtons(
+            options=list(noise.METHODS), value=choice.method, description="method", **ROW
+        )
         kinds = [(KIND_WORDS[kind], kind) for kind in KINDS]
-        self.kind = widgets.Dropdown(options=kinds, value=choice.kind, description="noise", **WIDE)
+        self.kind = widgets.ToggleButtons(options=kinds, value=choice.kind, description="noise", **ROW)
         self.epsilon = widgets.IntSlider(value=choice.epsilon, min=0, max=LARGEST, description="ε, of 255", **WIDE)
         self.image = widgets.IntSlider(value=0, min=0, max=count - 1, description="image", **WIDE)
-        self.times = widgets.ToggleButtons(
-            options=MAGNIFIED,
-            value=4,
-            description="show noise",
-            style={"description_width": "90px", "button_width": "90px"},
-        )
+        self.times = widgets.ToggleButtons(options=MAGNIFIED, value=4, description="show noise", **ROW)
         self.search = widgets.Button(description="Search noise at this ε", icon="search", layout={"width": "220px"})
         self.fit = widgets.Button(
             description="Train the pair", icon="play", button_style="primary", layout={"width": "220px"}
         )
         self.halt = widgets.Button(description="Stop", icon="stop", layout={"width": "120px"})
         self.done = widgets.FloatProgress(value=0.0, min=0.0, max=1.0, description="progress", **WIDE)
-        self.picture, self.text, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.picture, self.text, self.chosen, self.status = (widgets.HTML() for _ in range(4))
         self.curves, self.answer, self.tried = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.job = Job(self._ended)
         for control in (self.method, self.kind, self.epsilon, self.image, self.times):
@@ -70,8 +69,9 @@ class Panel:
 
     def train(self) -> None:
         """Show the same choice again with the buttons that train, and the curves."""
-        chosen = [self.method, self.kind, self.epsilon, widgets.HBox([self.fit, self.halt])]
-        display(widgets.VBox([*chosen, self.done, self.status, self.curves, self.answer, self.tried]))
+        chosen = [self.method, self.kind, self.epsilon, self.chosen]
+        buttons = widgets.HBox([self.fit, self.halt])
+        display(widgets.VBox([*chosen, buttons, self.done, self.status, self.curves, self.answer, self.tried]))
 
     def _draw(self, _: Any = None) -> None:
         choice, index = self.choice, self.image.value
@@ -84,6 +84,7 @@ class Panel:
         self.picture.value = pictures.sheet(image, copy, self.times.value, name)
         lines = (f"{name[0].upper()}{name[1:]}.", pictures.numbers(image, copy), self._origin(choice, found))
         self.text.value = pictures.words(*lines)
+        self.chosen.value = pictures.words(f"Chosen: {choice}.")
 
     def _origin(self, choice: Choice, found: Any) -> str:
         """Where the noise in the picture comes from: the picture must not promise more than was searched."""

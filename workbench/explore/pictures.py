@@ -35,10 +35,12 @@ def sheet(image: Tensor, copy: Tensor, times: int, name: str) -> str:
         (f"noise {shown}{cut}", magnified(image, copy, times), f"its noise, {shown}, grey is no change"),
         ("image + noise", _pixels(copy), f"{name}, changed by at most {largest} of 255"),
     )
+    small = "pixelated" if max(image.shape) < PANEL else "auto"  # every pixel can be seen, or none is left out
+    style = f"display:block;border:1px solid #888;image-rendering:{small}"
     inner = "".join(
-        f'<figure style="margin:0 12px 4px 0"><img src="{_source(pixels)}" alt="{escape(alt)}" width="{PANEL}" '
-        f'style="image-rendering:{"pixelated" if max(pixels.shape) < PANEL else "auto"};border:1px solid #888">'
-        f"<figcaption>{escape(title)}</figcaption></figure>"
+        f'<figure style="margin:0 12px 4px 0">'
+        f'<img src="{_source(pixels)}" alt="{escape(alt)}" width="{PANEL}" style="{style}">'
+        f'<figcaption style="margin:0">{escape(title)}</figcaption></figure>'
         for title, pixels, alt in panels
     )
     return f'<div style="display:flex;flex-wrap:wrap">{inner}</div>'

@@ -10,6 +10,7 @@ from workbench.figures.budget import budget
 from workbench.figures.confusion import confusion, confusion_table
 from workbench.figures.curves import curves
 from workbench.figures.fractions import fractions
+from workbench.figures.looks import looks
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.numbers import table, worst_case
 from workbench.figures.output import png, save, show, words_of
@@ -27,6 +28,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
     "transfer": transfer,
     "confusion": lambda rows, chance: confusion(rows),
     "panel": panel,
+    "looks": looks,
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "fractions",
     "histogram",
     "honest_sentences",
+    "looks",
     "name_of",
     "noise_sheet",
     "panel",

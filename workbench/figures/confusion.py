@@ -64,6 +64,8 @@ def _last(rows: pd.DataFrame) -> pd.DataFrame:
     found = needed(found, f"metric {PREFIX}<true class>/<predicted class>")
     names = found["metric"].str.split("/", n=2, expand=True)
     found = found.assign(true=names[1], predicted=names[2])
+    if not set(found["predicted"]) <= set(found["true"]):
+        raise ValueError("confusion: a predicted class is no true class; class names must hold no slash")
     return found[found["epoch"] == found.groupby(list(IDENTITY))["epoch"].transform("max")]
 
 

@@ -109,7 +109,9 @@ def spread(rows: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:
     """mean, low, high and the number of seeds of a column, a row a group; a seed counts once, however often it ran."""
     seeds = rows.dropna(subset=[value]).groupby([*by, "seed"])[value].mean()
     groups = seeds.groupby(level=list(by))
-    return pd.DataFrame({"mean": groups.mean(), "low": groups.min(), "high": groups.max(), "seeds": groups.count()})
+    low, high = groups.min(), groups.max()
+    mean = groups.mean().clip(low, high)  # the mean of equal numbers can round to less than each of them
+    return pd.DataFrame({"mean": mean, "low": low, "high": high, "seeds": groups.count()})
 
 
 def over_seeds(rows: pd.DataFrame, by: Sequence[str], spread_is: str) -> str:
@@ -127,9 +129,9 @@ def said(row: "pd.Series[Any]") -> str:
 
 
 def overall(rows: pd.DataFrame, value: str) -> "pd.Series[Any]":
-    """The `spread` of a column over all rows."""
-    seeds = rows.dropna(subset=[value]).groupby("seed")[value].mean()
-    return pd.Series({"mean": seeds.mean(), "low": seeds.min(), "high": seeds.max(), "seeds": seeds.count()})
+    """The `spread` of a column over all rows; NaN and 0 seeds where there are none."""
+    found = spread(rows.assign(all=0), value, ["all"])
+    return found.reindex([0]).fillna({"seeds": 0}).iloc[0]
 
 
 def percent(share: float) -> str:

@@ -21,6 +21,8 @@ def table(summary: pd.DataFrame) -> pd.DataFrame:
     summary: as results.summary returns it, or the tidy rows; of these, PSNR and SSIM are shown too where measured.
     """
     runs = summarised(summary)
+    # As in the figures, a seed counts once, however often it ran.
+    runs = runs.groupby([*SETTING, "seed"], sort=False)[["train", "peak", "final"]].mean().reset_index()
     shown = runs.groupby(SETTING, sort=False).agg(
         seeds=("seed", "nunique"), train=("train", "mean"), peak=("peak", _spread), final=("final", _spread)
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 DPI = 110
 
@@ -14,8 +15,18 @@ def words_of(figure: Figure) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in str(figure.get_label()))
 
 
+def settle(figure: Figure) -> None:
+    """Fix where everything stands. Each drawing would move it a little, and then no two files would be the same."""
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.set_dpi(DPI)
+        figure.draw_without_rendering()
+        figure.draw_without_rendering()  # a second time, for what depends on the first: square axes, wrapped titles
+        figure.set_layout_engine("none")
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG, with its alternative text inside; the same bytes for the same figure."""
+    settle(figure)
     picture = io.BytesIO()
     metadata = {"Software": None, "Description": words_of(figure) or None}
     figure.savefig(picture, format="png", dpi=DPI, metadata=metadata)

@@ -51,7 +51,7 @@ def style_of(method: str, kind: str, nth: int = 0) -> dict[str, Any]:
 
 def titled(figure: Figure, text: str) -> None:
     """Give a figure its title, on as many lines as its width asks for."""
-    figure.suptitle(textwrap.fill(text, int(11.5 * figure.get_figwidth())), size=11)
+    figure.suptitle(textwrap.fill(text, int(13 * figure.get_figwidth())), size=11)
 
 
 def guessing(axis: Axes, chance: float) -> None:
