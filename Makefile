@@ -35,7 +35,7 @@ NBSTRIPOUT_KEYS := --extra-keys "metadata.papermill cell.metadata.papermill meta
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,dev]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,dev,browser]' --constraint constraints.txt
 	touch $@
 
 clean: ## remove the environment; runs/ stays

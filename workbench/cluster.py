@@ -32,8 +32,8 @@ def client(scheduler: str | None, workers: int, jobs: int) -> Iterator[tuple[Any
                 print(f"no workers yet: start some with `dask worker {scheduler}`", flush=True)
             yield there, []
         return
-    gpus = _gpus()
-    count = min(jobs, workers or len(gpus) or _workers_for_cpu())
+    cards = gpus()
+    count = min(jobs, workers or len(cards) or _workers_for_cpu())
     settings = {"distributed.scheduler.allowed-failures": WORKER_DEATHS, "distributed.admin.log-format": "%(message)s"}
     with (
         dask.config.set(settings),
@@ -49,10 +49,10 @@ def client(scheduler: str | None, workers: int, jobs: int) -> Iterator[tuple[Any
         ) as local,
         Client(local) as there,
     ):
-        yield there, gpus
+        yield there, cards
 
 
-def _gpus() -> list[str]:
+def gpus() -> list[str]:
     """The GPUs that jobs may use, as CUDA_VISIBLE_DEVICES names them."""
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:

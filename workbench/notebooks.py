@@ -177,6 +177,8 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextI
             notebook,
             output,
             parameters=dict(values),
+            kernel_name="python3",  # the interpreter that runs the program, whatever the notebook names
+            language="python",
             progress_bar=False,
             log_output=False,
             stdout_file=log or sys.stdout,

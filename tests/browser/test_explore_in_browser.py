@@ -140,7 +140,12 @@ def test_the_notebook_is_explored_by_keyboard_and_a_training_is_stopped(page):
     expect(both).not_to_have_attribute("src", before)
     expect(both).to_have_attribute("alt", re.compile("changed by at most"))
 
+    look.get_by_role("button", name="random").focus()
+    page.keyboard.press("Space")
+    expect(look.get_by_text("This random, class-wise noise at ε = 9 was found")).to_be_visible()
+
     train = face(page, "Train the pair")
+    expect(train.get_by_text("Chosen: random, class-wise noise at ε = 9.")).to_be_visible()
     button = train.get_by_role("button", name="Train the pair")
     button.focus()
     page.keyboard.press("Enter")

@@ -16,7 +16,7 @@ from workbench.explore.watch import Job, Watch
 
 MAGNIFIED = (("as it is", 1), ("×4", 4), ("×16", 16))
 KIND_WORDS = {"classwise": "class-wise (one a class)", "samplewise": "sample-wise (one an image)"}
-ROW = {"style": {"description_width": "90px", "button_width": "auto"}, "layout": {"width": "100%"}}
+BUTTONS = {"style": {"button_width": "auto"}}
 WIDE = {"style": {"description_width": "90px"}, "layout": {"width": "420px"}}
 
 
@@ -30,14 +30,12 @@ class Panel:
         self.experiment, self.out = experiment, out
         count = len(experiment.data.train)
         # Not Dropdown or RadioButtons: JupyterLab takes the arrow keys from them, to move between cells and headings.
-        self.method = widgets.ToggleButtons(
-            options=list(noise.METHODS), value=choice.method, description="method", **ROW
-        )
+        self.method = widgets.ToggleButtons(options=list(noise.METHODS), value=choice.method, **BUTTONS)
         kinds = [(KIND_WORDS[kind], kind) for kind in KINDS]
-        self.kind = widgets.ToggleButtons(options=kinds, value=choice.kind, description="noise", **ROW)
+        self.kind = widgets.ToggleButtons(options=kinds, value=choice.kind, **BUTTONS)
         self.epsilon = widgets.IntSlider(value=choice.epsilon, min=0, max=LARGEST, description="ε, of 255", **WIDE)
         self.image = widgets.IntSlider(value=0, min=0, max=count - 1, description="image", **WIDE)
-        self.times = widgets.ToggleButtons(options=MAGNIFIED, value=4, description="show noise", **ROW)
+        self.times = widgets.ToggleButtons(options=MAGNIFIED, value=4, **BUTTONS)
         self.search = widgets.Button(description="Search noise at this ε", icon="search", layout={"width": "220px"})
         self.fit = widgets.Button(
             description="Train the pair", icon="play", button_style="primary", layout={"width": "220px"}
@@ -62,16 +60,22 @@ class Panel:
 
     def look(self) -> None:
         """Show the controls, the pictures and their numbers, and start the first search."""
-        chosen = [self.method, self.kind, self.epsilon, self.image, self.times]
+        chosen = [*self._carried(), self.image, _named("show noise", self.times)]
         display(widgets.VBox([*chosen, self.picture, self.text, widgets.HBox([self.search, self.halt]), self.status]))
         if self.experiment.nearest(self.choice) is None and self.choice.epsilon:
             self._start(pair=False)
 
     def train(self) -> None:
         """Show the same choice again with the buttons that train, and the curves."""
-        chosen = [self.method, self.kind, self.epsilon, self.chosen]
         buttons = widgets.HBox([self.fit, self.halt])
-        display(widgets.VBox([*chosen, buttons, self.done, self.status, self.curves, self.answer, self.tried]))
+        display(
+            widgets.VBox(
+                [*self._carried(), self.chosen, buttons, self.done, self.status, self.curves, self.answer, self.tried]
+            )
+        )
+
+    def _carried(self) -> list[widgets.Widget]:
+        return [_named("method", self.method), _named("noise", self.kind), self.epsilon]
 
     def _draw(self, _: Any = None) -> None:
         choice, index = self.choice, self.image.value
@@ -82,8 +86,8 @@ class Panel:
         train = self.experiment.data.train
         name = f"image {index} of {len(train):,}, class {train.classes[train.labels[index]]}"
         self.picture.value = pictures.sheet(image, copy, self.times.value, name)
-        lines = (f"{name[0].upper()}{name[1:]}.", pictures.numbers(image, copy), self._origin(choice, found))
-        self.text.value = pictures.words(*lines)
+        measured = pictures.numbers(image, copy) if found or choice.epsilon == 0 else ""
+        self.text.value = pictures.words(f"{name[0].upper()}{name[1:]}.", measured, self._origin(choice, found))
         self.chosen.value = pictures.words(f"Chosen: {choice}.")
 
     def _origin(self, choice: Choice, found: Any) -> str:
@@ -160,6 +164,12 @@ class Refused:
         display(self.message)
 
     train = look
+
+
+def _named(name: str, buttons: widgets.ToggleButtons) -> widgets.HBox:
+    """A row of buttons after its name, which stands where the sliders' names stand."""
+    place = {"width": "90px", "display": "flex", "justify_content": "flex-end", "margin": "2px 8px 2px 2px"}
+    return widgets.HBox([widgets.Label(name, layout=place), buttons])
 
 
 def plotted(rows: pd.DataFrame, experiment: Experiment) -> Figure:
