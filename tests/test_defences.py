@@ -6,10 +6,24 @@ import pytest
 import torch
 from PIL import Image
 
+from workbench import defences, models
+from workbench.batches import generator
 from workbench.config import ConfigError
 from workbench.defences import DEFENCES, defend
 
-REAL = [name for name in DEFENCES if name != "none"]
+REAL = [name for name, defence in DEFENCES.items() if defence.images]  # before training
+EACH_TIME = [name for name, defence in DEFENCES.items() if defence.augment]  # every image anew
+MIXED = [name for name, defence in DEFENCES.items() if defence.mix]
+ATTACKED = [name for name, defence in DEFENCES.items() if defence.radius]
+
+
+def draw(seed: int = 0) -> torch.Generator:
+    return generator(torch.device("cpu"), seed)
+
+
+def test_every_defence_is_of_one_sort_and_tested():
+    sorts = [*REAL, *EACH_TIME, *MIXED, *ATTACKED]
+    assert sorted([*sorts, "none", "leave-out"]) == sorted(DEFENCES)  # leave-out: test_published.py
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +55,8 @@ def test_a_defence_takes_grey_images(name, photos):
 
 
 def test_no_two_defences_are_the_same(photos):
-    found = [defend(name, photos) for name in DEFENCES]
+    found = [defend(name, photos) for name in ["none", *REAL]]
+    found += [defences.augment(name, photos, draw()) for name in EACH_TIME]
     assert not any(torch.equal(found[a], found[b]) for a in range(len(found)) for b in range(a))
 
 
@@ -57,7 +72,7 @@ def test_grayscale_takes_the_colour_and_keeps_the_brightness(photos):
     assert (found[:, 0] - brightness).abs().max() < 1.1
 
 
-@pytest.mark.parametrize("quality", [75, 10])
+@pytest.mark.parametrize("quality", [75, 30, 10])
 def test_jpeg_comes_close_to_pillows(quality, photos):
     found = defend(f"jpeg-{quality}", photos)
     for ours, photo in zip(found, photos, strict=True):
@@ -68,8 +83,8 @@ def test_jpeg_comes_close_to_pillows(quality, photos):
 
 
 def test_jpeg_loses_more_at_a_lower_quality(photos):
-    loss = [float((defend(f"jpeg-{q}", photos).float() - photos).square().mean()) for q in (75, 10)]
-    assert loss[1] > 2 * loss[0] > 0
+    loss = [float((defend(f"jpeg-{q}", photos).float() - photos).square().mean()) for q in (75, 30, 10)]
+    assert loss[2] > 1.5 * loss[1] > 2 * loss[0] > 0
 
 
 def test_bit_depth_leaves_four_values_a_channel(photos):
@@ -98,3 +113,76 @@ def test_an_unknown_defence_is_refused_with_the_nearest(photos):
 def test_grayscale_of_grey_images_is_refused(photos):
     with pytest.raises(ConfigError, match="would change nothing"):
         defend("grayscale", photos[:, :1])
+
+
+@pytest.mark.parametrize("name", EACH_TIME)
+def test_an_augmentation_changes_nearly_every_image_by_a_draw_of_its_own(name, photos):
+    same = photos[:1].expand(64, -1, -1, -1).clone()
+    found = defences.augment(name, same, draw())
+    assert (found.shape, found.dtype) == (same.shape, torch.uint8)
+    assert len({image.numpy().tobytes() for image in found}) > 40  # torchvision alone would draw once for all
+    assert (found != same).flatten(1).any(1).float().mean() > 0.8
+    assert torch.equal(found, defences.augment(name, same, draw()))
+    assert not torch.equal(found, defences.augment(name, same, draw(1)))
+
+
+@pytest.mark.parametrize("name", [*EACH_TIME, *MIXED])
+def test_a_defence_leaves_the_global_stream_of_random_numbers_alone(name, photos):
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    defences.augment(name, photos, draw())
+    defences.mix(name, photos.float(), torch.arange(12) % 10, 10, draw())
+    assert torch.equal(torch.rand(4), expected)
+
+
+@pytest.mark.parametrize("name", EACH_TIME)
+def test_an_augmentation_takes_grey_images(name, photos):
+    found = defences.augment(name, photos[:, :1], draw())
+    assert found.shape == photos[:, :1].shape
+
+
+def test_cutout_blackens_a_quarter_of_the_image(photos):
+    white = torch.full((16, 3, 32, 32), 255, dtype=torch.uint8)
+    found = defences.augment("cutout", white, draw())
+    assert ((found == 0).float().mean((1, 2, 3)) == 0.25).all()
+    assert torch.equal(found[:, 0], found[:, 2])
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_mixing_blends_images_and_labels_by_one_share(name):
+    """Black images of class 0 between white ones of class 1: brightness and label must tell of the same share."""
+    labels = torch.tensor([0, 1] * 8)
+    pixels = (labels * 255.0)[:, None, None, None].expand(-1, 3, 32, 32).clone()
+    mixed, soft = defences.mix(name, pixels, labels, 2, draw(2))
+    assert (mixed.shape, soft.shape) == (pixels.shape, (16, 2))
+    assert torch.allclose(soft.sum(1), torch.ones(16))
+    assert torch.allclose(mixed.mean((1, 2, 3)) / 255, soft[:, 1], atol=1e-3)
+    assert 0.02 < float(soft[0, 1]) < 0.98
+    assert torch.equal(mixed, defences.mix(name, pixels, labels, 2, draw(2))[0])
+
+
+@pytest.mark.parametrize("name", ATTACKED)
+def test_adversarial_images_stay_near_and_are_harder(name, digits):
+    network = models.build("convnet-w4", channels=3, classes=10, side=32, seed=0).train()
+    pixels, labels = digits.train.images[:64].float(), digits.train.labels[:64]
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    found = defences.worst_nearby(name, network, pixels, labels, draw())
+    assert float((found - pixels).abs().max()) <= DEFENCES[name].radius + 1e-3
+    assert float((found - pixels).abs().mean()) > DEFENCES[name].radius / 2
+    assert float(found.min()) >= 0
+    assert float(found.max()) <= 255
+    assert network.training
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    with torch.no_grad():
+        loss = [float(torch.nn.functional.cross_entropy(network.eval()(x), labels)) for x in (pixels, found)]
+    assert loss[1] > loss[0]
+
+
+@pytest.mark.parametrize("name", ["none", *REAL])
+def test_other_defences_leave_the_batches_alone(name, photos):
+    pixels, labels = photos.float(), torch.arange(12) % 10
+    assert defences.augment(name, photos, draw()) is photos
+    assert defences.mix(name, pixels, labels, 10, draw()) == (pixels, labels)
+    assert defences.worst_nearby(name, torch.nn.Identity(), pixels, labels, draw()) is pixels

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from workbench import models
-from workbench.config import ConfigError
+from workbench.config import ConfigError, DataError
 
 # the side of the last convolution's output for an image of 32 pixels, and of the first one's for one of 96
 SIDES = {
@@ -39,7 +39,7 @@ def weights(network) -> torch.Tensor:
 
 
 def test_every_architecture_is_tested():
-    assert {name.partition("-")[0] for name in SIDES} == {*models.FIXED, *models.BY_WIDTH}
+    assert {name.partition("-")[0] for name in SIDES} == {*models.FIXED, *models.BY_WIDTH} - {models.PROBE}
 
 
 @pytest.mark.parametrize("name", SIDES)
@@ -110,3 +110,52 @@ def test_resnet18_for_cifar_has_the_known_number_of_parameters():
 def test_an_unknown_name_is_refused_with_the_nearest(name, nearest):
     with pytest.raises(ConfigError, match=f"did you mean '{nearest}"):
         build(name)
+
+
+@pytest.fixture
+def weights_at_hand(tmp_path, monkeypatch):
+    """A file of ResNet-18's weights where torchvision looks for the pretrained ones; these are drawn, not learnt."""
+    from torchvision.models import ResNet18_Weights, resnet18
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    file = tmp_path / "hub" / "checkpoints" / ResNet18_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    file.parent.mkdir(parents=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(resnet18().state_dict(), file)
+    return file
+
+
+def test_a_probe_trains_its_head_alone(weights_at_hand):
+    assert models.has_weights(models.PROBE)
+    network = build(models.PROBE).train()
+    probe = network[1]
+    before = {name: value.clone() for name, value in probe.backbone.state_dict().items()}
+    assert torch.equal(before["conv1.weight"], torch.load(weights_at_hand, weights_only=True)["conv1.weight"])
+    optimiser = torch.optim.SGD(network.parameters(), lr=1.0, weight_decay=0.1)
+    head = probe.head.weight.clone()
+    pixels = torch.randint(0, 256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(0)).float()
+    logits = network(pixels)
+    assert logits.shape == (2, 7)
+    torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1])).backward()
+    optimiser.step()
+    assert not torch.equal(probe.head.weight, head)
+    assert all(torch.equal(value, before[name]) for name, value in probe.backbone.state_dict().items())
+    grey = pixels[:, :1]
+    assert torch.allclose(network(grey), network(grey.expand(-1, 3, -1, -1)), atol=1e-4)
+
+
+def test_a_probe_without_weights_is_refused_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+
+    def unreachable(*_, **__):
+        raise OSError("no network\nat all")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    assert not models.has_weights(models.PROBE)
+    assert models.has_weights("resnet18")
+    with pytest.raises(DataError, match="needs torchvision's weights of ResNet-18") as refusal:
+        build(models.PROBE)
+    assert "\n" not in str(refusal.value)

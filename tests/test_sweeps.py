@@ -38,7 +38,8 @@ while wait_for and not pathlib.Path(wait_for).exists():
 LEAVE = """
 def rows(run, method, epsilon, value):
     identity = {"run": run, "data": "folder", "method": method, "epsilon": epsilon, "surrogate": "none", "victim": "v",
-        "defence": "none", "protected_fraction": 1.0, "seed": seed, "kind": "none" if method == "clean" else "classwise"}
+        "defence": "none", "protected_fraction": 1.0, "seed": seed}
+    identity["kind"] = "none" if method == "clean" else "classwise"
     point = {"epoch": 1, "metric": "accuracy", "value": value}
     return results.table(identity, [{**point, "split": split} for split in ("test", "train")])
 both = [rows(f"clean{seed}", "clean", 0, 0.9), rows(f"em{epsilon}{seed}", "em", epsilon, 1 / epsilon)]

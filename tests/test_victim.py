@@ -203,9 +203,11 @@ def epochs_seen(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("noisy", [False, True])
-def test_training_goes_on_after_an_interruption(tiny, tmp_path, epochs_seen, noisy):
-    config = replace(CONFIG, epochs=4, augmentation="shift-flip")
+@pytest.mark.parametrize(
+    ("noisy", "defence"), [(False, "none"), (True, "none"), (True, "cutmix"), (True, "adversarial-4"), (True, "cutout")]
+)
+def test_training_goes_on_after_an_interruption(tiny, tmp_path, epochs_seen, noisy, defence):
+    config = replace(CONFIG, epochs=4, augmentation="shift-flip", defence=defence, confusion=noisy)
     made = drawn(tiny.train) if noisy else None
     straight = victim.train(config, tiny, made)
     shown = list(epochs_seen)
@@ -301,7 +303,9 @@ def faint_digits() -> DataPair:
 
 
 def test_classwise_noise_makes_images_unlearnable():
-    """The effect itself; measured: clean 0.94 to 0.96, protected 0.15 to 0.42 over 3 seeds, random noise 0.66."""
+    """The effect itself; measured over 3 seeds on two kinds of CPU: clean 0.94 to 0.96, em-joint 0.12 to 0.48, random
+    0.22 to 0.43 above em-joint of the same seed.
+    """
     data = faint_digits()
     asked = VictimConfig(victim="convnet-w8", epochs=5, augmentation="none", device="cpu")
     config = victim.resolved(asked, "photo-digits")
@@ -312,4 +316,12 @@ def test_classwise_noise_makes_images_unlearnable():
         final[method] = values(victim.train(config, data, made), "test")[-1]
     assert final["clean"] > 0.85
     assert final["em-joint"] < 0.6
-    assert final["random"] > final["em-joint"] + 0.15
+    assert final["random"] > final["em-joint"] + 0.1
+
+
+@pytest.mark.parametrize("defence", ["crop-flip", "mixup", "adversarial-4"])
+def test_a_defence_of_the_training_changes_it_and_repeats(tiny, defence):
+    config = replace(CONFIG, defence=defence)
+    curve = victim.train(config, tiny)
+    assert curve == victim.train(config, tiny)
+    assert values(curve, "test", "loss") != values(victim.train(CONFIG, tiny), "test", "loss")

@@ -1,0 +1,122 @@
+"""Studies: what a notebook asks for is made once, kept by what it is, and never mistaken for something else."""
+
+import json
+
+import pytest
+import torch
+from pictures import write_folder
+
+from workbench import noise, results, runs, tasks
+from workbench.config import DataError
+from workbench.study import Study
+
+SMALL = {"data": "photo-digits:60", "limit_train": 0, "limit_test": 20, "seed": 0, "device": "cpu"}
+VICTIM = {"victim": "convnet-w2", "epochs": 1}
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How many searches and trainings really ran."""
+    found = {"search": 0, "train": 0}
+    search, train = noise.search, tasks.victim.train
+
+    def spy_search(*given, **named):
+        found["search"] += 1
+        return search(*given, **named)
+
+    def spy_train(*given, **named):
+        found["train"] += 1
+        return train(*given, **named)
+
+    monkeypatch.setattr(noise, "search", spy_search)
+    monkeypatch.setattr(tasks.victim, "train", spy_train)
+    return found
+
+
+def test_stages_are_made_once_for_all_that_share_a_store(tmp_path, counted):
+    one, two = (Study(str(tmp_path / name), store=str(tmp_path / "store"), **SMALL) for name in ("one", "two"))
+    made = one.noise("random", "samplewise", 8)
+    again = two.noise("random", "samplewise", 8)
+    assert torch.equal(made.noise.delta, again.noise.delta)
+    assert counted["search"] == 1
+    rows = [study.victim(each, **VICTIM) for study in (one, two) for each in (None, made)]
+    assert counted["train"] == 2
+    assert rows[0].equals(rows[2])
+    assert one.noise("random", "samplewise", 4).folder != made.folder
+    assert counted["search"] == 2
+    two.victim(made, victim="convnet-w2", epochs=2)
+    two.victim(made, **VICTIM, defence="blur")
+    assert counted["train"] == 4
+
+
+def test_without_a_store_everything_is_in_the_folder(tmp_path):
+    study = Study(str(tmp_path / "out"), **SMALL)
+    made = study.noise("random", "classwise", 8)
+    assert made.folder.parent == tmp_path / "out"
+    assert made.folder.name.startswith("noise-random-classwise-8-")
+    assert str(study) == "photo-digits: 60 training and 20 test images, 10 classes"
+    assert study.chance == 0.1
+
+
+def test_finish_leaves_the_table_once_and_what_it_rests_on(tmp_path):
+    study = Study(str(tmp_path), **SMALL)
+    made = study.noise("random", "samplewise", 8)
+    twin, rows = study.victim(**VICTIM), study.victim(made, **VICTIM)
+    table = study.finish(twin, rows, twin, study.quality(made))
+    assert len(table) == 2 * 4 + 4
+    assert results.read(tmp_path).equals(table)
+    facts = json.loads((tmp_path / "study.json").read_text())
+    assert facts["chance"] == 0.1
+    assert len(facts["stages"]) == 3
+    assert all(
+        {"key", "device", "versions", "seconds", "data_fingerprint"} <= set(stage) for stage in facts["stages"].values()
+    )
+
+
+def test_quality_is_that_of_the_images_with_noise(tmp_path):
+    study = Study(str(tmp_path), **SMALL)
+    made = study.noise("random", "samplewise", 8)
+    rows = study.quality(made).set_index("metric")
+    value = rows["value"]
+    assert value["linf"] == 8
+    changed = (made.noise.apply(study.pair.train).float() - study.pair.train.images).square().mean((1, 2, 3))
+    assert value["psnr"] == pytest.approx(float((10 * torch.log10(255**2 / changed)).mean()), abs=1e-3)
+    assert 0.3 < value["ssim"] < 1
+    assert (rows["run"] == made.record["key"]).all()
+    assert set(rows["method"]) == {"random"}
+    flat = study.noise("random", "samplewise", 0)
+    assert "psnr" in set(study.quality(flat)["metric"])
+
+
+def test_pictures_are_the_images_and_their_protected_copies(tmp_path):
+    study = Study(str(tmp_path), **SMALL)
+    made = study.noise("random", "classwise", 8)
+    which = study.examples(classes=2)
+    assert study.pair.train.labels[which].tolist() == [0, 0, 1, 1]
+    plain, noisy = study.pictures(which), study.pictures(which, made)
+    assert list(plain) == list(noisy) == [f"{k} ({i})" for k, i in zip("0011", which, strict=True)]
+    for (_, before), (_, after), index in zip(plain.items(), noisy.items(), which, strict=True):
+        assert (torch.from_numpy(before).permute(2, 0, 1) == study.pair.train.images[index]).all()
+        assert 0 < abs(after.astype(int) - before).max() <= 8
+
+
+def test_a_store_made_with_other_images_is_refused(tmp_path):
+    """The same SPEC can name other images tomorrow; a folder's content is not in its path."""
+    write_folder(tmp_path / "photos")
+    here = {**SMALL, "data": f"folder:{tmp_path / 'photos'}", "limit_test": 0}
+    Study(str(tmp_path / "out"), **here).noise("random", "samplewise", 8)
+    write_folder(tmp_path / "photos", first=100)
+    study = Study(str(tmp_path / "out"), **here)
+    with pytest.raises(DataError, match="made with another data fingerprint"):
+        study.noise("random", "samplewise", 8)
+
+
+def test_an_interrupted_stage_is_gone_on_with(tmp_path):
+    study = Study(str(tmp_path), **SMALL)
+    rows = study.victim(**VICTIM)
+    folder = next(tmp_path.glob("victim-*/"))
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"state": "running"}))
+    (folder / "results.csv").unlink()
+    assert study.victim(**VICTIM).equals(rows)
+    assert runs.read(folder)["state"] == "complete"
