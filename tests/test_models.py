@@ -159,3 +159,15 @@ def test_a_probe_without_weights_is_refused_in_one_line(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="needs torchvision's weights of ResNet-18") as refusal:
         build(models.PROBE)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("resnet18", 16), ("densenet121", 16), ("mobilenet_v2", 16), ("vgg11", 32)]
+)
+def test_large_networks_refuse_tiny_images_and_train_on_one_of_the_least_size(name, least):
+    with pytest.raises(ConfigError, match=f"{name} needs images of {least} pixels"):
+        build(name, side=least - 1)
+    with pytest.raises(ConfigError, match="pixels a side"):
+        models.build(name, channels=3, classes=7, side=64, short=8, seed=0)
+    network = build(name, side=least).train()
+    assert network(torch.zeros(1, 3, least, least)).isfinite().all()

@@ -102,5 +102,7 @@ def test_noise_that_follows_the_class_is_linearly_separable_and_other_noise_is_n
     classwise = torch.randint(-8, 9, (4, 3, 4, 4), generator=draw).to(torch.int8)[labels]
     unrelated = torch.randint(-8, 9, (2000, 3, 4, 4), generator=draw).to(torch.int8)
     assert linear_separability(classwise, labels) == 1
-    assert linear_separability(unrelated, labels) < 0.5
-    assert linear_separability(torch.zeros_like(unrelated), labels) == pytest.approx(0.25)
+    assert linear_separability(unrelated, labels) < 0.35
+    assert linear_separability(torch.zeros_like(unrelated), labels) == pytest.approx(0.25, abs=0.05)
+    many_pixels = torch.randint(-8, 9, (200, 3, 16, 16), generator=draw).to(torch.int8)
+    assert linear_separability(many_pixels, labels[:200]) < 0.45  # fewer noises than pixels: no learning by heart

@@ -187,6 +187,7 @@ FIXED: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "mobilenet_v2": _mobilenet_v2,
 }
 BY_WIDTH: dict[str, Callable[[int, int, int], nn.Module]] = {"resnet9": resnet9, "convnet": convnet}
+LEAST, LEAST_FIXED = {"vgg11": 32, PROBE: 1}, 16  # pixels a side
 NAMES = (*FIXED, *(f"{family}-w16" for family in BY_WIDTH))
 
 
@@ -202,12 +203,21 @@ def check_name(name: str) -> None:
     )
 
 
-def build(name: str, *, channels: int, classes: int, side: int, seed: int) -> nn.Module:
+def check_fits(name: str, short: int) -> None:
+    """Raise ConfigError when images with a shorter side of `short` pixels are too small for the architecture."""
+    least = LEAST.get(name, LEAST_FIXED) if name in FIXED else 0
+    if short < least:
+        raise ConfigError(f"{name} needs images of {least} pixels a side or more: take convnet-w16 or resnet9-w16")
+
+
+def build(name: str, *, channels: int, classes: int, side: int, seed: int, short: int | None = None) -> nn.Module:
     """Build the architecture `name`, its weights drawn from `seed` alone, in channels_last memory format.
 
-    `side` is the images' longer side in pixels; it decides the stem. Raises ConfigError for an unknown name.
+    `side` is the images' longer side in pixels, which decides the stem, `short` the shorter one (None: the same).
+    Raises ConfigError for an unknown name, and for images that the network would shrink to less than a pixel.
     """
     check_name(name)
+    check_fits(name, short or side)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if name in FIXED:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workbench import device, images, noise, protected, published, results, runs, victim
+from workbench import device, images, models, noise, protected, published, results, runs, victim
 from workbench.config import DataConfig, NoiseConfig, VictimConfig
 from workbench.images import DataPair
 from workbench.noise import perturbation
@@ -29,6 +29,7 @@ def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: Da
     on = device.pick(config.device)
     runs.check_free(out, "noise", asdict(config), resume=resume)
     data = data or images.load(config)
+    models.check_fits(config.surrogate, min(data.train.images.shape[2:]))
     with runs.opened(out, "noise", asdict(config), resume=resume) as run:
         run.belongs(data_fingerprint=data.train.fingerprint())
         if run.complete:
@@ -69,6 +70,7 @@ def train_victim(
         found.check_belongs(data.train)
     seen, chosen = published.published(data.train, found, config)
     published.check(config, seen, chosen)
+    models.check_fits(config.victim, min(data.train.images.shape[2:]))
     with runs.opened(out, "train", identity, resume=resume) as run:
         run.belongs(data_fingerprint=data.train.fingerprint())
         if run.complete:

@@ -208,6 +208,7 @@ def train(
         channels=train_set.images.shape[1],
         classes=len(train_set.classes),
         side=train_set.side,
+        short=min(train_set.images.shape[2:]),
         seed=config.seed,
     )
     victim = Victim(network, config, train_set, test_set, RECIPES[data.name].warmup)

@@ -99,8 +99,11 @@ class Experiment:
                 drawn(pd.concat([before, rows], ignore_index=True) if len(before) else rows)
 
             if run not in self.curves:
-                with watch.stage("training the clean twin" if run is CLEAN else f"training the victim of {choice}"):
-                    curve = victim.train(self.recipe, self.data, carried, callbacks=[_Epochs(grown)])
+                name = "the clean twin" if run is CLEAN else f"the victim of {choice}"
+                with watch.stage(f"training {name}"):
+                    curve = victim.train(
+                        self.recipe, self.data, carried, label=f"{name}, epoch", callbacks=[_Epochs(grown)]
+                    )
                 self.curves[run] = self._rows(run, curve)
             so_far = pd.concat([so_far, self.curves[run]], ignore_index=True) if len(so_far) else self.curves[run]
             drawn(so_far)

@@ -77,7 +77,9 @@ def tried(rows: Sequence[Sequence[str]]) -> str:
         "<tr>" + "".join(f'<td style="padding:0 16px 0 0">{escape(cell)}</td>' for cell in row) + "</tr>"
         for row in rows
     )
-    caption = '<caption style="text-align:left">Accuracy in all runs so far; peak and final on clean test images</caption>'
+    caption = (
+        '<caption style="text-align:left">Accuracy in all runs so far; peak and final on clean test images</caption>'
+    )
     return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 

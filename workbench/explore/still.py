@@ -23,7 +23,7 @@ class Still:
         originals, copies = {}, {}
         for index in range(min(SHOWN, len(train))):
             image, copy = self.experiment.shown(index, found, self.choice.epsilon)
-            name = f"image {index}, class {train.classes[train.labels[index]]}"
+            name = f"image {index} (class {train.classes[train.labels[index]]})"
             originals[name], copies[name] = (part.permute(1, 2, 0).numpy() for part in (image, copy))
             print(f"{name}: {pictures.numbers(image, copy)}")
         kind = figures.name_of(self.choice.method, self.choice.kind)

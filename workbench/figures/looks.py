@@ -10,7 +10,7 @@ from workbench.figures.style import titled
 MEASURES = {
     "psnr": "PSNR in dB (less is more visible)",
     "ssim": "SSIM (less is more visible)",
-    "linear_separability": "linear separability of the noise",
+    "linear_separability": "linear separability, held out",
 }
 
 

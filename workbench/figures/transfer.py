@@ -13,7 +13,7 @@ from workbench.figures.lines import CONTROLS, Line, lines, needed, over_seeds, s
 from workbench.figures.style import titled
 
 CLEAN = "clean, no noise"
-LABEL = "final accuracy on clean test images (dotted: guessing)"
+LABEL = "final accuracy (dotted: guessing)"
 
 
 def transfer(rows: pd.DataFrame, chance: float) -> Figure:

@@ -30,6 +30,7 @@ class Surrogate:
             channels=data.images.shape[1],
             classes=len(data.classes),
             side=data.side,
+            short=min(data.images.shape[2:]),
             seed=config.seed + SEED_APART,
         )
         optimiser = torch.optim.SGD(
