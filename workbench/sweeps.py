@@ -8,10 +8,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from filelock import FileLock, Timeout
 
 from workbench import cluster, figures, notebooks, report, results, runs
@@ -21,6 +22,7 @@ from workbench.experiments import Experiment, Job
 
 JOBS, STORE = "jobs", "store"
 KERNEL_TRIES = 3
+SENTENCES = 12  # in a report
 
 
 class JobsFailed(WorkbenchError):
@@ -193,7 +195,8 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     complete = [job for job in sweep.jobs if sweep.done(job)]
     listed = [
         {
-            **asdict(job),
+            "name": job.name,
+            "key": job.key,
             "state": sweep.record(job).get("state", "not started"),
             "seconds": sweep.record(job).get("seconds", {}).get("notebook"),
             "error": errors.get(job.name, ""),
@@ -213,7 +216,7 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     report.write(
         sweep.out,
         title=sweep.experiment.title,
-        text=sweep.experiment.text,
+        text=[sweep.experiment.text, *_sentences(rows, studies[0]["chance"])],
         figures=drawn,
         rows=rows,
         jobs=listed,
@@ -222,16 +225,20 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     return {**facts, "stages": stages}
 
 
-def facts_for_people(sweep: Sweep, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Parameters and provenance of a sweep, one line each."""
-    found = {"experiment": sweep.experiment.name, "size": sweep.size, "notebook": sweep.experiment.notebook.name}
-    found |= {name: str(value) for name, value in sweep.jobs[0].values.items() if _constant(name, sweep.jobs)}
-    for name in ("device", "versions", "git", "data_fingerprint"):
-        seen = dict.fromkeys(str(stage[name]) for stage in stages.values() if name in stage)
-        found[name] = "; ".join(seen)
-    found["seconds of all stages"] = f"{sum(sum(stage['seconds'].values()) for stage in stages.values()):.0f}"
-    return found
+def _sentences(rows: pd.DataFrame, chance: float) -> list[str]:
+    """What was found, in words, unless there is so much of it that the figure says it better."""
+    found = figures.honest_sentences(rows, chance) if (rows["metric"] == "accuracy").any() else []
+    return found if len(found) <= SENTENCES else []
 
 
-def _constant(name: str, jobs: Sequence[Job]) -> bool:
-    return all(job.values[name] == jobs[0].values[name] for job in jobs)
+def facts_for_people(sweep: Sweep, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the numbers of a sweep come from: its parameters, what differed between jobs left out, and provenance."""
+    first = sweep.jobs[0]
+    same = {name: value for name, value in first.values.items() if all(j.values[name] == value for j in sweep.jobs)}
+    facts: dict[str, Any] = {"experiment": sweep.experiment.name, "size": sweep.size}
+    facts["notebook"] = sweep.experiment.notebook.name
+    for name in ("device", "git", "data_fingerprint"):
+        facts[name] = "; ".join(dict.fromkeys(str(stage[name]) for stage in stages.values() if name in stage))
+    facts["seconds of all stages"] = f"{sum(sum(stage['seconds'].values()) for stage in stages.values()):.0f}"
+    versions = next(iter(stages.values()), {}).get("versions", {})
+    return {**facts, "parameters": same, "versions": versions}

@@ -29,10 +29,8 @@ def test_sentences_give_effect_control_and_what_still_learns(rows):
     assert "em, class-wise: 0.10 on clean test images after the last epoch, 0.40 at the best one" in text
     assert "clean twin ends at 0.60" in text
     assert "guessing is 0.33" in text
-    assert sentences[-1].startswith("This data can still be learnt from")
-    assert (
-        "JPEG compression at quality 10 gets worst case 0.85 = 94 % of the clean twin's 0.90 (1 seed" in sentences[-1]
-    )
+    assert sentences[-1].startswith("This data can still be learnt by ")
+    assert "JPEG compression at quality 10: worst case 0.85 = 94 % of the clean twin's 0.90 (1 seed" in sentences[-1]
     assert "em, class-wise noise, ε = 8, 100 % of the images protected" in sentences[-1]
 
 
@@ -84,7 +82,7 @@ def test_worst_case_never_averages_over_settings_and_leaves_controls_out(tried):
 def test_sentences_name_seeds_spread_and_share(tried):
     verdict = figures.honest_sentences(tried, CHANCE)[-1]
     assert verdict == (
-        "This data can still be learnt from: JPEG compression at quality 10 gets worst case 0.75 = 83 % of the clean "
+        "This data can still be learnt by JPEG compression at quality 10: worst case 0.75 = 83 % of the clean "
         "twin's 0.90 (3 seeds, 0.73 to 0.77, at the best epoch), on folder with em, class-wise noise, ε = 8, 100 % of "
         "the images protected, victim convnet-w4. Others may get more."
     )

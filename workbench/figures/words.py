@@ -54,12 +54,11 @@ def _verdict(worst: dict[str, Any], chance: float) -> str:
             f"Nothing can be said, for the clean twin itself did not beat guessing ({chance:.2f}): {number}, on {data}."
         )
     if worst["peak"] - chance > (worst["clean"] - chance) / 2:
-        verdict = "This data can still be learnt from"
-    else:
-        tried = "the one way" if worst["ways"] == 1 else f"{worst['ways']} ways"
-        verdict = (
-            f"By {tried} of learning tried here, not half of what the clean twin learns above guessing was reached"
+        return (
+            f"This data can still be learnt by {worst['way']}: {number} ({measured}), on {data}. Others may get more."
         )
+    tried = "the one way" if worst["ways"] == 1 else f"{worst['ways']} ways"
+    verdict = f"By {tried} of learning tried here, not half of what the clean twin learns above guessing was reached"
     return f"{verdict}: {worst['way']} gets {number} ({measured}), on {data}. Others may get more."
 
 
