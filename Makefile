@@ -13,7 +13,7 @@ demo: $(STAMP) ## clean against unlearnable, on this machine, in minutes
 	$(BIN)/workbench demo
 
 test: $(STAMP) ## all tests; no network, no data, no GPU needed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lab: $(STAMP) ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks

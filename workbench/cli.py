@@ -100,6 +100,7 @@ def parser() -> Parser:
         "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter"
     )
     sweep.add_argument("--seeds", type=int, nargs="+", default=[], help="seeds instead of the experiment's")
+    sweep.add_argument("--store", type=Path, metavar="DIR", help="noises and victims shared with other sweeps")
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler (default: a local cluster)")
     sweep.add_argument("--workers", type=int, default=0, help="local workers (default: one a GPU, else a processor)")
     sweep.add_argument("--threads", type=int, default=1, help="threads of a job on a CPU (default: %(default)s)")
@@ -194,7 +195,7 @@ def run_sweep(arguments: argparse.Namespace) -> int:
     experiment = experiments.load(experiments.find(arguments.experiment))
     jobs = experiment.jobs(arguments.size, dict(arguments.parameters), arguments.seeds, study.check_parameters)
     out = arguments.out or Path("runs") / f"{experiment.name}-{arguments.size}"
-    sweep = sweeps.Sweep(experiment, arguments.size, jobs, out)
+    sweep = sweeps.Sweep(experiment, arguments.size, jobs, out, arguments.store)
     if arguments.dry_run:
         for job in jobs:
             print(f"{'complete' if sweep.done(job) else 'to run':9}{job.name}")

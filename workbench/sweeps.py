@@ -35,12 +35,16 @@ class JobsFailed(WorkbenchError):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep in its folder: out/jobs/NAME-KEY, one a job, and out/store, the stages that jobs share."""
+    """A sweep in its folder: out/jobs/NAME-KEY, one a job; the stages that jobs share are in `store` (out/store).
+
+    Several sweeps may name one store: a stage is known by its whole configuration.
+    """
 
     experiment: Experiment
     size: str
     jobs: list[Job]
     out: Path
+    store: Path | None = None
 
     def folder(self, job: Job) -> Path:
         """The job's folder."""
@@ -104,7 +108,7 @@ def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], th
     from distributed import wait
 
     common: dict[str, Any] = {"notebook": str(sweep.experiment.notebook), "gpus": gpus, "threads": threads}
-    common |= {"store": str((sweep.out / STORE).resolve()), "cwd": os.getcwd()}
+    common |= {"store": str((sweep.store or sweep.out / STORE).resolve()), "cwd": os.getcwd()}
     started = f"{time.time_ns():x}"  # a key of its own for each start: the scheduler remembers failed ones
     waiting = {
         client.submit(
