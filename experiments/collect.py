@@ -1,15 +1,18 @@
-"""Merge the tables of complete runs into one small, dated result table with its provenance.
+"""Merge the tables of complete runs or sweeps into one small, dated result table with its provenance.
 
     python experiments/collect.py NAME RUN [RUN ...]
 
-writes experiments/results/NAME.csv (the tidy rows of all runs) and NAME.json (device, versions, commit, seconds and
-data fingerprint of each; of noise runs, which have no table, only these). Only complete runs are taken.
+writes experiments/results/NAME.csv (the tidy rows of all runs; of sweeps without the losses, which double the file),
+NAME.json (device, versions, commit, seconds and data fingerprint of each; of noise runs, which have no table, only
+these) and, of a sweep, its figures as NAME.png or NAME_FIGURE.png. Only complete runs are taken.
 """
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +29,7 @@ def main() -> int:
     parser.add_argument("runs", type=Path, nargs="+")
     arguments = parser.parse_args()
     try:
-        tables = [results.read(folder) for folder in arguments.runs if (folder / results.FILE_NAME).exists()]
+        tables = [rows_of(folder) for folder in arguments.runs if (folder / results.FILE_NAME).exists()]
         records = {folder.name: provenance(folder) for folder in arguments.runs}
     except WorkbenchError as error:
         print(error, file=sys.stderr)
@@ -35,15 +38,36 @@ def main() -> int:
     rows = pd.concat(tables, ignore_index=True).round(5)
     runs.write_atomically(RESULTS / f"{arguments.name}.csv", rows.to_csv(index=False))
     runs.write_atomically(RESULTS / f"{arguments.name}.json", json.dumps(records, indent=1) + "\n")
+    for folder in arguments.runs:
+        copy_figures(folder, arguments.name)
     print(results.summary(rows).to_string(index=False))
     return 0
 
 
-def provenance(folder: Path) -> dict:
-    """What a run's record says of where its numbers come from, and the same of the runs inside it."""
+def rows_of(folder: Path) -> pd.DataFrame:
+    """The rows of a run; of a sweep without the losses."""
+    rows = results.read(folder)
+    return rows[rows["metric"] != "loss"] if runs.read(folder)["command"] == "sweep" else rows
+
+
+def provenance(folder: Path) -> dict[str, Any]:
+    """What a run's record says of where its numbers come from, and the same of the stages behind it."""
     record = runs.read(folder)
+    kept = {name: record[name] for name in runs.PROVENANCE if name in record}
+    if record["command"] == "sweep":
+        jobs = {job["name"]: job["seconds"] for job in record["jobs"]}
+        short = {name: {k: v for k, v in stage.items() if k != "versions"} for name, stage in record["stages"].items()}
+        return kept | {"config": record["config"], "seeds": record["seeds"], "job_seconds": jobs, "stages": short}
     inside = {path.parent.name: provenance(path.parent) for path in sorted(folder.glob(f"*/{runs.RECORD}"))}
-    return {name: record[name] for name in runs.PROVENANCE if name in record} | ({"stages": inside} if inside else {})
+    return kept | ({"stages": inside} if inside else {})
+
+
+def copy_figures(folder: Path, name: str) -> None:
+    """Copy a sweep's figures beside its table."""
+    if runs.read(folder)["command"] == "sweep":
+        found = sorted((folder / "figures").glob("*.png"))
+        for file in found:
+            shutil.copyfile(file, RESULTS / (f"{name}.png" if len(found) == 1 else f"{name}_{file.stem}.png"))
 
 
 if __name__ == "__main__":

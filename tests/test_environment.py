@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 CONDA_NAMES = {"torch": "pytorch"}
@@ -36,6 +37,8 @@ def test_every_direct_dependency_is_pinned():
     pinned = dict(line.lower().split("==") for line in (ROOT / "constraints.txt").read_text().split())
     missing = {split(requirement)[0] for requirement in WANTED} - set(pinned)
     assert not missing
+    for requirement in map(Requirement, WANTED):
+        assert requirement.specifier.contains(pinned[requirement.name.lower()]), requirement
     assert (pinned["torch"], pinned["torchvision"]) == ("2.15.0", "0.29.2")  # a pair that works together
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench import notebooks, results, runs
+from workbench import experiments, figures, notebooks, results, runs
 from workbench.cli import main
 
 HERE = sorted((Path(__file__).parent.parent / "notebooks").rglob("*.ipynb"))
+EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yml"))
 PARAMETERS = 'epsilon = 8  # pixel values\nname = "a"\nshare = 0.5\nout = "x"'
 
 
@@ -142,15 +143,31 @@ def test_the_notebook_of_the_demo_runs_as_it_stands(tmp_path):
     assert {("clean", "none", "none"), ("random", "samplewise", "none"), ("clean", "none", "grayscale")} <= found
     for name in ("noise", "curves", "bars"):
         assert (tmp_path / "run" / "figures" / f"{name}.png").stat().st_size > 5000
-    shown = [
+    stages = " ".join(runs.read(tmp_path / "run")["stages"])
+    assert "noise-em-joint-classwise-8-" in stages
+    assert "victim-clean-none-" in stages
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_path):
+    experiment = experiments.load(path)
+    job = experiment.jobs("smoke", {})[0]
+    run = tmp_path / "run"
+    notebooks.run(experiment.notebook, run, job.values)
+    assert runs.read(run)["key"] == job.key
+    rows = results.read(run)
+    assert "clean" in set(rows["method"]) or path.stem == "noise_gallery"
+    pictures = [
         output
-        for cell in nbformat.read(tmp_path / "run" / "notebook.ipynb", as_version=4).cells
+        for cell in nbformat.read(run / "notebook.ipynb", as_version=4).cells
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
-    assert len(shown) == 3
-    assert all(output.metadata["image/png"]["alt"] for output in shown)
-    assert set(runs.read(tmp_path / "run")["stages"]) >= {"noise-em-joint-classwise", "victim-clean"}
+    assert len(pictures) == len(list((run / "figures").glob("*.png"))) == len(list((run / "figures").glob("*.svg")))
+    assert all(len(output.metadata["image/png"]["alt"]) > 40 for output in pictures)
+    for name in experiment.figures:
+        assert figures.words_of(figures.FIGURES[name](rows, notebooks.study_facts(run)["chance"]))
+    assert (run / "notebook.ipynb").stat().st_size < 1_500_000
 
 
 @pytest.mark.parametrize("path", HERE, ids=lambda path: path.stem)

@@ -251,6 +251,13 @@ def test_an_interrupted_sweep_keeps_what_is_finished(make, tmp_path, process, nu
     assert len(results.read(out)) == 2 * (2 + 4)
 
 
+@pytest.mark.parametrize("words", [("--workers", "-1"), ("--threads", "0"), ("--seeds", "-3"), ("-p", "wait", "x")])
+def test_settings_that_make_no_sense_start_nothing(make, tmp_path, capsys, words):
+    assert main(["sweep", str(make(1)), "--out", str(tmp_path / "out"), *words]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_gpus_are_those_that_may_be_seen(monkeypatch):
     from workbench import cluster
 

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from workbench import cluster, figures, notebooks, report, results, runs
 from workbench.board import Board
-from workbench.config import DataError, WorkbenchError
+from workbench.config import ConfigError, DataError, WorkbenchError
 from workbench.experiments import Experiment, Job
 
 JOBS, STORE = "jobs", "store"
@@ -74,6 +74,8 @@ def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads
     0: as many as processors and memory allow, or one a GPU). threads: of each job on a CPU; results depend on it.
     Raises DataError when another sweep uses the folder, JobsFailed when jobs failed.
     """
+    if workers < 0 or threads < 1:
+        raise ConfigError(f"{workers} workers with {threads} threads: give 0 or more workers, and 1 or more threads")
     runs.check_free(sweep.out, "sweep", sweep.identity(), resume=True)
     with _alone(sweep.out), runs.opened(sweep.out, "sweep", sweep.identity(), resume=True, again=True) as opened:
         todo = [job for job in sweep.jobs if not sweep.done(job)]
