@@ -3,24 +3,35 @@
 import json
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+import torch
+
+from workbench import reading
 from workbench.config import DataError
-from workbench.images import SUFFIXES, read_image
-from workbench.protected import MANIFEST, file_hash, to_tensor
+from workbench.images import SUFFIXES
+from workbench.protected import MANIFEST, file_hash
 from workbench.quality import Quality, measure
+from workbench.reading import HIDDEN, Photo, Refused, decode
+from workbench.reading.files import read, whole
+from workbench.reading.metadata import metadata
 
 MOST_PROBLEMS = 20  # shown to a person
+MOST_MANIFEST = 32 * 2**20  # bytes
+PHOTOS = SUFFIXES.union(*reading.SUFFIXES.values())
 
 
 @dataclass
 class Verdict:
     """What `verify` found. `problems` is empty only when all files are there and keep the bound.
 
-    left_out: originals that were not exported, because they are the test part of a folder without one, by the manifest.
+    left_out: originals that were not exported, because they are the test part of a folder without one, by the manifest;
+    refused: originals that `protect` did not take, by the manifest.
     """
 
     epsilon: int
@@ -28,6 +39,7 @@ class Verdict:
     linf: int = 0
     unchanged: int = 0
     left_out: int = 0
+    refused: int = 0
     psnr_lowest: float | None = None
     psnr_median: float | None = None
     ssim_lowest: float | None = None
@@ -44,37 +56,48 @@ class Verdict:
 def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
     """Decode every copy and measure it against its original; check the manifest's hashes when there is one.
 
-    epsilon: the bound in pixel values of 255; None takes the manifest's (8 without one). Never raises for a bad copy:
-    it is a problem in the verdict. Raises DataError when a folder is missing or holds no images.
+    originals: a folder, or one photo; epsilon: the bound in pixel values of 255, None takes the manifest's (8 without
+    one). A bad copy is a problem in the verdict. Raises DataError for a folder without images and a bad manifest.
     """
-    originals, files = _training_part(originals, copies), _images_below(copies)
-    manifest = _read_manifest(copies)
-    wanted, left_out = _images_below(originals), set(manifest.get("left_out", []))
-    verdict = Verdict(epsilon if epsilon is not None else manifest.get("epsilon", 8))
+    manifest = read_manifest(copies)
     listed = {entry["original"]: entry for entry in manifest.get("files", [])}
-    by_stem = {str(PurePosixPath(name).with_suffix("")): name for name in files}
+    refused = {entry["name"]: entry for entry in manifest.get("refused", [])}
+    photos, left_out = "refused" in manifest, set(manifest.get("left_out", []))  # an export has no refused ones
+    files = _images_below(copies)
+    if originals.is_file():
+        if originals.suffix.lower() == ".zip":
+            raise DataError(f"{originals} is an archive: unpack it, and give the folder")
+        originals, wanted = originals.parent, {originals.name}
+    else:
+        originals = originals if photos else _training_part(originals, copies)
+        named = {name for name in (*listed, *refused) if _within(originals, name)}
+        wanted = _images_below(originals, SUFFIXES if manifest and not photos else PHOTOS, named)
+    verdict = Verdict(epsilon if epsilon is not None else manifest.get("epsilon", 8))
+    by_stem = {str(PurePosixPath(name).with_suffix("")): name for name in sorted(files)}
     measured: list[Quality] = []
     used = set()
-    for name in wanted:
+    for name in sorted(wanted):
         entry = listed.get(name, {})
-        whole, stem = f"{name}.png", str(PurePosixPath(name).with_suffix(""))
-        target = entry.get("file") or (whole if whole in files else by_stem.get(stem))
+        longer, stem = f"{name}.png", str(PurePosixPath(name).with_suffix(""))
+        target = entry["file"] if entry else longer if longer in files else by_stem.get(stem)
         if target not in files and name in left_out:
             verdict.left_out += 1
-            continue
-        if target not in files:
+        elif not entry and name in refused and _is(originals / name, refused[name].get("sha256")):
+            verdict.refused += 1
+        elif target not in files:
             verdict.problems.append(f"{name}: no protected copy")
-            continue
-        used.add(target)
-        quality = _compare(originals / name, copies / target, entry, verdict.problems, target)
-        if quality is not None:
-            measured.append(quality)
-            if quality.linf > verdict.epsilon:
+        elif not _within(copies, target):
+            used.add(target)
+            verdict.problems.append(f"{target}: is a link that leads out of the folder")
+        else:
+            used.add(target)
+            quality = _compare(originals / name, copies / target, entry, photos, verdict.problems, target)
+            measured += [quality] if quality else []
+            if quality and quality.linf > verdict.epsilon:
                 verdict.problems.append(f"{target}: changed by {quality.linf}, more than {verdict.epsilon}")
-    verdict.problems += [f"{name}: no original" for name in sorted(set(files) - used)]
-    verdict.problems += [
-        f"{name}: in the manifest but not among the originals" for name in sorted(set(listed) - set(wanted))
-    ]
+    verdict.problems += [f"{name}: no original" for name in sorted(files - used)]
+    gone = sorted(set(listed) - wanted)
+    verdict.problems += [f"{name}: in the manifest but not among the originals" for name in gone]
     _summarise(verdict, measured)
     return verdict
 
@@ -89,6 +112,8 @@ def in_words(verdict: Verdict) -> str:
         )
     if verdict.left_out:
         lines.append(f"{verdict.left_out} originals were left out as test images, by the manifest")
+    if verdict.refused:
+        lines.append(f"{verdict.refused} originals were refused, by the manifest, and have no copy")
     if verdict.psnr_lowest is not None and verdict.psnr_median is not None:
         ssim = f", lowest SSIM {verdict.ssim_lowest:.4f}" if verdict.ssim_lowest is not None else ""
         lines.append(f"lowest PSNR {verdict.psnr_lowest:.1f} dB, median {verdict.psnr_median:.1f} dB{ssim}")
@@ -96,30 +121,64 @@ def in_words(verdict: Verdict) -> str:
     lines += [f"PROBLEM {problem}" for problem in shown]
     if len(verdict.problems) > len(shown):
         lines.append(f"... and {len(verdict.problems) - len(shown)} more problems (--json lists all)")
-    lines.append(
-        "the bound is kept and every file is there" if verdict.kept else f"NOT KEPT: {len(verdict.problems)} problems"
-    )
+    there = "every file is there" if not verdict.refused else "every file that was not refused is there"
+    lines.append(f"the bound is kept and {there}" if verdict.kept else f"NOT KEPT: {len(verdict.problems)} problems")
     return "\n".join(lines)
 
 
-def _compare(original: Path, copy: Path, entry: dict[str, Any], problems: list[str], shown: str) -> Quality | None:
+def _compare(
+    original: Path, copy: Path, entry: dict[str, Any], photos: bool, problems: list[str], shown: str
+) -> Quality | None:
     """Measure one copy; append what is wrong with it to `problems`."""
-    if entry and file_hash(copy) != entry["sha256"]:
+    if not _is(copy, entry.get("sha256")):
         problems.append(f"{shown}: is not the file of the manifest (SHA-256 differs)")
-    if entry and entry.get("original_sha256") and file_hash(original) != entry["original_sha256"]:
+    if not _is(original, entry.get("original_sha256")):
         problems.append(f"{shown}: its original is not the one of the manifest (SHA-256 differs)")
+    pair = []
+    for path, which in ((original, "its original"), (copy, "it")):
+        try:
+            pair.append(decode(whole(partial(read, path.resolve())), smallest=1))
+        except Refused as error:
+            problems.append(f"{shown}: cannot be read: {which} {error}")
+            return None
+    before, after = pair
+    problems += [f"{shown}: {fault}" for fault in _beside_pixels(before, after, photos)]
+    if carried := metadata(copy.read_bytes()):
+        problems.append(f"{shown}: carries metadata ({', '.join(carried)})")
+    if before.pixels.shape != after.pixels.shape:
+        shapes = [f"{width}×{height}×{deep}" for height, width, deep in (after.pixels.shape, before.pixels.shape)]
+        problems.append(f"{shown}: is {shapes[0]}, its original {shapes[1]} (width×height×channels)")
+        return None
+    tensors = [torch.from_numpy(photo.pixels).permute(2, 0, 1)[None] for photo in pair]
+    return measure(*tensors)[0]
+
+
+def _beside_pixels(before: Photo, after: Photo, photos: bool) -> Iterator[str]:
+    """What is wrong with a copy's transparency and colour profile. photos: profiles are kept (an export drops them)."""
+    if HIDDEN in after.notes:
+        yield "holds colour hidden under transparency"
+    one, other = (np.array(255) if photo.alpha is None else photo.alpha for photo in (before, after))
+    if not np.array_equal(one, other):
+        yield "its transparency is not its original's"
+    if before.icc != after.icc and (photos or after.icc is not None):
+        yield "its colour profile is not its original's"
+
+
+def _is(path: Path, digest: str | None) -> bool:
+    """Whether a file has this SHA-256; None is any file's."""
     try:
-        before, after = read_image(original), read_image(copy)
-    except DataError as error:
-        problems.append(str(error))
-        return None
-    if before.shape != after.shape:
-        problems.append(
-            f"{shown}: is {after.shape[1]}×{after.shape[0]}×{after.shape[2]}, its original "
-            f"{before.shape[1]}×{before.shape[0]}×{before.shape[2]} (width×height×channels)"
-        )
-        return None
-    return measure(to_tensor(before)[None], to_tensor(after)[None])[0]
+        return digest is None or file_hash(path) == digest
+    except OSError:
+        return False
+
+
+def _within(root: Path, name: str) -> bool:
+    """Whether a name that a manifest or a walk gives is a file in the folder, links followed."""
+    try:
+        path = (root / name).resolve()
+        return ".." not in PurePosixPath(name).parts and path.is_relative_to(root.resolve()) and path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a null, links in a circle
+        return False
 
 
 def _summarise(verdict: Verdict, measured: list[Quality]) -> None:
@@ -143,32 +202,47 @@ def _training_part(originals: Path, copies: Path) -> Path:
     return originals / "train" if split and not (copies / "train").is_dir() else originals
 
 
-def _images_below(root: Path) -> list[str]:
+def _images_below(root: Path, suffixes: Set[str] = SUFFIXES, named: Set[str] = frozenset()) -> set[str]:
+    """Relative names of the images: by suffix, and those that are named. Of photos (PHOTOS) no hidden ones."""
     if not root.is_dir():
         raise DataError(f"{root} is not a folder")
-    found = sorted(_walk(root))
+    found = set(named)
+    for path in root.rglob("*"):
+        parts = path.relative_to(root).parts
+        hidden = suffixes is PHOTOS and any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        if path.suffix.lower() in suffixes and not hidden and path.is_file():
+            found.add("/".join(parts))
     if not found:
-        raise DataError(f"{root} holds no images ({', '.join(sorted(SUFFIXES))})")
+        raise DataError(f"{root} holds no images ({', '.join(sorted(suffixes))})")
     return found
 
 
-def _walk(root: Path) -> Iterator[str]:
-    for path in root.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            yield path.relative_to(root).as_posix()
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A folder's manifest.json, {} without one. Raises DataError when it is not one of this program."""
     path = folder / MANIFEST
     if not path.is_file():
         return {}
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        entries = manifest["files"]
-        if isinstance(manifest["epsilon"], int) and all(
-            isinstance(entry[name], str) for entry in entries for name in ("file", "original", "sha256")
-        ):
-            return dict(manifest)
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise DataError(f"{path} is not a manifest of this program: remove it to compare the folders by name alone")
+        return parse_manifest(read(path.resolve(), MOST_MANIFEST + 1))
+    except DataError as error:
+        raise DataError(f"{path} {error}: remove it to compare the folders by name alone") from error
+
+
+def parse_manifest(content: bytes) -> dict[str, Any]:
+    """The manifest of an export or of protected photos from its bytes, which may be anything; DataError otherwise."""
+    try:
+        manifest = json.loads(content) if len(content) <= MOST_MANIFEST else {}
+        files, refused, left_out = manifest["files"], manifest.get("refused", []), manifest.get("left_out", [])
+        good = (
+            all(isinstance(part, list) for part in (files, refused, left_out))
+            and type(manifest["epsilon"]) is int
+            and all(isinstance(entry[name], str) for entry in files for name in ("file", "original", "sha256"))
+            and all(isinstance(entry.get("original_sha256"), str | None) for entry in files)
+            and all(isinstance(one["name"], str) and isinstance(one.get("sha256"), str | None) for one in refused)
+            and all(isinstance(name, str) for name in left_out)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        good = False
+    if not good:
+        raise DataError("is not a manifest of this program")
+    return dict(manifest)

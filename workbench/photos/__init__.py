@@ -1,0 +1,1 @@
+"""People's own files: read, protected, written and looked at."""
