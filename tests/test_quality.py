@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from photographs import peak_memory
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from workbench.quality import linear_separability, measure
@@ -106,3 +107,64 @@ def test_noise_that_follows_the_class_is_linearly_separable_and_other_noise_is_n
     assert linear_separability(torch.zeros_like(unrelated), labels) == pytest.approx(0.25, abs=0.05)
     many_pixels = torch.randint(-8, 9, (200, 3, 16, 16), generator=draw).to(torch.int8)
     assert linear_separability(many_pixels, labels[:200]) < 0.45  # fewer noises than pixels: no learning by heart
+
+
+def test_large_images_are_measured_by_strips_as_numpy_measures_them_whole():
+    originals = pictures(count=1, height=1100, width=700)
+    copies = changed(originals, 8)
+    copies[0, 2, -1, -1] = originals[0, 2, -1, -1] ^ 128  # the last value of the last strip
+    found = measure(originals, copies)[0]
+    change = copies.numpy().astype(int) - originals.numpy().astype(int)
+    assert found.linf == np.abs(change).max() == 128
+    assert found.l2 == pytest.approx(np.linalg.norm(change), rel=1e-12)
+    assert found.changed == (change != 0).mean()
+    assert found.negative == (change < 0).mean()
+    assert found.psnr == pytest.approx(10 * math.log10(255**2 / (change**2).mean()), rel=1e-12)
+
+
+def test_integers_do_not_overflow_on_large_images():
+    black = torch.zeros(1, 3, 1024, 1024, dtype=torch.uint8)
+    found = measure(black, torch.full_like(black, 255))[0]
+    assert found.l2 == pytest.approx(255 * math.sqrt(3 * 1024 * 1024), rel=1e-12)
+    assert found.psnr == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("height", "width", "block"), [(513, 700, 2), (640, 960, 3), (1024, 1500, 4), (600, 514, 2)])
+def test_ssim_of_large_images_is_that_of_their_averages(height, width, block):
+    """Averaged with NumPy over whole blocks; sizes that leave a cut block are compared on what is whole."""
+    originals = pictures(count=1, height=height, width=width)
+    copies = changed(originals, 30)
+    whole = (slice(None), slice(None), slice(height - height % block), slice(width - width % block))
+    small = [
+        images[whole].double().unfold(2, block, block).unfold(3, block, block).mean((4, 5))[0].numpy()
+        for images in (originals, copies)
+    ]
+    expected = structural_similarity(
+        *small, channel_axis=0, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert measure(originals, copies)[0].ssim == pytest.approx(expected, abs=2e-4)
+
+
+@pytest.mark.parametrize(("height", "width"), [(512, 600), (512, 3000), (3000, 500)])
+def test_images_up_to_512_pixels_are_not_averaged_and_strips_join_without_a_seam(height, width):
+    originals = pictures(count=1, channels=1, height=height, width=width)
+    copies = changed(originals, 30)
+    expected = structural_similarity(
+        originals[0, 0].numpy(), copies[0, 0].numpy(), data_range=255, gaussian_weights=True, sigma=1.5,
+        use_sample_covariance=False,
+    )  # fmt: skip
+    assert measure(originals, copies)[0].ssim == pytest.approx(expected, abs=1e-5)
+
+
+def test_layouts_of_memory_make_no_difference():
+    originals = pictures(count=1, height=600, width=540)
+    copies = changed(originals, 8)
+    last = [images.contiguous(memory_format=torch.channels_last) for images in (originals, copies)]
+    assert measure(*last) == measure(originals, copies)
+
+
+def test_twelve_megapixels_take_little_memory():
+    images = torch.randint(0, 256, (3000, 4000, 3), dtype=torch.uint8).permute(2, 0, 1)[None]  # as read from a file
+    copies = images.roll(1, 3)
+    measure(images[..., :64, :64], copies[..., :64, :64])
+    assert peak_memory(lambda: measure(images, copies)) < 400e6

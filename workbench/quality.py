@@ -9,6 +9,9 @@ from torch.nn import functional
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 SSIM_WINDOW = 11  # pixels; smaller images have no SSIM
+SSIM_SCALE = 256  # pixels the shorter side of a large image is brought to before its SSIM
+SSIM_LARGE = 512  # pixels; images with a longer shorter side are large
+STRIP = 2**20  # values of an image worked on at once: 12 megapixels would need half a gigabyte as float
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class Quality:
 
     linf: largest change in pixel values of 255; l2: Euclidean norm of the change in pixel values; changed, negative:
     shares of the values that changed and that fell; psnr: dB, infinite for equal images; ssim: Wang et al. 2004,
-    NaN for an image smaller than its window of 11 pixels.
+    NaN for an image smaller than its window of 11 pixels, and for one whose shorter side is over 512 pixels measured
+    on averages (see `ssim`).
     """
 
     linf: int
@@ -29,36 +33,79 @@ class Quality:
 
 
 def measure(originals: Tensor, copies: Tensor) -> list[Quality]:
-    """Measure each copy against its original: two uint8 tensors N×C×H×W of one shape. Raises ValueError otherwise."""
+    """Measure each copy against its original: two uint8 tensors N×C×H×W of one shape. Raises ValueError otherwise.
+
+    Large images are worked on in strips, so that twelve megapixels need no more than a few strips beside themselves.
+    """
     if originals.shape != copies.shape or originals.dtype != torch.uint8 or copies.dtype != torch.uint8:
         raise ValueError(f"two uint8 tensors of one shape are needed, not {originals.shape} and {copies.shape}")
-    difference = (copies.short() - originals.short()).flatten(1)
-    squares = difference.float().square().sum(1)
-    ssim = _ssim(originals.float(), copies.float())
-    found = []
-    for index, delta in enumerate(difference):
-        mean_square = float(squares[index]) / delta.numel()
-        found.append(
-            Quality(
-                linf=int(delta.abs().max()),
-                l2=math.sqrt(float(squares[index])),
-                changed=float((delta != 0).float().mean()),
-                negative=float((delta < 0).float().mean()),
-                psnr=math.inf if mean_square == 0 else 10 * math.log10(255**2 / mean_square),
-                ssim=float(ssim[index]),
-            )
-        )
-    return found
+    scores = ssim(originals, copies)
+    return [_measure(*each) for each in zip(originals, copies, scores.tolist(), strict=True)]
+
+
+def _measure(original: Tensor, copy: Tensor, score: float) -> Quality:
+    linf = squares = changed = negative = 0
+    rows = max(1, STRIP // original[:, 0].numel())
+    for before, after in zip(original.split(rows, 1), copy.split(rows, 1), strict=True):
+        delta = after.short() - before.short()
+        size = delta.abs()
+        linf = max(linf, int(size.max()))
+        changed += int(size.count_nonzero())
+        negative += int((delta < 0).count_nonzero())
+        squares += int(size.int().square_().sum())
+    mean_square = squares / original.numel()
+    return Quality(
+        linf=linf,
+        l2=math.sqrt(squares),
+        changed=changed / original.numel(),
+        negative=negative / original.numel(),
+        psnr=math.inf if squares == 0 else 10 * math.log10(255**2 / mean_square),
+        ssim=score,
+    )
+
+
+def ssim(originals: Tensor, copies: Tensor) -> Tensor:
+    """Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004): uint8 N×C×H×W twice → float N, NaN below 11 pixels.
+
+    Gaussian window of 11 pixels, σ 1.5, averaged where the window lies within the image, as by Wang et al. and
+    scikit-image. SSIM is meant for an image seen whole; so, as the authors' ssim.m advises, both images are first
+    averaged over blocks of f×f pixels, f = round(min(H, W) / 256), when the shorter side is over 512 pixels. (ssim.m
+    averages with an f×f box and takes every f-th pixel; and it does so from 384 pixels on.) Such a value compares
+    with other tools' only where they do the same: noise of single pixels counts for less in it.
+    """
+    if min(originals.shape[2:]) < SSIM_WINDOW:
+        return torch.full((len(originals),), math.nan)
+    if min(originals.shape[2:]) > SSIM_LARGE:
+        block = int(min(originals.shape[2:]) / SSIM_SCALE + 0.5)
+        return _ssim(_averaged(originals, block), _averaged(copies, block))
+    return _ssim(originals, copies)
+
+
+def _averaged(images: Tensor, block: int) -> Tensor:
+    """Means over blocks, float32; the last row and column of blocks may be cut by the image's edge."""
+    rows = max(1, STRIP // (images[0, :, 0].numel() * block)) * block
+    parts = images.split(rows, 2)
+    return torch.cat([functional.avg_pool2d(part.float(), block, ceil_mode=True) for part in parts], 2)
 
 
 def _ssim(originals: Tensor, copies: Tensor) -> Tensor:
-    if min(originals.shape[2:]) < SSIM_WINDOW:
-        return torch.full((len(originals),), math.nan)
-    _, scores = structural_similarity_index_measure(
-        copies, originals, data_range=255.0, reduction="none", return_full_image=True
-    )
-    edge = SSIM_WINDOW // 2  # like Wang et al. and scikit-image, only where the window lies within the image
-    return scores[..., edge:-edge, edge:-edge].mean((1, 2, 3))
+    """In strips along the longer side that overlap by a window: the same sum, without the whole image's maps."""
+    along = 2 if originals.shape[2] >= originals.shape[3] else 3
+    places = originals.shape[along] - SSIM_WINDOW + 1
+    step = max(1, 2 * STRIP // originals[0].select(along - 1, 0).numel())
+    edge = SSIM_WINDOW // 2
+    total = torch.zeros(len(originals), dtype=torch.float64, device=originals.device)
+    count = 0
+    for start in range(0, places, step):
+        length = min(step, places - start) + SSIM_WINDOW - 1
+        before, after = (images.narrow(along, start, length).float() for images in (originals, copies))
+        _, scores = structural_similarity_index_measure(
+            after, before, data_range=255.0, reduction="none", return_full_image=True
+        )
+        inner = scores[..., edge:-edge, edge:-edge]
+        total += inner.sum((1, 2, 3), dtype=torch.float64)
+        count += inner[0].numel()
+    return total / count
 
 
 def linear_separability(delta: Tensor, labels: Tensor, steps: int = 100) -> float:
