@@ -38,7 +38,9 @@ def test_em_max_climbs_to_the_papers_error(kind, stop):
 
 @pytest.mark.parametrize("method", ["em", "em-max", "em-joint"])
 @pytest.mark.parametrize("kind", ["samplewise", "classwise"])
-@pytest.mark.parametrize("data", ["photo-digits:500", "folder:photos", "cifar10", "cifar100", "svhn"])
+@pytest.mark.parametrize(
+    "data", ["photo-digits:500", "synthetic-people", "folder:photos", "cifar10", "cifar100", "svhn"]
+)
 def test_every_search_is_complete_and_what_is_given_stays(method, kind, data):
     needed = {
         "em": ("batch_size", "step", "train_steps", "noise_steps", "rounds", "stop_error"),

@@ -19,8 +19,8 @@ STYLES: dict[tuple[str, str], dict[str, Any]] = {
     ("em", "samplewise"): {"color": "#CC79A7", "marker": "X", "linestyle": "--"},
     ("em-max", "classwise"): {"color": "#999999", "marker": "<", "linestyle": "-."},
     ("em-max", "samplewise"): {"color": "#666666", "marker": ">", "linestyle": "--"},
-    ("linear", "classwise"): {"color": "#7F3C10", "marker": "p", "linestyle": "-."},
-    ("linear", "samplewise"): {"color": "#5E3C99", "marker": "h", "linestyle": "--"},
+    ("targeted", "classwise"): {"color": "#7F3C10", "marker": "p", "linestyle": "-."},
+    ("targeted", "samplewise"): {"color": "#5E3C99", "marker": "h", "linestyle": "--"},
 }
 UNKNOWN: dict[str, Any] = {"color": "#7A7A7A", "marker": "*", "linestyle": (0, (5, 1, 1, 1, 1, 1))}
 # For the second, third, ... line of one method and kind: its colour grows paler and the rest changes.

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from workbench import device, models
 from workbench.budget import PerturbationBudget
-from workbench.config import NoiseConfig, check_choice
+from workbench.config import ConfigError, NoiseConfig, check_choice
 from workbench.images import ImageSet
-from workbench.noise import controls, error_minimising, joint
+from workbench.noise import controls, error_minimising, joint, targeted
 from workbench.noise.perturbation import Perturbation
 from workbench.noise.rounds import Rounds
 from workbench.noise.settings import resolved as fill_in
@@ -23,6 +23,7 @@ METHODS: dict[str, Method] = {
     "em-joint": joint.search,
     "em": error_minimising.search,
     "em-max": controls.search_maximising,
+    "targeted": targeted.search,
     "random": controls.search_random,
 }
 
@@ -30,9 +31,18 @@ METHODS: dict[str, Method] = {
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
     """The configuration with its names checked and every open setting taken from noise/settings.py."""
     check_choice("method", config.method, METHODS)
-    models.check_name(config.surrogate)
+    for name in architectures(config):
+        models.check_name(name)
     PerturbationBudget(config.epsilon)
     return fill_in(config, data_name)
+
+
+def architectures(config: NoiseConfig) -> list[str]:
+    """The surrogate's architectures: "A+B" names two, for the methods that search against several at once."""
+    names = config.surrogate.split("+")
+    if len(names) > 1 and config.method != "targeted":
+        raise ConfigError(f"surrogate {config.surrogate}: only the method targeted takes several, {config.method} one")
+    return names
 
 
 def search(config: NoiseConfig, data: ImageSet, *, folder: Path | None = None) -> tuple[Perturbation, dict[str, Any]]:

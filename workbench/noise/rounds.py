@@ -3,16 +3,25 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from workbench.config import DataError, NoiseConfig
-from workbench.noise.surrogate import Surrogate
 from workbench.progress import progress
 
 CHECKPOINT = "noise.ckpt"
+
+
+class Resumable(Protocol):
+    """A surrogate, or several: what can be kept and gone on with."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed search needs."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
 
 
 class Rounds:
@@ -22,7 +31,7 @@ class Rounds:
     `image_passes` counts images that went forward and backward through the surrogate, over all rounds.
     """
 
-    def __init__(self, config: NoiseConfig, surrogate: Surrogate, noise: dict[str, Tensor], folder: Path | None):
+    def __init__(self, config: NoiseConfig, surrogate: Resumable, noise: dict[str, Tensor], folder: Path | None):
         self.surrogate, self.noise = surrogate, noise
         self.image_passes, self.error = 0, 1.0
         self._label, self._total, self._done = f"{config.method} {config.kind} noise, round", config.rounds or 1, 0

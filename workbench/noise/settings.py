@@ -15,6 +15,7 @@ EM = {
     # Small sets: the paper's alternation with batches that fit a few thousand images, and an end in sight.
     "photo-digits": PAPER | {"batch_size": 128, "rounds": 10},
     "folder": PAPER | {"batch_size": 128, "rounds": 10},
+    "synthetic-people": PAPER | {"batch_size": 28, "rounds": 10},
 }
 EM_STEP = 0.1  # of ε
 CLASSWISE_ROUNDS = 50  # a class-wise round costs a fiftieth of a sample-wise one
@@ -23,6 +24,7 @@ JOINT = {
     "classwise": {"batch_size": 128, "rounds": 5, "step": 1 / 4, "shared_step": 0.0},
     "samplewise": {"batch_size": 128, "rounds": 6, "step": 1 / 4, "shared_step": 1 / 4},
 }  # the steps as shares of ε, before they shrink
+TARGETED = {"batch_size": 128, "train_steps": 24, "rounds": 16, "noise_steps": 3, "step": 1 / 5}  # step: of ε
 
 
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
@@ -38,6 +40,8 @@ def defaults(config: NoiseConfig, data_name: str) -> dict[str, int | float]:
     if config.method == "em-joint":
         joint = JOINT[config.kind]
         return joint | {name: joint[name] * config.epsilon for name in ("step", "shared_step")}
+    if config.method == "targeted":
+        return TARGETED | {"step": TARGETED["step"] * config.epsilon}
     found = EM[data_name] | {"step": EM_STEP * config.epsilon}
     if config.kind == "classwise":
         found |= {"noise_steps": 1, "train_steps": 10, "rounds": max(found["rounds"], CLASSWISE_ROUNDS)}
