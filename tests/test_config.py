@@ -77,6 +77,9 @@ def test_wrong_type_is_refused_by_name(kind, name, value):
         (VictimConfig, "weight_decay", -1.0),
         (DataConfig, "limit_train", -1),
         (DataConfig, "limit_test", -1),
+        (DataConfig, "side", -1),
+        (DataConfig, "side", 7),
+        (DataConfig, "side", 1025),
         (DataConfig, "seed", -1),
         (DataConfig, "seed", 2**31),
     ],
@@ -128,7 +131,7 @@ def test_key_is_stable_across_order_and_machines():
 def test_key_changes_with_every_field(kind):
     base = kind()
     other = {
-        "data": "cifar10", "limit_train": 1, "limit_test": 1, "seed": 1, "device": "cpu", "method": "em",
+        "data": "cifar10", "limit_train": 1, "limit_test": 1, "side": 8, "seed": 1, "device": "cpu", "method": "em",
         "kind": "classwise", "epsilon": 4, "surrogate": "resnet18", "batch_size": 3, "step": 0.1, "shared_step": 0.1,
         "train_steps": 2, "noise_steps": 2, "rounds": 2, "stop_error": 0.3, "learning_rate": 0.2, "victim": "resnet18",
         "epochs": 3, "weight_decay": 0.1, "augmentation": "none", "defence": "blur", "protected_fraction": 0.5,

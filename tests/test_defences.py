@@ -105,6 +105,16 @@ def test_blur_spreads_a_point_evenly():
     assert found[4, 1] == 0
 
 
+def test_halving_and_back_keeps_what_is_smooth_and_takes_what_is_fine():
+    fine = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    fine[..., ::2] = 200  # columns in turn
+    smooth = torch.arange(0, 160, 10, dtype=torch.uint8).expand(1, 3, 16, 16)
+    found = defend("resize-half", fine)[..., 4:-4]
+    assert (found.int() - 100).abs().max() < 15
+    assert (defend("resize-half", smooth).int() - smooth.int()).abs()[..., 2:-2].max() <= 2
+    assert defend("resize-half", fine[..., :15, :9]).shape == (1, 3, 15, 9)
+
+
 def test_an_unknown_defence_is_refused_with_the_nearest(photos):
     with pytest.raises(ConfigError, match="did you mean 'grayscale'"):
         defend("greyscale", photos)

@@ -171,6 +171,40 @@ def test_subset_keeps_pixels_labels_and_names_together():
     assert torch.equal(part.images, base.images[[7, 2]])
 
 
+def test_photos_are_scaled_to_one_side_in_training_and_test(tmp_path):
+    write_folder(tmp_path / "train", 4)
+    write_folder(tmp_path / "test", 2, side=16)
+    plain, pair = read_folder(tmp_path / "train"), load(tmp_path, side=8)
+    assert pair.train.images.shape == (12, 3, 8, 8)
+    assert pair.test.images.shape == (6, 3, 8, 8)
+    assert pair.train.images.dtype == torch.uint8
+    assert pair.train.names == plain.names
+    assert pair.train.root is None  # the pixels are no file's any more
+    theirs = Image.fromarray(plain.images[3].permute(1, 2, 0).numpy()).resize((8, 8), Image.Resampling.BILINEAR)
+    ours = pair.train.images[3].permute(1, 2, 0).numpy().astype(int)
+    assert abs(ours - np.asarray(theirs)).max() <= 1  # Pillow's bilinear is antialiased too
+
+
+def test_a_side_that_fits_already_or_is_0_changes_nothing(tmp_path):
+    write_folder(tmp_path, 3)
+    for side in (0, 12):
+        assert torch.equal(load(tmp_path, side=side).train.images, load(tmp_path).train.images)
+        assert load(tmp_path, side=side).train.root == tmp_path
+
+
+def test_narrow_photos_become_square(tmp_path):
+    for name in ("a", "b"):
+        for index in range(2):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(np.full((20, 10), 50 * index, np.uint8)).save(tmp_path / name / f"{index}.png")
+    assert load(tmp_path, side=16).test.images.shape == (2, 1, 16, 16)
+
+
+def test_every_kind_of_data_is_scaled():
+    pair = images.load(DataConfig(data="photo-digits:20", limit_test=10, side=48))
+    assert pair.train.images.shape[1:] == pair.test.images.shape[1:] == (3, 48, 48)
+
+
 def test_missing_path_is_refused(tmp_path):
     refusal(lambda: load(tmp_path / "nowhere"), tmp_path / "nowhere")
 
@@ -325,6 +359,7 @@ def test_decompression_bomb_is_refused(tmp_path, monkeypatch, factor):
         ("folder:", "path"),
         ("folder", "path"),
         ("cifar10:5", "colon"),
+        ("synthetic-peopl", "'synthetic-people'"),
         ("photo-digits:5", "10 to 999999"),
         ("photo-digits:1000001", "10 to 999999"),
         ("photo-digits:" + "9" * 5000, "10 to 999999"),

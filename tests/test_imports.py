@@ -16,14 +16,15 @@ BASE = ("config", "progress", "board", "arguments", "cluster")
 RECORDS = (("runs",), ("results",), ("figures", "notebooks", "report"), ("experiments", "sweeps"))
 SCIENCE = (
     ("budget",),
-    ("device", "photo_digits", "images", "augment", "batches", "models", "quality"),
+    ("device", "photo_digits", "synthetic_people", "folders", "images", "reading", "watch"),
+    ("augment", "batches", "models", "quality"),
     ("noise",),
     ("protected", "verify", "defences", "published"),
-    ("victim",),
+    ("recipes", "trained", "victim", "matching"),
     ("tasks", "study"),
     ("photos",),
 )
-TOP = ("app", "explore", "cli", "__main__")
+TOP = ("app", "explore", "commands", "cli", "__main__")
 WITHOUT_TORCH = (*BASE, *(name for level in RECORDS for name in level), "cli")
 HEAVY = ("torch", "torchvision", "lightning", "torchmetrics", "safetensors")
 LABORATORY = ("papermill", "nbformat", "nbclient", "dask", "distributed", "ipywidgets", "ipykernel", "IPython", "voila")

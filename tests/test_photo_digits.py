@@ -36,7 +36,7 @@ def test_train_and_test_share_no_handwriting():
 
 def test_train_and_test_share_no_part_of_a_photograph():
     whole = load_sample_images().images
-    parts = zip(photo_digits._photographs("train"), photo_digits._photographs("test"), whole, strict=True)
+    parts = zip(photo_digits.photographs("train"), photo_digits.photographs("test"), whole, strict=True)
     for train, test, photo in parts:
         assert torch.equal(torch.cat([train, test], 2), torch.from_numpy(np.array(photo)).permute(2, 0, 1).float())
         assert min(*train.shape[1:], *test.shape[1:]) >= 64
@@ -44,7 +44,7 @@ def test_train_and_test_share_no_part_of_a_photograph():
 
 def test_the_digit_in_an_image_is_of_its_class(monkeypatch):
     """On a black ground only the ink is left: the nearest of the source digits must bear the label."""
-    monkeypatch.setattr(photo_digits, "_patches", lambda photos, count, rng: torch.zeros(count, 3, 32, 32))
+    monkeypatch.setattr(photo_digits, "patches", lambda photos, count, rng: torch.zeros(count, 3, 32, 32))
     images, labels = make("train", 50, 0)
     digits, truth = photo_digits._source_digits("train")
     flat = (255 * digits).round().flatten(1)

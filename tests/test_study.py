@@ -120,3 +120,15 @@ def test_an_interrupted_stage_is_gone_on_with(tmp_path):
     (folder / "results.csv").unlink()
     assert study.victim(**VICTIM).equals(rows)
     assert runs.read(folder)["state"] == "complete"
+
+
+def test_groups_are_the_means_over_the_people_who_protect_and_the_others(tmp_path):
+    study = Study(str(tmp_path), **SMALL)
+    rows = study.victim(study.noise("random", "classwise", 8), **VICTIM, confusion=True, protected_classes="3,5")
+    found = study.groups(rows, "3,5").set_index("metric")["value"]
+    right = {name: float(rows["value"][rows["metric"] == f"confusion/{name}/{name}"].iloc[0]) for name in study.classes}
+    assert found["accuracy/protected"] == pytest.approx((right["3"] + right["5"]) / 2)
+    assert found["accuracy/others"] == pytest.approx(sum(right[name] for name in "01246789") / 8)
+    overall = rows["value"][(rows["metric"] == "accuracy") & (rows["split"] == "test")].iloc[-1]
+    assert (2 * found["accuracy/protected"] + 8 * found["accuracy/others"]) / 10 == pytest.approx(overall)
+    assert study.finish(rows, study.groups(rows, "3,5"))["metric"].str.startswith("accuracy/").sum() == 2

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 Config = TypeVar("Config")
 KINDS = ("classwise", "samplewise")
+DEVICES = ("auto", "cpu", "cuda")
+SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels; the networks halve an image three times
 
 
 class WorkbenchError(Exception):
@@ -39,17 +41,23 @@ def documented(default: Any, text: str) -> Any:
 class DataConfig:
     """Which images."""
 
-    data: str = documented("photo-digits", "photo-digits[:N], cifar10, cifar100, svhn or folder:PATH")
+    data: str = documented(
+        "photo-digits", "photo-digits[:N], synthetic-people[:N], cifar10, cifar100, svhn, folder:PATH"
+    )
     limit_train: int = documented(0, "keep this many training images, spread evenly over the classes (0: all)")
     limit_test: int = documented(0, "keep this many test images, spread evenly over the classes (0: all)")
+    side: int = documented(0, "scale images to this many pixels a side (0: leave them)")
     seed: int = documented(0, "seed of everything random: data, weights, order, augmentation, noise")
     device: str = documented("auto", "auto, cpu or cuda")
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_choice("device", self.device, ("auto", "cpu", "cuda"))
+        check_choice("device", self.device, DEVICES)
         check_range(self, "limit_train", 0)
         check_range(self, "limit_test", 0)
+        check_range(self, "side", 0, LARGEST_SIDE)
+        if 0 < self.side < SMALLEST_SIDE:
+            raise ConfigError(f"side is {self.side}: it must be 0 or at least {SMALLEST_SIDE} pixels")
         check_range(self, "seed", 0, 2**31 - 1)
 
 
@@ -57,7 +65,7 @@ class DataConfig:
 class NoiseConfig(DataConfig):
     """A search for noise. A setting left at None is taken from the table of the data set (noise/settings.py)."""
 
-    method: str = documented("em-joint", "em-joint, em, em-max or random")
+    method: str = documented("em-joint", "em-joint, em, em-max, targeted or random")
     kind: str = documented("samplewise", "classwise (one noise a class) or samplewise (one an image)")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     surrogate: str = documented("convnet-w16", "architecture the noise is made against")
@@ -104,6 +112,22 @@ class VictimConfig(DataConfig):
             check_range(self, name, 1)
         for name in ("learning_rate", "weight_decay"):
             check_range(self, name, 0)
+
+
+@dataclass(frozen=True)
+class ProtectConfig:
+    """How people's own photos are protected."""
+
+    method: str = documented("targeted", "em-joint, em, em-max, targeted or random")
+    epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
+    seed: int = documented(0, "seed of everything random")
+    device: str = documented("auto", "auto, cpu or cuda")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_choice("device", self.device, DEVICES)
+        check_range(self, "epsilon", 1, 127)
+        check_range(self, "seed", 0, 2**31 - 1)
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:

@@ -55,6 +55,13 @@ def _blur(images: Tensor) -> Tensor:
     return functional.gaussian_blur(images, kernel_size=[3, 3], sigma=[1.0, 1.0])
 
 
+def _resize_half(images: Tensor) -> Tensor:
+    """Halved and brought back, as a learner does who works at half the size."""
+    height, width = images.shape[2:]
+    small = functional.resize(images, [max(1, height // 2), max(1, width // 2)], antialias=True)
+    return functional.resize(small, [height, width], antialias=True)
+
+
 def _crop_flip(size: tuple[int, int]) -> nn.Module:
     crop = v2.RandomResizedCrop(size, scale=(0.4, 1.0), antialias=True)
     return v2.Compose([crop, v2.RandomHorizontalFlip()])
@@ -77,6 +84,7 @@ DEFENCES: dict[str, Defence] = {
     "jpeg-10": _jpeg(10),
     "bit-depth-2": Defence(images=partial(functional.posterize, bits=2)),
     "blur": Defence(images=_blur),
+    "resize-half": Defence(images=_resize_half),
     "adversarial-4": Defence(radius=4, steps=3),  # short, for CPUs
     "adversarial-8": Defence(radius=8, steps=10),  # as APBench (TMLR 2024) does
     "leave-out": Defence(),  # drops the images that carry noise: victim.published

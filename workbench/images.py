@@ -1,24 +1,22 @@
-"""ImageSet: labelled images as one uint8 tensor, and where they come from: photo-digits, torchvision, folders."""
+"""ImageSet: labelled images as one uint8 tensor, and where they come from, by name."""
 
 import hashlib
 import os
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
+from torch.nn import functional
 
-from workbench import photo_digits
+from workbench import folders, photo_digits, synthetic_people
 from workbench.config import ConfigError, DataConfig, DataError, check_choice
+from workbench.folders import SUFFIXES as SUFFIXES
+from workbench.folders import read_image as read_image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
-FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF"]  # Pillow's readers; that of JPEG reads MPO too
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "svhn": "SVHN"}
-SMALLEST = 8  # pixels a side; the networks halve an image three times
+SCALED_AT_ONCE = 1024  # images; bounds the float copy
 TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
 
 
@@ -69,6 +67,17 @@ class ImageSet:
             rank[mine] = torch.arange(int(mine.sum()))
         return self.subset(torch.argsort(rank, stable=True)[:count].sort().values)
 
+    def scaled(self, side: int) -> "ImageSet":
+        """The images at `side` × `side` pixels, antialiased bilinear; 0: as they are. They are no files any more."""
+        if not side or self.images.shape[2:] == (side, side):
+            return self
+        parts = [
+            functional.interpolate(part.float(), size=(side, side), mode="bilinear", antialias=True)
+            for part in self.images.split(SCALED_AT_ONCE)
+        ]
+        whole = [part.round().clamp(0, 255).to(torch.uint8) for part in parts]
+        return replace(self, images=torch.cat(whole), root=None)
+
     def to(self, device: torch.device) -> "ImageSet":
         """The same set on a device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
@@ -89,13 +98,16 @@ def load(config: DataConfig) -> DataPair:
     check_name(name)
     if name == "photo-digits":
         pair = _photo_digits(rest, config.seed)
+    elif name == "synthetic-people":
+        pair = _synthetic_people(rest, config.seed)
     elif name == "folder":
         pair = _folder_pair(rest, config.seed)
     elif rest:
         raise ConfigError(f"data {config.data!r}: {name} takes nothing after a colon")
     else:
         pair = DataPair(name, _torchvision(name, "train"), _torchvision(name, "test"))
-    limited = replace(pair, train=pair.train.limited(config.limit_train), test=pair.test.limited(config.limit_test))
+    train, test = pair.train.limited(config.limit_train), pair.test.limited(config.limit_test)
+    limited = replace(pair, train=train.scaled(config.side), test=test.scaled(config.side))
     if limited.train.images.shape[1:] != limited.test.images.shape[1:]:
         raise DataError(
             f"{config.data}: training images are {_shape(limited.train)}, test images {_shape(limited.test)}: "
@@ -106,7 +118,7 @@ def load(config: DataConfig) -> DataPair:
 
 def check_name(name: str) -> None:
     """Raise ConfigError unless `name` is a kind of data there is, naming the nearest."""
-    check_choice("data", name, ("photo-digits", *TORCHVISION, "folder"))
+    check_choice("data", name, ("photo-digits", "synthetic-people", *TORCHVISION, "folder"))
 
 
 def _shape(images: ImageSet) -> str:
@@ -123,6 +135,16 @@ def _photo_digits(rest: str, seed: int) -> DataPair:
         images, labels = photo_digits.make(split, count, seed)
         sets[split] = ImageSet(images, labels, photo_digits.CLASSES, _numbered(labels, photo_digits.CLASSES))
     return DataPair("photo-digits", sets["train"], sets["test"])
+
+
+def _synthetic_people(rest: str, seed: int) -> DataPair:
+    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 4 and int(rest) >= 2):
+        raise ConfigError(f"synthetic-people:{rest}: after the colon comes a number of people, 2 to 999")
+    people = int(rest) if rest else synthetic_people.DEFAULT_PEOPLE
+    classes = synthetic_people.classes(people)
+    sets = [synthetic_people.make(split, people, seed) for split in ("train", "test")]
+    train, test = (ImageSet(images, labels, classes, _numbered(labels, classes)) for images, labels in sets)
+    return DataPair("synthetic-people", train, test)
 
 
 def _numbered(labels: Tensor, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -150,8 +172,9 @@ def _torchvision(name: str, split: str) -> ImageSet:
         if root.is_dir() and not any(root.iterdir()):
             root.rmdir()
         raise DataError(
-            f"{name} is not in {root} and could not be downloaded ({_first_line(error)}): put torchvision's files for "
-            "it there (WORKBENCH_DATA names another folder), or use photo-digits or folder:PATH, which need no network"
+            f"{name} is not in {root} and could not be downloaded ({folders.first_line(error)}): put torchvision's "
+            "files for it there (WORKBENCH_DATA names another folder), or use photo-digits or folder:PATH, which need "
+            "no network"
         ) from error
     if name == "svhn":
         images, labels, classes = torch.from_numpy(source.data), torch.from_numpy(source.labels), tuple("0123456789")
@@ -193,58 +216,5 @@ def _split(images: ImageSet, seed: int) -> DataPair:
 
 
 def read_folder(root: Path) -> ImageSet:
-    """Read one folder a class. Class and file order is by name. All images must be 8-bit and of one size and mode.
-
-    Raises DataError, naming the file or folder, for an empty class, one class only, an unreadable image, mixed sizes.
-    """
-    classes = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if len(classes) < 2:
-        found = f"only the class {classes[0]!r}" if classes else "no folders of images"
-        raise DataError(f"{root} holds {found}: a classifier needs one folder for each of two or more classes")
-    arrays, labels, names = [], [], []
-    for label, name in enumerate(classes):
-        files = sorted(file for file in (root / name).rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-        if not files:
-            raise DataError(f"{root / name} holds no images ({', '.join(sorted(SUFFIXES))}): fill or remove the class")
-        for file in files:
-            arrays.append(read_image(file))
-            labels.append(label)
-            names.append(file.relative_to(root).as_posix())
-            if names[-1].encode(errors="replace").decode() != names[-1]:
-                raise DataError(f"the name {names[-1]!a} is not in UTF-8: rename the file")
-            if min(arrays[-1].shape[:2]) < SMALLEST:
-                raise DataError(f"{file} is {_size(arrays[-1])}: images need {SMALLEST} pixels a side, or more")
-            if arrays[-1].shape != arrays[0].shape:
-                raise DataError(
-                    f"{file} is {_size(arrays[-1])}, {root / names[0]} is {_size(arrays[0])}: "
-                    "bring all images to one size and one mode (all colour or all grey)"
-                )
-    pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
-    return ImageSet(pixels, torch.tensor(labels), tuple(classes), tuple(names), root)
-
-
-def _size(pixels: np.ndarray) -> str:
-    return f"{pixels.shape[1]}×{pixels.shape[0]} {'grey' if pixels.shape[2] == 1 else 'colour'}"
-
-
-def read_image(file: Path) -> np.ndarray:
-    """Decode one 8-bit grey or colour image, upright: uint8 H×W×C. Raises DataError that names the file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata: a picture that decodes is good enough
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as opened:
-                deep = ";16" in str(opened.tile)  # Pillow would cut 16-bit colour down to 8 without a word
-                upright = ImageOps.exif_transpose(opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{file} cannot be read as an image ({_first_line(error)}): mend or remove it") from error
-    if upright.mode == "P" and "transparency" not in upright.info:
-        upright = upright.convert("RGB")
-    if deep or upright.mode not in ("L", "RGB"):
-        found = "16 bits a value" if deep else f"the mode {upright.mode}"
-        raise DataError(f"{file} has {found}: save it as 8-bit RGB or grey first")
-    return np.atleast_3d(np.asarray(upright))
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    """Read one folder a class, as folders.read does. Raises DataError that names the file or folder."""
+    return ImageSet(*folders.read(root), root)

@@ -23,7 +23,7 @@ def make(split: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Make `count` images of `split` ("train" or "test"): uint8 N×3×32×32 and labels int64 N, classes in turn."""
     rng = np.random.default_rng([seed, split == "test"])
     digits, labels = _source_digits(split)
-    photos = _photographs(split)
+    photos = photographs(split)
     by_class = [np.flatnonzero(labels == label) for label in range(len(CLASSES))]
     wanted = np.arange(count) % len(CLASSES)
     images = torch.empty((count, 3, SIDE, SIDE), dtype=torch.uint8)
@@ -31,8 +31,8 @@ def make(split: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
         part = wanted[start : start + CHUNK]
         chosen = np.array([rng.choice(by_class[label]) for label in part])
         ink = _shifted(digits[chosen], rng)
-        patches = _patches(photos, len(part), rng)
-        images[start : start + len(part)] = (patches - 255 * ink).abs().round().to(torch.uint8)
+        grounds = patches(photos, len(part), rng)
+        images[start : start + len(part)] = (grounds - 255 * ink).abs().round().to(torch.uint8)
     return images, torch.from_numpy(wanted.astype(np.int64))
 
 
@@ -47,7 +47,7 @@ def _source_digits(split: str) -> tuple[Tensor, np.ndarray]:
     return large.clamp(0, 1), source.target[mine]
 
 
-def _photographs(split: str) -> list[Tensor]:
+def photographs(split: str) -> list[Tensor]:
     """The two photographs, float32 3×H×W in 0..255: the left four fifths for training, the rest for the test."""
     from sklearn.datasets import load_sample_images
 
@@ -69,14 +69,14 @@ def _shifted(digits: Tensor, rng: np.random.Generator) -> Tensor:
     return field
 
 
-def _patches(photos: list[Tensor], count: int, rng: np.random.Generator) -> Tensor:
+def patches(photos: list[Tensor], count: int, rng: np.random.Generator) -> Tensor:
     """Cut `count` square patches of random place and size and rescale them: float32 N×3×32×32 in 0..255."""
-    patches = torch.empty((count, 3, SIDE, SIDE))
+    found = torch.empty((count, 3, SIDE, SIDE))
     for index in range(count):
         photo = photos[rng.integers(len(photos))]
         height, width = photo.shape[1:]
         side = int(rng.integers(SIDE, min(height, width) // 2))
         top, left = int(rng.integers(height - side)), int(rng.integers(width - side))
         cut = photo[None, :, top : top + side, left : left + side]
-        patches[index] = functional.interpolate(cut, size=(SIDE, SIDE), mode="area")[0]
-    return patches
+        found[index] = functional.interpolate(cut, size=(SIDE, SIDE), mode="area")[0]
+    return found

@@ -68,4 +68,5 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     test = accuracy[accuracy["split"] == "test"].groupby(list(IDENTITY), sort=False)["value"]
     train = accuracy[accuracy["split"] == "train"].groupby(list(IDENTITY), sort=False)["value"]
     columns = {"epochs": runs["epoch"].max(), "train": train.last(), "peak": test.max(), "final": test.last()}
-    return pd.DataFrame(columns).reset_index()
+    order = rows.groupby(list(IDENTITY), sort=False).size().index  # pandas would sort runs that lack a split by key
+    return pd.DataFrame(columns, index=order[order.isin(columns["epochs"].index)]).reset_index()

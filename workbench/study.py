@@ -6,7 +6,7 @@ others wait for it.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from workbench import images, noise, quality, results, runs, tasks, victim
+from workbench import images, matching, models, noise, quality, results, runs, tasks, victim
 from workbench.config import DataConfig, NoiseConfig, VictimConfig, key
+from workbench.figures.people import OTHERS, PROTECTED
 from workbench.images import DataPair
 from workbench.noise.perturbation import Perturbation
 from workbench.quality import linear_separability
@@ -49,6 +50,7 @@ class Study:
         self.classes = self.pair.train.classes
         self.chance = 1 / len(self.classes)
         self._stages: dict[str, dict[str, Any]] = {}
+        self._folders: dict[str, Path] = {}  # of the victims, by the key of their run
 
     def __str__(self) -> str:
         train, test = len(self.pair.train), len(self.pair.test)
@@ -66,19 +68,78 @@ class Study:
             found = tasks.make_noise(config, folder, resume=True, data=self.pair)
         return Made(found, folder, self._note(folder))
 
-    def victim(self, made: Made | None = None, *, epochs: int = 0, **settings: Any) -> pd.DataFrame:
+    def victim(
+        self, made: Made | None = None, *, epochs: int = 0, start: pd.DataFrame | None = None, **settings: Any
+    ) -> pd.DataFrame:
         """The tidy rows of a victim trained on images with the noise `made`, or on clean ones.
 
-        epochs: 0 takes the recipe of the data set; settings: other fields of VictimConfig.
+        epochs: 0 takes the recipe of the data set; start: the rows of an earlier victim of this study, whose network
+        this one goes on from; settings: other fields of VictimConfig.
         """
+        before = None if start is None else self._folders[start["run"].iloc[0]]
         config = victim.resolved(VictimConfig(**self._which, epochs=epochs or None, **settings), self.pair.name)
-        identity = tasks.victim_identity(config, made.record if made else None)
+        earlier = runs.read(before) if before else None
+        identity = tasks.victim_identity(config, made.record if made else None, earlier)
         label = "clean" if made is None else "-".join((*made.name, str(made.noise.epsilon)))
         folder = self.store / f"victim-{label}-{config.defence}-{key(identity)}"
         with _only_one(folder):
-            rows = tasks.train_victim(config, made.folder if made else None, folder, resume=True, data=self.pair)
+            rows = tasks.train_victim(
+                config, made.folder if made else None, folder, resume=True, data=self.pair, start=before
+            )
         self._note(folder)
+        self._folders[rows["run"].iloc[0]] = folder
         return rows
+
+    def groups(self, rows: pd.DataFrame, names: str) -> pd.DataFrame:
+        """Tidy rows of how well the people in `names` (by commas) and the others are recognised at the end.
+
+        rows: of a victim with confusion=True; metrics accuracy/protected and accuracy/others, means over the people.
+        """
+        wanted = set(names.split(","))
+        right = rows[rows["metric"].isin([f"confusion/{name}/{name}" for name in self.classes])]
+        mine = right["metric"].str.split("/").str[1].isin(wanted)
+        parts = {PROTECTED: right[mine], OTHERS: right[~mine]}
+        means = [part.iloc[:1].assign(metric=name, value=part["value"].mean()) for name, part in parts.items()]
+        return pd.concat(means, ignore_index=True)
+
+    def matching(self, made: Made | None = None, *, epochs: int = 0, **settings: Any) -> pd.DataFrame:
+        """The tidy row of nearest-neighbour matching (see matching.match): victim "matching:NAME", metric accuracy.
+
+        Half of the people teach the network, with clean photos; the others are matched, by guessing right at twice
+        `chance`. Settings as for `victim`. A network that comes with weights of its own is not taught.
+        """
+        config = victim.resolved(VictimConfig(**self._which, epochs=epochs or None, **settings), self.pair.name)
+        taught = None
+        if config.victim != models.PROBE:
+            others, _ = matching.halves(self.pair, config.seed)
+            lesson = replace(config, protected_fraction=1.0, protected_classes="", confusion=False)
+            taught = self.store / f"matcher-{config.defence}-{key(asdict(lesson))}"
+            with _only_one(taught):
+                tasks.train_victim(lesson, None, taught, resume=True, data=others)
+            self._note(taught)
+        value = matching.match(config, self.pair, made.noise if made else None, taught)
+        identity = self._identity(made) | {
+            "run": key({"matching": tasks.victim_identity(config, made.record if made else None)}),
+            "victim": f"matching:{config.victim}",
+            "defence": config.defence,
+        }
+        return results.table(identity, [{"epoch": 0, "split": "test", "metric": "accuracy", "value": value}])
+
+    def _identity(self, made: Made | None) -> dict[str, Any]:
+        """The columns of a table that say what noise all images carry, for results of no victim."""
+        method, kind = made.name if made else ("clean", "none")
+        return {
+            "run": made.record["key"] if made else "none",
+            "data": self.pair.name,
+            "method": method,
+            "kind": kind,
+            "epsilon": made.noise.epsilon if made else 0,
+            "surrogate": made.record["config"]["surrogate"] if made and method != "random" else "none",
+            "victim": "none",
+            "defence": "none",
+            "protected_fraction": 1.0 if made else 0.0,
+            "seed": self._which.get("seed", DataConfig().seed),
+        }
 
     def quality(self, made: Made, sample: int = 500) -> pd.DataFrame:
         """Tidy rows about the noise: metrics linf (pixel values of 255), psnr (dB), ssim, means over `sample` training
@@ -91,21 +152,8 @@ class Study:
         delta = made.noise.delta
         each = delta if made.noise.kind == "samplewise" else delta[train.labels]
         means |= {"linf": max(one.linf for one in measured), "linear_separability": _separable(each, train.labels)}
-        config = made.record["config"]
-        identity = {
-            "run": made.record["key"],
-            "data": self.pair.name,
-            "method": made.noise.method,
-            "kind": made.noise.kind,
-            "epsilon": made.noise.epsilon,
-            "surrogate": "none" if made.noise.method == "random" else config["surrogate"],
-            "victim": "none",
-            "defence": "none",
-            "protected_fraction": 1.0,
-            "seed": config["seed"],
-        }
         points = [{"epoch": 0, "split": "train", "metric": name, "value": value} for name, value in means.items()]
-        return results.table(identity, points)
+        return results.table(self._identity(made), points)
 
     def pictures(self, which: list[int], made: Made | None = None) -> dict[str, np.ndarray]:
         """The training images `which`, with noise if given, by class and index: uint8 H×W×C."""

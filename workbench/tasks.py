@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workbench import device, images, models, noise, protected, published, results, runs, victim
+from workbench import device, images, models, noise, protected, published, results, runs, trained, victim
 from workbench.config import DataConfig, NoiseConfig, VictimConfig
 from workbench.images import DataPair
 from workbench.noise import perturbation
@@ -29,7 +29,8 @@ def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: Da
     on = device.pick(config.device)
     runs.check_free(out, "noise", asdict(config), resume=resume)
     data = data or images.load(config)
-    models.check_fits(config.surrogate, min(data.train.images.shape[2:]))
+    for name in noise.architectures(config):
+        models.check_fits(name, min(data.train.images.shape[2:]))
     with runs.opened(out, "noise", asdict(config), resume=resume) as run:
         run.belongs(data_fingerprint=data.train.fingerprint())
         if run.complete:
@@ -57,12 +58,23 @@ def describe_noise(found: Perturbation, labels: torch.Tensor) -> dict[str, float
 
 
 def train_victim(
-    config: VictimConfig, noise_folder: Path | None, out: Path, *, resume: bool = False, data: DataPair | None = None
+    config: VictimConfig,
+    noise_folder: Path | None,
+    out: Path,
+    *,
+    resume: bool = False,
+    data: DataPair | None = None,
+    start: Path | None = None,
 ) -> pd.DataFrame:
-    """Train a victim, on clean images or on those with the noise in `noise_folder`, and leave `out`/results.csv."""
+    """Train a victim, on clean images or on those with the noise in `noise_folder`, and leave `out`/results.csv.
+
+    start: the folder of an earlier complete run of the same architecture, whose network the training goes on from; the
+    victim is then called "ARCHITECTURE after METHOD", METHOD being what that network had learnt from.
+    """
     config = victim.resolved(config, data_name(config))
     made, found = _noise_for(noise_folder)
-    identity = victim_identity(config, made)
+    before = trained.record_of(start, config.victim) if start else None
+    identity = victim_identity(config, made, before)
     on = device.pick(config.device)
     runs.check_free(out, "train", identity, resume=resume)
     data = data or images.load(config)
@@ -80,7 +92,7 @@ def train_victim(
         label = f"victim, {method}{f' {kind}' if found else ''} images"
         label += ", epoch" if config.defence == "none" else f", {config.defence}, epoch"
         with run.stage("train"):
-            curve = victim.train(config, data, found, label=label, folder=out)
+            curve = victim.train(config, data, found, label=label, folder=out, start=start)
         rows = results.table(
             {
                 "run": run.record["key"],
@@ -89,7 +101,7 @@ def train_victim(
                 "kind": kind,
                 "epsilon": found.epsilon if found else 0,
                 "surrogate": made["config"]["surrogate"] if made and found and found.method != "random" else "none",
-                "victim": config.victim,
+                "victim": config.victim + (f" after {results.read(start)['method'].iloc[0]}" if start else ""),
                 "defence": config.defence,
                 "protected_fraction": round(float(chosen.float().mean()), 4),
                 "seed": config.seed,
@@ -100,9 +112,14 @@ def train_victim(
     return rows
 
 
-def victim_identity(config: VictimConfig, made: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a victim's run is known by: its configuration and the key of its noise, whose record is `made`."""
-    return {**asdict(config), "noise": made["key"] if made else None}
+def victim_identity(
+    config: VictimConfig, made: Mapping[str, Any] | None, start: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a victim's run is known by: its configuration, the key of its noise, whose record is `made`, and the key of
+    the run it goes on from, whose record is `start`, if there is one.
+    """
+    identity = {**asdict(config), "noise": made["key"] if made else None}
+    return identity | ({"start": start["key"]} if start else {})
 
 
 def _noise_for(folder: Path | None) -> tuple[dict[str, Any] | None, Perturbation | None]:

@@ -9,7 +9,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench import defences, device, models
+from workbench import defences, device, models, trained
 from workbench.augment import AUGMENTATIONS
 from workbench.batches import Batches, generator, network_input
 from workbench.config import VictimConfig, check_choice
@@ -27,32 +27,11 @@ from workbench.images import DataPair, ImageSet
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
 from workbench.published import learnt_from
+from workbench.recipes import RECIPES
+from workbench.trained import CHECKPOINT
 
 TEST_BATCH = 500  # images; only speed depends on it
-CHECKPOINT = "victim.ckpt"
 GRADIENT_CLIP = 5.0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a victim is trained on one data set: SGD with momentum 0.9, cosine decay to zero, gradients clipped at 5."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    augmentation: str
-    warmup: float  # share of the training in which the learning rate climbs to its peak
-
-
-RECIPES = {
-    "photo-digits": Recipe(5, 64, 0.1, 5e-4, "shift", 0.2),
-    "folder": Recipe(12, 64, 0.1, 5e-4, "shift-flip", 0.2),
-    # The 2021 settings (configs/*.yaml of the authors' code).
-    "cifar10": Recipe(60, 128, 0.1, 5e-4, "shift-flip", 0.0),
-    "cifar100": Recipe(100, 128, 0.1, 5e-5, "shift-flip-rotate", 0.0),
-    "svhn": Recipe(30, 128, 0.1, 5e-4, "none", 0.0),
-}
 
 
 def resolved(config: VictimConfig, data_name: str) -> VictimConfig:
@@ -137,6 +116,19 @@ class Victim(LightningModule):
                 for predicted, share in zip(classes, row, strict=True):
                     self._record("test", f"confusion/{true}/{predicted}", share)
 
+    def measure_before(self, on: torch.device) -> None:
+        """Put accuracy and loss on the test images into the curve as those of epoch 0."""
+        self.to(on).eval()
+        with torch.no_grad():
+            logits = torch.cat([self(pixels) for pixels, _ in self.val_dataloader()])
+        labels = self.test_set.labels
+        found = {
+            "accuracy": int((logits.argmax(1) == labels).sum()) / len(labels),
+            "loss": float(functional.cross_entropy(logits, labels)),
+        }
+        self.curve += [{"epoch": 0, "split": "test", "metric": name, "value": value} for name, value in found.items()]
+        self.train()
+
     def _record(self, split: str, metric: str, value: float) -> None:
         self.curve.append({"epoch": self.current_epoch + 1, "split": split, "metric": metric, "value": value})
 
@@ -193,12 +185,15 @@ def train(
     *,
     label: str = "victim",
     folder: Path | None = None,
+    start: Path | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> list[dict[str, Any]]:
     """Train a victim on `data.train` (with the noise, if given) and return its curve (see Victim).
 
     config: as `resolved` returns it. folder: where a checkpoint is kept after every epoch; training goes on from one
-    that is there. callbacks: Lightning's, to watch the training. Raises DataError when the noise is for other images.
+    that is there. start: the folder of an earlier run, whose network this one goes on from; the curve then begins with
+    its test values before any training, as epoch 0. callbacks: Lightning's, to watch the training. Raises DataError
+    when the noise is for other images.
     """
     on = device.pick(config.device)
     train_set = learnt_from(data.train, perturbation, config).to(on)
@@ -212,6 +207,9 @@ def train(
         seed=config.seed,
     )
     victim = Victim(network, config, train_set, test_set, RECIPES[data.name].warmup)
+    if start is not None:
+        trained.take_over(network, trained.weights(start))
+        victim.measure_before(on)
     _fit(victim, [_ShowEpochs(label), *callbacks], folder, "gpu" if on.type == "cuda" else "cpu")
     return victim.curve
 

@@ -7,7 +7,8 @@ from tidy import CHANCE, run, three_runs
 
 from workbench import figures
 
-OF_ACCURACY = ("curves", "bars", "budget", "fractions", "transfer", "panel")
+OF_PEOPLE = ("people", "people_panel", "people_fractions")
+OF_ACCURACY = ("curves", "bars", "budget", "fractions", "transfer", "panel", *OF_PEOPLE)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.numbers import table, worst_case
 from workbench.figures.output import png, save, show, words_of
 from workbench.figures.panel import panel
+from workbench.figures.people import people, shares, whole
 from workbench.figures.style import STYLES, name_of
 from workbench.figures.transfer import transfer
 from workbench.figures.words import honest_sentences
@@ -29,6 +30,10 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
     "confusion": lambda rows, chance: confusion(rows),
     "panel": panel,
     "looks": looks,
+    "people": people,
+    # The same rows hold other scenes too, which would be lines of their own.
+    "people_panel": lambda rows, chance: panel(whole(rows), chance),
+    "people_fractions": lambda rows, chance: fractions(shares(rows), chance),
 }
 
 __all__ = [
@@ -46,12 +51,15 @@ __all__ = [
     "name_of",
     "noise_sheet",
     "panel",
+    "people",
     "png",
     "save",
+    "shares",
     "show",
     "spectrum",
     "table",
     "transfer",
+    "whole",
     "words_of",
     "worst_case",
 ]

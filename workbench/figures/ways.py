@@ -6,6 +6,7 @@ WAYS = {
     "none": "training as usual",
     "grayscale": "turning the images grey",
     "blur": "blurring",
+    "resize-half": "halving the size and back",
     "crop-flip": "random crops and flips",
     "cutout": "Cutout",
     "mixup": "MixUp",
