@@ -53,7 +53,7 @@ def add_settings(command: argparse.ArgumentParser, kind: type) -> None:
         command.add_argument(
             f"--{entry.name.replace('_', '-')}",
             default=entry.default,
-            help=f"{entry.metadata['help']} (default: {shown or 'none'})".replace("%", "%%"),
+            help=f"{entry.metadata['help']} (default: {'none' if shown == '' else shown})".replace("%", "%%"),
             **({"action": "store_true"} if readers == [bool] else {"type": readers[0]}),
         )
 

@@ -7,12 +7,15 @@ Lightning's and tqdm's own bars flood a notebook that papermill runs (thousands 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from tqdm.auto import tqdm
 
 MODES = ("bar", "lines", "off")
+Listener = Callable[[str, float], None]
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 class Progress:
@@ -34,10 +37,15 @@ class Progress:
             self._bar.set_postfix_str(shown, refresh=False)
             self._bar.update()
         elif self._mode == "lines" and (self.done % self._stride == 0 or self.done == self.total):
-            spent = time.monotonic() - self._begun
-            left = spent / (self.done - self._first) * (self.total - self.done)
-            counted = f"{self.label} {self.done}/{self.total}{': ' if shown else ''}{shown}"
-            print(f"{counted} ({spent:.0f} s, ETA {left:.0f} s)", flush=True)
+            print(self._line(shown), flush=True)
+        told = _listener.get()
+        if told is not None:
+            told(self._line(shown), self.done / max(1, self.total))
+
+    def _line(self, shown: str) -> str:
+        spent = time.monotonic() - self._begun
+        left = spent / (self.done - self._first) * (self.total - self.done)
+        return f"{self.label} {self.done}/{self.total}{': ' if shown else ''}{shown} ({spent:.0f} s, ETA {left:.0f} s)"
 
     def close(self) -> None:
         """Leave the bar as it stands."""
@@ -56,6 +64,19 @@ def progress(label: str, total: int, done: int = 0, lines: int = 0) -> Iterator[
         yield shown
     finally:
         shown.close()
+
+
+@contextmanager
+def listening(told: Listener | None) -> Iterator[None]:
+    """Also tell every step to `told`: the line with its ETA, and the share of the stage that is done (0 to 1).
+
+    Whatever `told` raises ends the work; steps that are done stay done. Only this thread's progress is told.
+    """
+    before = _listener.set(told)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
 
 
 def mode() -> str:

@@ -42,7 +42,7 @@ def protect(data: ImageSet, perturbation: Perturbation, *, official: bool = Fals
 def check_new(folder: Path) -> None:
     """Raise DataError unless `folder` is missing or empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is not an empty folder: give --out another one")
+        raise DataError(f"{folder} is not an empty folder: name another one")
 
 
 def export(
@@ -81,7 +81,7 @@ def export(
             folder.rmdir()
         partial.replace(folder)
     except OSError as error:
-        raise DataError(f"{folder} cannot be written ({error.strerror}): make room or give another --out") from error
+        raise DataError(f"{folder} cannot be written ({error.strerror}): make room or name another folder") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
@@ -110,7 +110,7 @@ def _write_one(root: Path, target: str, pixels: Tensor, data: ImageSet, index: i
         "sha256": file_hash(path),
         "original_sha256": file_hash(source) if source else None,
         "original_pixels_sha256": hashlib.sha256(original.numpy().tobytes()).hexdigest(),
-        **_shown(quality),
+        **shown(quality),
     }
 
 
@@ -119,7 +119,7 @@ def to_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
 
 
-def _shown(quality: Quality) -> dict[str, float | int | None]:
+def shown(quality: Quality) -> dict[str, float | int | None]:
     """A quality as JSON can hold it: rounded, and null for what is infinite or not defined."""
     values = {name: round(value, 4) for name, value in asdict(quality).items()}
     return {name: value if math.isfinite(value) else None for name, value in values.items()}

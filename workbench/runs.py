@@ -51,7 +51,7 @@ class Run:
             if self.record.get(name, value) != value:
                 raise DataError(
                     f"{self.folder} was made with another {name.replace('_', ' ')} ({self.record[name][:12]} there, "
-                    f"{value[:12]} now): give --out another folder"
+                    f"{value[:12]} now): name another folder"
                 )
 
     def note(self, **facts: Any) -> None:
@@ -118,7 +118,7 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror}): make room or give another --out") from error
+        raise DataError(f"{path} cannot be written ({error.strerror}): make room or name another folder") from error
 
 
 def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume: bool) -> None:
@@ -128,15 +128,13 @@ def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume:
     record = _read_record(folder)
     if record is None:
         if folder.is_dir() and any(entry.name != f"{RECORD}.partial" for entry in folder.iterdir()):
-            raise DataError(f"{folder} is not empty and holds no run: give --out another folder")
+            raise DataError(f"{folder} is not empty and holds no run: name another folder")
         return
     if record["command"] != command or record["key"] != key(dict(config)):
         changed = _difference(record, command, dict(config))
-        raise DataError(f"{folder} holds another run ({changed}): give --out another folder")
+        raise DataError(f"{folder} holds another run ({changed}): name another folder")
     if not resume:
-        raise DataError(
-            f"{folder} already holds this run ({record['state']}): add --resume, or give --out another folder"
-        )
+        raise DataError(f"{folder} already holds this run ({record['state']}): add --resume, or name another folder")
 
 
 def _claim(folder: Path, command: str, config: dict[str, Any], resume: bool) -> Run:
@@ -147,7 +145,7 @@ def _claim(folder: Path, command: str, config: dict[str, Any], resume: bool) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder} cannot be made ({error.strerror}): give --out another folder") from error
+        raise DataError(f"{folder} cannot be made ({error.strerror}): name another folder") from error
     record = {
         "command": command,
         "state": "running",
@@ -173,7 +171,7 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
             return dict(record)
     except (ValueError, TypeError, KeyError):
         pass
-    raise DataError(f"{path} is not a run's record: give --out another folder")
+    raise DataError(f"{path} is not a run's record: name another folder")
 
 
 def _difference(record: Mapping[str, Any], command: str, config: Mapping[str, Any]) -> str:

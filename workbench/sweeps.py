@@ -101,7 +101,7 @@ def _alone(out: Path) -> Iterator[None]:
         with FileLock(f"{out}.lock", timeout=0):
             yield
     except Timeout as error:
-        raise DataError(f"another sweep is running in {out}: wait for it, or give --out another folder") from error
+        raise DataError(f"another sweep is running in {out}: wait for it, or name another folder") from error
 
 
 def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], threads: int) -> dict[str, str]:
