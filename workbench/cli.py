@@ -1,22 +1,18 @@
 """The command line. It reads arguments, calls one function, prints what came out; no logic of its own."""
 
-import argparse
-import dataclasses
-import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from workbench import commands as do
 from workbench.arguments import BAD_INPUT, Parser, add_command, add_run_folder, add_settings
-from workbench.config import DataConfig, NoiseConfig, VictimConfig, WorkbenchError, from_mapping
+from workbench.config import DataConfig, NoiseConfig, ProtectConfig, VictimConfig, WorkbenchError
 
-DONE, NO, INTERRUPTED = 0, 1, 130
-MOST = 100  # failed jobs that the exit code can tell
+INTERRUPTED = 130
 
 
 def parser() -> Parser:
@@ -24,13 +20,13 @@ def parser() -> Parser:
     top = Parser(prog="workbench", description="Can this data still be learnt from? Make, measure and undo noise.")
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
 
-    demo = add_command(commands, "demo", run_demo, "clean against unlearnable, on your machine", "--out runs/demo")
+    demo = add_command(commands, "demo", do.run_demo, "clean against unlearnable, on your machine", "--out runs/demo")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the run (default: %(default)s)")
 
     make = add_command(
         commands,
         "noise",
-        run_noise,
+        do.run_noise,
         "search noise for a data set",
         "--data photo-digits --kind classwise --out runs/noise",
     )
@@ -40,18 +36,19 @@ def parser() -> Parser:
     train = add_command(
         commands,
         "train",
-        run_train,
+        do.run_train,
         "train a victim, with or without noise; test on clean data",
         "--data photo-digits --noise runs/noise --out runs/victim",
     )
     add_settings(train, VictimConfig)
     train.add_argument("--noise", type=Path, metavar="DIR", help="folder of a `workbench noise` run (default: clean)")
+    train.add_argument("--start", type=Path, metavar="DIR", help="go on from the network of this `workbench train` run")
     add_run_folder(train)
 
     export = add_command(
         commands,
         "export",
-        run_export,
+        do.run_export,
         "write protected images as PNG files with a manifest",
         "--data photo-digits --noise runs/noise --out protected",
     )
@@ -64,8 +61,24 @@ def parser() -> Parser:
         "--official-export", action="store_true", help="one-sided noise, as the 2021 code exported (weaker)"
     )
 
+    protect = add_command(
+        commands,
+        "protect",
+        do.run_protect,
+        "make copies of people's photos that are harder to learn from",
+        "photos photos-to-post --self-test",
+    )
+    protect.add_argument("input", type=Path, metavar="INPUT", help="a photo, a folder (one folder a person) or a .zip")
+    protect.add_argument("output", type=Path, metavar="OUTPUT", help="new folder for the copies; the same goes on")
+    add_settings(protect, ProtectConfig)
+    protect.add_argument(
+        "--self-test", action="store_true", help="then train recognisers on originals and copies and say what they know"
+    )
+    protect.add_argument("--seeds", type=int, default=3, help="trainings of each kind in the self-test (default: 3)")
+    protect.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+
     verify = add_command(
-        commands, "verify", run_verify, "measure every protected file against its original", "photos protected"
+        commands, "verify", do.run_verify, "measure every protected file against its original", "photos protected"
     )
     verify.add_argument("original", type=Path, metavar="ORIGINAL", help="folder of the originals")
     verify.add_argument("protected", type=Path, metavar="PROTECTED", help="folder of the protected copies")
@@ -75,7 +88,7 @@ def parser() -> Parser:
     run = add_command(
         commands,
         "run",
-        run_notebook,
+        do.run_notebook,
         "run a notebook with checked parameters",
         "notebooks/01_clean_vs_unlearnable.ipynb --out runs/mine -p epsilon 4",
     )
@@ -89,7 +102,7 @@ def parser() -> Parser:
     sweep = add_command(
         commands,
         "sweep",
-        run_sweep,
+        do.run_sweep,
         "run an experiment's grid of notebook runs, skipping what is complete; exit code: the number of failed jobs",
         "experiments/budget_ablation.yml",
     )
@@ -105,108 +118,13 @@ def parser() -> Parser:
     sweep.add_argument("--workers", type=int, default=0, help="local workers (default: one a GPU, else a processor)")
     sweep.add_argument("--threads", type=int, default=1, help="threads of a job on a CPU (default: %(default)s)")
     sweep.add_argument("--dry-run", action="store_true", help="only list the jobs")
+
+    app = add_command(
+        commands, "app", do.run_app, "the application for your own photos, on this machine", "--port 8866"
+    )
+    app.add_argument("--port", type=int, default=8866, help="port on 127.0.0.1 (default: %(default)s)")
+    app.add_argument("--no-browser", action="store_true", help="only print the address")
     return top
-
-
-def _config(kind: type[Any], arguments: argparse.Namespace) -> Any:
-    return from_mapping(kind, {entry.name: getattr(arguments, entry.name) for entry in dataclasses.fields(kind)})
-
-
-def run_demo(arguments: argparse.Namespace) -> int:
-    """`workbench demo`"""
-    from workbench import notebooks, results
-
-    notebooks.run(notebooks.find("01_clean_vs_unlearnable.ipynb"), arguments.out, {}, resume=True)
-    _print_summary(results.read(arguments.out))
-    print(f"\nfigures: {arguments.out / 'figures'}; the whole report: {arguments.out / 'notebook.ipynb'}")
-    return DONE
-
-
-def run_noise(arguments: argparse.Namespace) -> int:
-    """`workbench noise`"""
-    from workbench import runs, tasks
-
-    found = tasks.make_noise(_config(NoiseConfig, arguments), arguments.out, resume=arguments.resume)
-    record = runs.read(arguments.out)
-    print(f"{found.method} {found.kind} noise within ±{found.epsilon} of 255 in {arguments.out} ", end="")
-    print(f"({record['seconds'].get('noise', 0):.0f} s, {record.get('image_passes', 0):,} image passes)")
-    print("next: workbench train --noise with the same --data, --limit-train and --seed, beside its clean twin")
-    return DONE
-
-
-def run_train(arguments: argparse.Namespace) -> int:
-    """`workbench train`"""
-    from workbench import tasks
-
-    config = _config(VictimConfig, arguments)
-    _print_summary(tasks.train_victim(config, arguments.noise, arguments.out, resume=arguments.resume))
-    return DONE
-
-
-def _print_summary(rows: Any) -> None:
-    from workbench import results
-
-    shown = results.summary(rows)[["method", "kind", "epsilon", "victim", "defence", "seed", "peak", "final"]]
-    print("\naccuracy on clean test images:")
-    print(shown.to_string(index=False, formatters={"peak": "{:.3f}".format, "final": "{:.3f}".format}))
-
-
-def run_export(arguments: argparse.Namespace) -> int:
-    """`workbench export`"""
-    from workbench import tasks
-
-    config = _config(DataConfig, arguments)
-    manifest = tasks.export(config, arguments.noise, arguments.out, official=arguments.official_export)
-    largest = max(entry["linf"] for entry in manifest["files"])
-    print(f"{len(manifest['files'])} images in {arguments.out}, changed by at most {largest} of 255 as decoded")
-    return DONE
-
-
-def run_verify(arguments: argparse.Namespace) -> int:
-    """`workbench verify`"""
-    from workbench import verify
-    from workbench.budget import PerturbationBudget
-
-    if arguments.epsilon is not None:
-        PerturbationBudget(arguments.epsilon)
-    verdict = verify.verify(arguments.original, arguments.protected, arguments.epsilon)
-    if arguments.json:
-        print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2, ensure_ascii=False))
-    else:
-        print(verify.in_words(verdict))
-    return DONE if verdict.kept else NO
-
-
-def run_notebook(arguments: argparse.Namespace) -> int:
-    """`workbench run`"""
-    from workbench import notebooks, study
-
-    values = dict(arguments.parameters)
-    study.check_parameters(notebooks.identity(arguments.notebook, values))
-    notebooks.run(arguments.notebook, arguments.out, values, resume=arguments.resume)
-    print(f"done: {arguments.out / 'notebook.ipynb'}")
-    return DONE
-
-
-def run_sweep(arguments: argparse.Namespace) -> int:
-    """`workbench sweep`"""
-    from workbench import experiments, study, sweeps
-
-    experiment = experiments.load(experiments.find(arguments.experiment))
-    jobs = experiment.jobs(arguments.size, dict(arguments.parameters), arguments.seeds, study.check_parameters)
-    out = arguments.out or Path("runs") / f"{experiment.name}-{arguments.size}"
-    sweep = sweeps.Sweep(experiment, arguments.size, jobs, out, arguments.store)
-    if arguments.dry_run:
-        for job in jobs:
-            print(f"{'complete' if sweep.done(job) else 'to run':9}{job.name}")
-        return DONE
-    try:
-        sweeps.run(sweep, scheduler=arguments.scheduler, workers=arguments.workers, threads=arguments.threads)
-    except sweeps.JobsFailed as failed:
-        print(f"workbench sweep: {failed}", file=sys.stderr)
-        return min(failed.count, MOST)
-    print(f"table, figures and report: {out / 'report.html'}")
-    return DONE
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -233,7 +151,11 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"workbench {arguments.command}: {needs}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        how = "the same command" if arguments.command in ("demo", "sweep") else "the same command with --resume"
+        how = (
+            "the same command"
+            if arguments.command in ("demo", "sweep", "protect")
+            else "the same command with --resume"
+        )
         print(f"\nworkbench {arguments.command}: interrupted; {how} goes on", file=sys.stderr)
         return INTERRUPTED
 
