@@ -80,3 +80,17 @@ def test_missing_or_foreign_table_is_refused_in_one_line(tmp_path, content):
     with pytest.raises(DataError, match=r"results\.csv") as refusal:
         results.read(tmp_path)
     assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_a_summary_keeps_the_order_of_the_table_also_for_runs_without_training():
+    """Matching has test rows of epoch 0 alone; it must not move the other runs about."""
+    matched = [{"epoch": 0, "split": "test", "metric": "accuracy", "value": 0.4}]
+    parts = [
+        results.table(IDENTITY | {"run": "b"}, curve()),
+        results.table(IDENTITY | {"run": "c", "victim": "matching:convnet-w4"}, matched),
+        results.table(IDENTITY | {"run": "a"}, curve()),
+    ]
+    found = results.summary(pd.concat(parts))
+    assert found["run"].tolist() == ["b", "c", "a"]
+    assert found["final"].tolist() == [0.5, 0.4, 0.5]
+    assert math.isnan(found["train"][1])
