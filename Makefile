@@ -18,8 +18,8 @@ test: $(STAMP) ## all tests; no network, no data, no GPU needed
 lab: $(STAMP) ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-app: ## the application for people's own photos
-	@echo "The application for your own photos does not exist yet; 'make lab' opens the notebooks." >&2; exit 2
+app: $(STAMP) ## the application for people's own photos, on this machine only
+	$(BIN)/workbench app
 
 bench: $(STAMP) ## the search schedules against each other in one run
 	$(BIN)/python experiments/bench/schedules.py
