@@ -6,6 +6,7 @@ Imports are made where they are used, so that `--help` and refusals need not wai
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -75,7 +76,10 @@ def run_export(arguments: argparse.Namespace) -> int:
 def run_protect(arguments: argparse.Namespace) -> int:
     """`workbench protect`"""
     from workbench.photos import protecting, selftest
+    from workbench.progress import mode
 
+    if arguments.json and mode() == "lines":
+        os.environ["WORKBENCH_PROGRESS"] = "off"  # or its lines would stand before the JSON
     config = _config(ProtectConfig, arguments)
     report = protecting.protect(arguments.input, arguments.output, config)
     if not arguments.json:
