@@ -16,7 +16,7 @@ test: $(STAMP) ## all tests; no network, no data, no GPU needed
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lab: $(STAMP) ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.tornado_settings='{"websocket_max_message_size": 1073741824}'
 
 app: $(STAMP) ## the application for people's own photos, on this machine only
 	$(BIN)/workbench app
@@ -28,7 +28,7 @@ lint: $(STAMP) ## format, lint, types, notebooks without outputs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/nbstripout --verify $(NBSTRIPOUT_KEYS) notebooks/*.ipynb
+	$(BIN)/nbstripout --verify $(NBSTRIPOUT_KEYS) notebooks/*.ipynb notebooks/*/*.ipynb
 
 NBSTRIPOUT_KEYS := --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info.version"
 

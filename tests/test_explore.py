@@ -10,11 +10,11 @@ from torch import nn
 
 pytest.importorskip("ipywidgets")
 
-from workbench import explore, notebooks, results
+from workbench import explore, notebooks, results, watch
 from workbench.config import ConfigError, DataConfig, DataError
-from workbench.explore import pictures, watch
+from workbench.explore import pictures
 from workbench.explore.experiment import CLEAN, Choice, Experiment
-from workbench.explore.watch import Job, Stopped, Watch
+from workbench.watch import Job, Stopped, Watch
 
 SMALL = {
     "data": "photo-digits:60",

@@ -122,7 +122,7 @@ def parser() -> Parser:
     app = add_command(
         commands, "app", do.run_app, "the application for your own photos, on this machine", "--port 8866"
     )
-    app.add_argument("--port", type=int, default=8866, help="port on 127.0.0.1 (default: %(default)s)")
+    app.add_argument("--port", type=int, default=8866, help="port on 127.0.0.1, 0: any free one (default: %(default)s)")
     app.add_argument("--no-browser", action="store_true", help="only print the address")
     return top
 

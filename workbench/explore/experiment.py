@@ -11,9 +11,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from workbench import config as configs
 from workbench import images, noise, results, victim
 from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig, check_choice
-from workbench.explore.watch import Watch
 from workbench.figures import name_of
 from workbench.noise.perturbation import Perturbation
+from workbench.watch import Watch
 
 LARGEST = 32  # pixel values of 255: the end of the slider, where anybody sees the noise
 

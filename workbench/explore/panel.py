@@ -12,7 +12,7 @@ from workbench import figures, noise, results
 from workbench.config import KINDS
 from workbench.explore import pictures
 from workbench.explore.experiment import CLEAN, LARGEST, Choice, Experiment
-from workbench.explore.watch import Job, Watch
+from workbench.watch import Job, Watch
 
 MAGNIFIED = (("as it is", 1), ("×4", 4), ("×16", 16))
 KIND_WORDS = {"classwise": "class-wise (one a class)", "samplewise": "sample-wise (one an image)"}

@@ -6,7 +6,7 @@ from workbench import figures, results
 from workbench.explore import pictures
 from workbench.explore.experiment import Choice, Experiment
 from workbench.explore.panel import plotted
-from workbench.explore.watch import Watch
+from workbench.watch import Watch
 
 SHOWN = 3  # images on the sheet
 

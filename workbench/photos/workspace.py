@@ -1,0 +1,73 @@
+"""Private folders for people's photos: for their owner alone, gone when the process ends, or else at the next start."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+PREFIX = "workbench-photos-"
+LOCK = ".in-use"
+PLACE = "WORKBENCH_PHOTOS"  # environment variable: the application's own folder, in which its kernels make theirs
+
+_held: dict[Path, tuple[FileLock, int]] = {}
+
+
+def parent() -> Path:
+    """Where private folders are made: the application's folder, or else the system's temporary one."""
+    return Path(os.environ.get(PLACE) or tempfile.gettempdir())
+
+
+def private_folder() -> Path:
+    """A new folder that nobody else may enter (0700), removed when this process ends.
+
+    A process that is killed cannot clean up. So each folder holds a lock, which the system releases with the process,
+    and folders left unlocked are removed here first.
+    """
+    clear_stale()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent()))
+    lock = FileLock(folder / LOCK)
+    lock.acquire()
+    _held[folder] = lock, os.getpid()
+    return folder
+
+
+def clear_stale() -> int:
+    """Remove the folders of processes that are gone; returns how many."""
+    count = 0
+    for folder in sorted(parent().glob(f"{PREFIX}*")):
+        if _is_ours(folder) and (folder / LOCK).is_file():
+            lock = FileLock(folder / LOCK)
+            try:
+                lock.acquire(timeout=0)
+            except (Timeout, OSError):
+                continue
+            lock.release()
+            shutil.rmtree(folder, ignore_errors=True)
+            count += 1
+    return count
+
+
+def remove(folder: Path) -> None:
+    """Remove a private folder of this process now."""
+    lock, owner = _held.pop(folder, (None, None))
+    if lock is not None and owner == os.getpid():  # not in a process forked from the owner
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@atexit.register
+def _remove_all() -> None:
+    for folder in list(_held):
+        remove(folder)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether it is a real folder of this user: others may put anything into the system's temporary folder."""
+    try:
+        owner = folder.lstat().st_uid
+    except OSError:
+        return False
+    return not folder.is_symlink() and folder.is_dir() and (not hasattr(os, "getuid") or owner == os.getuid())
