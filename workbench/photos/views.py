@@ -60,13 +60,13 @@ only a test can say: it is the last step here.</p>
 <p><strong>Your photos stay on this computer.</strong> Nothing is sent anywhere, and your originals are not changed.</p>
 <div class="photos-two">
 <section aria-label="What it does"><h3>What it does</h3><ul>
-<li>It makes training harder for an ordinary program that learns from scratch, mostly from such copies.</li>
+<li>It is meant to make training harder for an ordinary program that learns from scratch, mostly from such copies.</li>
 <li>It changes no pixel value by more than you allow, and measures that on every finished file.</li>
 <li>It tells you how well it works on your own photos: press “Test it” in the end.</li>
 </ul></section>
 <section aria-label="What it does not do"><h3>What it does not do</h3><ul>
 <li>It does not hide you from programs that know your face already, nor from matching two photos with each other.</li>
-<li>Compressing a photo or turning it grey can undo the change. Many websites compress what you upload.</li>
+<li>Compressing or filtering a photo can undo some of the change. Many websites compress what you upload.</li>
 <li>Other ways to train, today's or later ones, can get around it. So can photos of you without the change.</li>
 <li>It cannot be upgraded once the photo is published.</li>
 </ul></section></div>"""
