@@ -68,8 +68,8 @@ class Controls:
             ]
         )
         strong = (
-            "A higher strength is easier to see. Measured on the faces of 40 people: a recogniser named 96% of new photos "
-            "rightly after learning from the originals, 84% from copies at strength 8, 42% at strength 15."
+            "A higher strength is easier to see. Measured on the faces of 40 people: a recogniser named 96% of new "
+            "photos rightly after learning from the originals, 84% from copies at strength 8, 42% at strength 15."
         )
         self.work = widgets.VBox(
             [
