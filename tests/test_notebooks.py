@@ -175,7 +175,8 @@ def test_notebooks_in_git_are_thin_and_clean(path):
     book = nbformat.read(path, as_version=4)
     assert book.metadata.kernelspec.name == "python3"
     assert not {"widgets", "papermill"} & set(book.metadata)
-    assert len(notebooks.parameters(path)) > 0
+    if path.parent.name != "app":  # the page for people's photos is worked by hand
+        assert len(notebooks.parameters(path)) > 0
     for cell in book.cells:
         assert "papermill" not in cell.metadata
         if cell.cell_type == "code":

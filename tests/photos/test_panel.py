@@ -70,7 +70,13 @@ def hidden(widget) -> bool:
 
 def test_what_it_does_not_do_stands_first_and_nothing_is_called_safe():
     words = re.sub(r"<[^>]*>", " ", views.PROMISE).lower()
-    for part in ("know your face already", "matching two photos", "compressing", "grey", "cannot be upgraded once"):
+    for part in (
+        "know your face already",
+        "matching two photos",
+        "compressing",
+        "filtering",
+        "cannot be upgraded once",
+    ):
         assert part in words
     for word in ("protected", "safe", "secure", "🔒"):
         assert word not in words

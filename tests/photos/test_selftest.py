@@ -53,6 +53,7 @@ def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path
     assert set(found.rows["data"]) == {"photos"}
     assert "3 photos of 2 people were kept aside" in found.sentences[0]  # two of six, one of three, none of two
     assert "Guessing names 10% rightly" in found.sentences[0]  # three people in company of seven
+    assert "7 drawn people" in found.sentences[1]
     assert any("recogniser on the copies" in line for line in heard)
     assert "%" in found.in_words()
 
@@ -136,4 +137,5 @@ def test_the_verdict_is_the_worst_case(original, copies, jpeg, verdict):
 def test_random_noise_alone_is_compared_with_the_originals():
     found = outcome.sentences(table({("clean", "none"): [0.9], ("random", "none"): [0.9]}), 0.1, 3, 1)
     assert "1 person" in found[0]
+    assert "once each" in found[0]
     assert "does not help" in found[-1]

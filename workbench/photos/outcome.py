@@ -14,19 +14,30 @@ WAYS = {
 LITTLE = 0.1  # of what lies between guessing and the originals: less of a fall is called none
 
 
-def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int) -> list[str]:
-    """What was found. rows: of a self-test, with one method besides clean and random; chance: of a right guess."""
+def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, drawn: int = 0) -> list[str]:
+    """What was found. rows: of a self-test, with one method besides clean and random; chance: of a right guess; drawn:
+    how many drawn people kept the others company.
+    """
     best = results.summary(rows)
     (method,) = set(best["method"]) - {"clean", "random"} or {"random"}
     plain = best[best["defence"] == "none"]
     original = plain[plain["method"] == "clean"]
     copies = plain[plain["method"] == method]
+    times = original["seed"].nunique()
     found = [
         f"{held_out} photos of {people} {'person' if people == 1 else 'people'} were kept aside, and recognisers were "
-        f"trained on the others, {original['seed'].nunique()} times each. Guessing names {chance:.0%} rightly.",
+        f"trained on the others, {'once' if times == 1 else f'{times} times'} each. "
+        f"Guessing names {chance:.0%} rightly.",
         f"Trained on the originals, they named {_said(original)} of the photos kept aside.",
         f"Trained on the copies, they named {_said(copies)}.",
     ]
+    if drawn:
+        found.insert(
+            1,
+            f"There were {drawn} drawn people among them, because a recogniser needs several. A drawing is easily told "
+            "from a photo, so this test is easier for a recogniser than real people would be: it may find no effect where "
+            "there is one. Photos of several people make a better test.",
+        )
     random = plain[plain["method"] == "random"]
     if len(random) and method != "random":
         found.append(f"With random noise of the same size instead, they named {_said(random)}.")

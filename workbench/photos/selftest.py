@@ -47,13 +47,15 @@ class SelfTest:
 class Sets:
     """Training photos as they are, with the noise and with random noise of the same size; photos held out, clean.
 
-    uint8 N×C×SIDE×SIDE, C is 1 when all photos are grey. tested: how many people are asked for.
+    uint8 N×C×SIDE×SIDE, C is 1 when all photos are grey. tested: how many people are asked for; drawn: how many
+    others, who are drawn, keep them company.
     """
 
     original: ImageSet
     variants: dict[str, Tensor]
     held_out: ImageSet
     tested: int
+    drawn: int
 
 
 def self_test(
@@ -76,7 +78,8 @@ def self_test(
             for method, defence in _plan(sets):
                 tables.append(_trained(sets, config, method, defence, seed))
     rows = results.merged(tables)
-    return SelfTest(rows, sentences(rows, 1 / len(sets.original.classes), len(sets.held_out), sets.tested))
+    chance = 1 / len(sets.original.classes)
+    return SelfTest(rows, sentences(rows, chance, len(sets.held_out), sets.tested, sets.drawn))
 
 
 def _plan(sets: Sets) -> Iterator[tuple[str, str]]:
@@ -136,7 +139,7 @@ def _sets(source: Path, output: Path, config: ProtectConfig) -> Sets:
     train = ImageSet(training(original), whole, tuple(classes), names)
     test = ImageSet(original[held], labels[held], tuple(classes), tuple(str(n) for n in range(int(held.sum()))))
     variants = {"clean": train.images, "random": training(_random(original, config)), config.method: training(copies)}
-    return Sets(train, variants, test, len(labels[held].unique()))
+    return Sets(train, variants, test, len(labels[held].unique()), extra)
 
 
 def _random(original: Tensor, config: ProtectConfig) -> Tensor:
