@@ -35,8 +35,8 @@ def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, dra
         found.insert(
             1,
             f"There were {drawn} drawn people among them, because a recogniser needs several. A drawing is easily told "
-            "from a photo, so this test is easier for a recogniser than real people would be: it may find no effect where "
-            "there is one. Photos of several people make a better test.",
+            "from a photo, so this test is easier for a recogniser than real people would be, and may find no effect "
+            "where there is one. Photos of several people make a better test.",
         )
     random = plain[plain["method"] == "random"]
     if len(random) and method != "random":
