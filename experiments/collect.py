@@ -2,7 +2,7 @@
 
     python experiments/collect.py NAME RUN [RUN ...]
 
-writes experiments/results/NAME.csv (the tidy rows of all runs; of sweeps without the losses, which double the file),
+writes experiments/results/NAME.csv (the tidy rows of all runs; of sweeps without losses and confusions),
 NAME.json (device, versions, commit, seconds and data fingerprint of each; of noise runs, which have no table, only
 these) and, of a sweep, its figures as NAME.png or NAME_FIGURE.png. Only complete runs are taken.
 """
@@ -45,9 +45,11 @@ def main() -> int:
 
 
 def rows_of(folder: Path) -> pd.DataFrame:
-    """The rows of a run; of many trainings without the losses."""
+    """The rows of a run; of many trainings without the losses and confusions, which are most of the file."""
     rows = results.read(folder)
-    return rows[rows["metric"] != "loss"] if runs.read(folder)["command"] in ("sweep", "recognition") else rows
+    if runs.read(folder)["command"] not in ("sweep", "recognition"):
+        return rows
+    return rows[(rows["metric"] != "loss") & ~rows["metric"].str.startswith("confusion/")]
 
 
 def provenance(folder: Path) -> dict[str, Any]:

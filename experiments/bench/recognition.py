@@ -6,6 +6,11 @@ PEOPLE holds train/ (photos to be protected) and test/ (clean photos met later),
 and budget the photos are protected as a person would do it; recognisers are trained on the files as they are, after
 JPEG at quality 75 and after halving and enlarging the files, and tested on test/. The clean twin gets the same. Rows
 are added to OUT/results.csv as they are found; the same command goes on.
+
+    python experiments/bench/recognition.py PEOPLE --out runs/alone --alone 8
+
+The first 8 people protect their photos, each alone (in company of drawn others), everybody else posts clean ones; the
+accuracy is that on the clean photos of these 8.
 """
 
 import argparse
@@ -22,6 +27,7 @@ from workbench.defences import defend
 from workbench.images import DataPair, ImageSet
 from workbench.photos.protecting import protect
 from workbench.photos.settings import RECOGNISER, SIDE
+from workbench.protected import to_tensor
 
 WAYS = ("none", "jpeg-75", "resize-half")
 RECIPE = {"epochs": 40, "batch_size": 28, "learning_rate": 0.05}
@@ -36,6 +42,7 @@ def main() -> int:
     parser.add_argument("--epsilons", type=int, nargs="+", default=[15, 8])
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     parser.add_argument("--victims", nargs="+", default=[RECOGNISER])
+    parser.add_argument("--alone", type=int, default=0, metavar="N", help="only the first N people protect, each alone")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
     try:
@@ -53,27 +60,54 @@ def recognition(arguments: argparse.Namespace) -> None:
     """Fill OUT/results.csv and OUT/run.json."""
     out: Path = arguments.out
     pair = images.load(DataConfig(data=f"folder:{arguments.people}"))
-    identity = {"people": pair.train.fingerprint(), **RECIPE}
+    identity = {"people": pair.train.fingerprint(), "alone": arguments.alone, **RECIPE}
+    test = pair.test
+    if arguments.alone:
+        test = test.subset((test.labels < arguments.alone).nonzero()[:, 0])
     with runs.opened(out, "recognition", identity, resume=True, again=True) as run:
         run.note(device=device.describe(device.pick("auto")), data_fingerprint=pair.train.fingerprint())
         plans = [("clean", 0)] + [(method, epsilon) for epsilon in arguments.epsilons for method in arguments.methods]
         for method, epsilon in plans:
             published = pair.train
             if method != "clean":
-                copies = out / f"{method}-{epsilon}"
                 with run.stage(f"protect {method} {epsilon}"):
-                    protect(arguments.people / "train", copies, ProtectConfig(method=method, epsilon=epsilon))
-                published = replace(pair.train, images=images.read_folder(copies).images)
+                    config = ProtectConfig(method=method, epsilon=epsilon)
+                    published = copied(pair.train, arguments, out / f"{method}-{epsilon}", config)
+            share = float((published.images != pair.train.images).flatten(1).any(1).float().mean())
             for way in arguments.ways:
                 for architecture in arguments.victims:
                     for seed in arguments.seeds:
-                        one(out, published, pair.test, method, epsilon, way, architecture, seed)
+                        one(out, published, test, share, method, epsilon, way, architecture, seed)
+
+
+def copied(train: ImageSet, arguments: argparse.Namespace, copies: Path, config: ProtectConfig) -> ImageSet:
+    """The training photos as published: everybody's copies, or those of the first people, each protected alone."""
+    originals = arguments.people / "train"
+    if not arguments.alone:
+        protect(originals, copies, config)
+        return replace(train, images=images.read_folder(copies).images)
+    published = train.images.clone()
+    for label, person in enumerate(train.classes[: arguments.alone]):
+        protect(originals / person, copies / person, config)
+        mine = (train.labels == label).nonzero()[:, 0].tolist()
+        for turn in mine:
+            file = copies / person / Path(train.names[turn]).with_suffix(".png").name
+            published[turn] = to_tensor(images.read_image(file))
+    return replace(train, images=published)
 
 
 def one(
-    out: Path, published: ImageSet, test: ImageSet, method: str, epsilon: int, way: str, architecture: str, seed: int
+    out: Path,
+    published: ImageSet,
+    test: ImageSet,
+    share: float,
+    method: str,
+    epsilon: int,
+    way: str,
+    architecture: str,
+    seed: int,
 ) -> None:
-    """Train and test one recogniser, unless its rows are there."""
+    """Train and test one recogniser, unless its rows are there. share: of the published photos that carry noise."""
     identity = {
         "run": key({"method": method, "epsilon": epsilon, "way": way, "victim": architecture, "seed": seed, **RECIPE}),
         "data": "folder",
@@ -83,7 +117,7 @@ def one(
         "surrogate": "none",
         "victim": architecture,
         "defence": way,
-        "protected_fraction": 0.0 if method == "clean" else 1.0,
+        "protected_fraction": round(share, 4),
         "seed": seed,
     }
     known = results.read(out) if (out / results.FILE_NAME).exists() else None

@@ -29,8 +29,8 @@ def write_people(root, shots, grey=False):
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Trainings of two epochs of a tiny network."""
-    monkeypatch.setattr(selftest, "EPOCHS", (2, 2))
+    """Trainings of one epoch of a tiny network."""
+    monkeypatch.setattr(selftest, "EPOCHS", (1, 1))
     monkeypatch.setattr(selftest, "RECOGNISER", "convnet-w2")
 
 
@@ -39,13 +39,12 @@ def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path
     protect(people, tmp_path / "out", ProtectConfig(method="em-joint", epsilon=8))
     heard = []
     found = selftest.self_test(
-        people, tmp_path / "out", ProtectConfig(method="em-joint"), seeds=2, told=lambda line, share: heard.append(line)
+        people, tmp_path / "out", ProtectConfig(method="em-joint"), seeds=1, told=lambda line, share: heard.append(line)
     )
     runs = results.summary(found.rows)
-    assert set(runs["seed"]) == {0, 1}
     counts = runs.groupby(["method", "defence"]).size()
     assert dict(counts) == {
-        (method, defence): 2
+        (method, defence): 1
         for method in ("clean", "em-joint", "random")
         for defence in ("none", "jpeg-75", "grayscale", "resize-half")
         if method != "random" or defence == "none"

@@ -29,7 +29,7 @@ class Controls:
             layout=_NARROW,
         )
         self.upload.add_class("photos-upload")  # which hides the number of files that the widget adds to its name
-        self.path = _text("Or the path of a folder", "for example /home/anna/Pictures")
+        self.path = _text("Or the path of a folder", "for example Pictures")
         self.use = _button("Use this folder")
         self.clear = _button("Start again")
         self.strength = widgets.IntSlider(
@@ -42,7 +42,7 @@ class Controls:
         )
         self.make, self.cancel = _button("Make the copies", "primary"), _button("Cancel")
         self.done, self.test_done = _bar("Copies"), _bar("Test")
-        self.target = _text("Or copy into a new folder", "for example /home/anna/Pictures/changed")
+        self.target = _text("Or copy into a new folder", "for example Pictures/changed")
         self.save = _button("Copy")
         self.test, self.cancel_test = _button("Test it"), _button("Cancel")
         self.listing, self.chosen, self.made, self.saved, self.spoken, self.tested = (widgets.HTML() for _ in range(6))
