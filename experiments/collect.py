@@ -2,7 +2,7 @@
 
     python experiments/collect.py NAME RUN [RUN ...]
 
-writes experiments/results/NAME.csv (the tidy rows of all runs; of sweeps without losses and confusions),
+writes experiments/results/NAME.csv (the tidy rows of all runs; of sweeps only the accuracies),
 NAME.json (device, versions, commit, seconds and data fingerprint of each; of noise runs, which have no table, only
 these) and, of a sweep, its figures as NAME.png or NAME_FIGURE.png. Only complete runs are taken.
 """
@@ -45,11 +45,13 @@ def main() -> int:
 
 
 def rows_of(folder: Path) -> pd.DataFrame:
-    """The rows of a run; of many trainings without the losses and confusions, which are most of the file."""
+    """The rows of a run; of many trainings only accuracies, those on training images of the last epoch alone."""
     rows = results.read(folder)
     if runs.read(folder)["command"] not in ("sweep", "recognition"):
         return rows
-    return rows[(rows["metric"] != "loss") & ~rows["metric"].str.startswith("confusion/")]
+    kept = rows[(rows["metric"] != "loss") & ~rows["metric"].str.startswith("confusion/")]
+    last = kept.groupby("run")["epoch"].transform("max")
+    return kept[(kept["split"] == "test") | (kept["epoch"] == last)]
 
 
 def provenance(folder: Path) -> dict[str, Any]:
