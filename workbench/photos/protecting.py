@@ -123,7 +123,11 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: runs.
             f"{'make room and' if full else 'mend that and'} run the same command again"
         ) from error
     finally:
-        ledger.write_manifest(**_facts(found, config, run, state))
+        try:
+            ledger.write_manifest(**_facts(found, config, run, state))
+        except DataError:  # on a full disk the first error says more; the ledger has all that is finished
+            if state == "complete":
+                raise
 
 
 def _side_by_side(todo: list[int], work: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 neither has seen, and what simple countermeasures give back. No result is assumed: it is trained here and now.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workbench import noise, results, victim
+from workbench import noise, results, verify, victim
 from workbench.config import DataError, NoiseConfig, ProtectConfig, VictimConfig, key
 from workbench.images import DataPair, ImageSet
 from workbench.photos.carrying import thumbnail
@@ -21,7 +20,6 @@ from workbench.photos.outcome import sentences
 from workbench.photos.settings import RECOGNISER, SIDE
 from workbench.photos.working import LEAST_CLASSES, company
 from workbench.progress import listening
-from workbench.protected import MANIFEST
 from workbench.reading import decode
 
 HELD_OUT = 0.3  # of a person's photos are met later
@@ -94,12 +92,13 @@ def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed:
     epochs = max(EPOCHS[0], min(EPOCHS[1], round(IMAGE_PASSES / len(sets.original))))
     asked = VictimConfig(victim=RECOGNISER, epochs=epochs, defence=defence, seed=seed, device=config.device)
     asked = victim.resolved(asked, "photos")
-    pair = DataPair("photos", replace(sets.original, images=sets.variants[method]), sets.held_out)
+    published = replace(sets.original, images=sets.variants[method])
+    pair = DataPair("photos", published, sets.held_out)
     name = {"clean": "the originals", "random": "random noise"}.get(method, "the copies")
     curve = victim.train(asked, pair, label=f"recogniser on {name}, {defence}, epoch")
     clean = method == "clean"
     identity = {
-        "run": key({"method": method, "defence": defence, "seed": seed, "photos": sets.original.fingerprint()}),
+        "run": key({"method": method, "defence": defence, "seed": seed, "photos": published.fingerprint()}),
         "data": "photos",
         "method": method,
         "kind": "none" if clean else "samplewise",
@@ -166,10 +165,9 @@ def _held_out(labels: Tensor, seed: int) -> Tensor:
 
 def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
     """Working copies of every original and of its copy as decoded from the output's files, and whose they are."""
-    try:
-        files = {entry["original"]: entry for entry in json.loads((output / MANIFEST).read_bytes())["files"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{output} holds no copies with a manifest: protect the photos first") from error
+    files = {entry["original"]: entry for entry in verify.read_manifest(output).get("files", [])}
+    if not files:
+        raise DataError(f"{output} holds no copies with a manifest: protect the photos first")
     before, after, people = [], [], []
     for one in gather(source)[0]:
         if one.name in files:
