@@ -1,5 +1,6 @@
 """Small data that several tests share."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,9 @@ from workbench.config import DataConfig
 from workbench.images import DataPair, ImageSet
 
 torch.set_num_threads(1)  # the tests' shapes are tiny: threads would only wait for each other
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background jobs ignore Ctrl-C and so would all that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _patterned(count: int, seed: int = 0, side: int = 12, channels: int = 3) -> ImageSet:
