@@ -169,6 +169,7 @@ def test_a_job_counts_by_its_own_record_only(make, tmp_path):
 
 def test_no_scheduler_at_the_address_is_said_in_one_line(make, tmp_path, capsys, monkeypatch):
     import dask
+    import distributed  # noqa: F401  its defaults must be there first, or leaving `set` takes them away with the setting
 
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
         assert sweep(make(1), tmp_path / "out", "--scheduler", "nonsense address") == 2
