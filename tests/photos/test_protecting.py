@@ -134,6 +134,7 @@ def test_a_stopped_job_goes_on_to_the_very_same_bytes(people, tmp_path, method, 
             continue
         with pytest.raises(Enough):
             protect(people, out, config, told=told)
+        assert (out / ".unfinished" / "finished.jsonl").is_file() == ("copying" in stage)
         half = copies(out)
         assert not list(out.rglob("*.partial.png"))
         protect(people, out, config)

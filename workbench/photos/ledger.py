@@ -12,8 +12,6 @@ from workbench.protected import MANIFEST
 LOCK = ".lock"
 FINISHED = "finished.jsonl"
 UNFINISHED = ".unfinished"  # in OUTPUT until the job is complete: the search's state and what is finished
-UNLOCK = ".lock"
-FINISHED = ".unfinished"  # in OUTPUT until the job is complete: the search's state and what is finished
 
 
 class Ledger:

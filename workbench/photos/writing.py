@@ -12,8 +12,6 @@ from workbench.protected import file_hash, to_tensor
 from workbench.quality import Quality, measure
 from workbench.reading import Photo, decode
 
-PARTIAL = "partial.png"
-
 
 @dataclass(frozen=True)
 class Written:
