@@ -1,12 +1,15 @@
-"""environment.yml, pyproject.toml and constraints.txt name one environment; the README's commands are there."""
+"""environment.yml, pyproject.toml and requirements.lock name one environment; the README's commands are there."""
 
 import re
+import runpy
 import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 CONDA_NAMES = {"torch": "pytorch"}
@@ -33,13 +36,62 @@ def test_conda_environment_never_asks_the_dead_pytorch_channel():
     assert yaml.safe_load((ROOT / "environment.yml").read_text())["channels"] == ["conda-forge", "nodefaults"]
 
 
-def test_every_direct_dependency_is_pinned():
-    pinned = dict(line.lower().split("==") for line in (ROOT / "constraints.txt").read_text().split())
-    missing = {split(requirement)[0] for requirement in WANTED} - set(pinned)
-    assert not missing
-    for requirement in map(Requirement, WANTED):
-        assert requirement.specifier.contains(pinned[requirement.name.lower()]), requirement
-    assert (pinned["torch"], pinned["torchvision"]) == ("2.15.0", "0.29.2")  # a pair that works together
+def locked(name: str = "requirements.lock") -> dict[str, tuple[str, str, int]]:
+    """Version, marker and number of hashes of every distribution in a lock."""
+    found = {}
+    for block in re.split(r"\n(?=\S)", (ROOT / name).read_text().strip()):
+        first, *hashes = block.replace("\\", "").splitlines()
+        requirement = Requirement(first)
+        assert all(re.fullmatch(r" +--hash=sha256:[0-9a-f]{64} *", line) for line in hashes), first
+        (version,) = requirement.specifier
+        assert version.operator == "=="
+        found[canonicalize_name(requirement.name)] = (version.version, str(requirement.marker or ""), len(hashes))
+    return found
+
+
+def test_every_dependency_is_locked_with_hashes():
+    found = locked()
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    for requirement in map(Requirement, [*WANTED, *PROJECT["optional-dependencies"]["browser"], *build]):
+        assert requirement.specifier.contains(found[canonicalize_name(requirement.name)][0]), requirement
+    assert (found["torch"][0], found["torchvision"][0]) == ("2.15.0", "0.29.2")  # a pair that works together
+    for lock in (found, locked(".ci/tools.lock")):
+        assert all(hashes for _, _, hashes in lock.values())
+
+
+def test_lock_covers_the_pythons_and_systems_that_are_promised():
+    found = locked()
+    assert found["numpy"][2] > 30  # wheels of three Pythons for Linux, macOS and Windows, and the source
+    assert found["pillow"][2] > 30
+    for name in ("triton", "nvidia-cublas"):
+        assert "linux" in found[name][1]
+    assert "win32" in found["colorama"][1]
+    assert "darwin" in found["appnope"][1]
+    assert "3.12" in found["importlib-metadata"][1]
+
+
+def test_make_installs_what_is_locked_and_nothing_else():
+    makefile = (ROOT / "Makefile").read_text()
+    installs = [line for line in makefile.splitlines() if "pip install" in line]
+    assert installs
+    for line in installs:
+        assert ("--require-hashes" in line and "--only-binary :all:" in line) or (
+            "--no-deps" in line and "--no-build-isolation" in line
+        ), line
+
+
+@pytest.mark.parametrize(("printed", "error", "code", "part"), [
+    ('{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}', "", 0, "1 packages, no known vulnerability"),
+    ('{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "X", "fix_versions": []}]}]}', "", 1, "X"),
+    ('{"dependencies": [{"name": "a", "skip_reason": "not found"}]}', "", 2, "1 of 1 packages could not be looked up"),
+    ('{"dependencies": []}', "", 2, "no package"), ("", "Traceback\nConnectionError: no route", 2, "no route"),
+])  # fmt: skip
+def test_an_audit_that_looked_nothing_up_is_no_good_news(printed, error, code, part):
+    audit = runpy.run_path(str(ROOT / ".ci" / "audit.py"))
+    found, lines = audit["report"](subprocess.CompletedProcess([], 0, printed, error))
+    assert found == code
+    assert len(lines) == 1
+    assert part in lines[0]
 
 
 def test_readme_commands_are_make_targets():
@@ -57,5 +109,7 @@ def test_no_file_names_a_package_registry_or_a_home():
     forbidden = re.compile(r"pypi\.org|pythonhosted|anaconda\.org|/home/\w+|/root/|--index-url|--extra-index-url")
     for name in files:
         path = ROOT / name
-        if path.suffix in {".py", ".toml", ".txt", ".yml", ".md", ".ipynb", ".json"} and path != Path(__file__):
+        if path.suffix in {".py", ".toml", ".txt", ".lock", ".yml", ".md", ".ipynb", ".json"} and path != Path(
+            __file__
+        ):
             assert not forbidden.search(path.read_text(encoding="utf-8")), name

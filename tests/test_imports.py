@@ -12,15 +12,15 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 
 # Two lines of modules; each may import what stands before it on its line. The line of records knows nothing of torch's.
-BASE = ("config", "progress", "board", "arguments", "cluster")
+BASE = ("config", "progress", "board", "arguments", "cluster", "disk", "locks", "untrusted", "plain_yaml")
 RECORDS = (("runs",), ("results",), ("figures", "notebooks", "report"), ("experiments", "sweeps"))
 SCIENCE = (
-    ("budget",),
+    ("budget", "finite", "checkpoints", "stores"),
     ("device", "photo_digits", "synthetic_people", "folders", "images", "reading", "watch"),
     ("augment", "batches", "models", "quality"),
     ("noise",),
     ("protected", "verify", "defences", "published"),
-    ("recipes", "trained", "victim", "matching"),
+    ("recipes", "trained", "fitting", "victim", "matching"),
     ("tasks", "study"),
     ("photos",),
 )

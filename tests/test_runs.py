@@ -162,15 +162,61 @@ def test_notes_are_in_the_record_at_once(tmp_path):
     assert record(tmp_path)["device"] == "cpu: größer"
 
 
-def test_writing_replaces_whole_files_and_leaves_nothing_beside(tmp_path):
-    runs.write_atomically(tmp_path / "f", "old and long")
-    with pytest.raises(UnicodeEncodeError):
-        runs.write_atomically(tmp_path / "f", "new \udcff")
-    assert (tmp_path / "f").read_text() == "old and long"
-    runs.write_atomically(tmp_path / "f", "new")
-    assert snapshot(tmp_path) == {"f": b"new"}
+def test_complete_run_can_be_read_where_nothing_can_be_written(tmp_path, monkeypatch):
+    go(tmp_path / "run")
+
+    def refuse(folder):
+        raise DataError("no lock here")
+
+    monkeypatch.setattr(runs.locks, "alone", refuse)
+    assert go(tmp_path / "run", resume=True).complete
+    with pytest.raises(DataError, match="no lock"):
+        go(tmp_path / "other")
 
 
-def test_place_that_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere"):
-        runs.write_atomically(tmp_path / "nowhere" / "f", "text")
+def test_folder_that_holds_only_what_a_killed_process_left_is_free(tmp_path):
+    for name in (".lock", "run.json.partial"):
+        (tmp_path / name).write_text("1\nhere\n")
+    go(tmp_path)
+    assert list(snapshot(tmp_path)) == ["run.json"]
+
+
+def test_run_is_held_against_others_while_it_is_open(tmp_path):
+    with runs.opened(tmp_path, "noise", CONFIG, resume=False):
+        for resume in (True, False):
+            with pytest.raises(DataError, match="another process"):
+                go(tmp_path, resume=resume)
+        with pytest.raises(DataError, match="another process"):
+            runs.check_free(tmp_path, "noise", CONFIG, resume=True)
+        assert record(tmp_path)["state"] == "running"
+    assert record(tmp_path)["state"] == "complete"
+
+
+def test_surroundings_that_changed_are_said_aloud_and_noted(tmp_path, capsys):
+    with suppress(KeyboardInterrupt), runs.opened(tmp_path, "noise", CONFIG, resume=False) as run:
+        run.note(device="cpu: one, 2 threads", seed=3)
+        raise KeyboardInterrupt
+    found = record(tmp_path)
+    old = found["versions"] | {"torch": "1.0"}
+    (tmp_path / "run.json").write_text(json.dumps(found | {"versions": old}))
+    with runs.opened(tmp_path, "noise", CONFIG, resume=True) as run:
+        run.note(device="cuda: two", seed=4)
+    first, second = capsys.readouterr().err.strip().splitlines()
+    assert f"torch 1.0 before, {runs.versions()['torch']} now" in first
+    assert "pillow" not in first
+    assert "device (cpu: one, 2 threads before, cuda: two now)" in second
+    assert [set(change) for change in record(tmp_path)["changed"]] == [{"when", "versions"}, {"when", "device"}]
+    assert (record(tmp_path)["device"], record(tmp_path)["versions"]) == ("cuda: two", runs.versions())
+
+
+def test_first_error_of_a_full_disk_is_the_one_that_is_told(tmp_path, monkeypatch):
+    def full(path, text):
+        raise DataError("run.json cannot be written")
+
+    def run():
+        with runs.opened(tmp_path, "noise", CONFIG, resume=False):
+            monkeypatch.setattr(runs, "write_atomically", full)
+            raise DataError("noise.ckpt cannot be written")
+
+    with pytest.raises(DataError, match=r"noise\.ckpt"):
+        run()

@@ -136,11 +136,12 @@ def test_a_killed_kernel_is_tried_again(make, tmp_path):
 
 def test_two_sweeps_in_one_folder_refuse_and_so_does_a_folder_of_something_else(make, tmp_path, capsys):
     out = tmp_path / "out"
-    with FileLock(f"{out}.lock"):
-        assert sweep(make(1), out) == 2
-    assert "another sweep is running" in capsys.readouterr().err
-    assert not out.exists()
     out.mkdir()
+    with FileLock(out / ".lock"):
+        assert sweep(make(1), out) == 2
+    assert "another process is at work in" in capsys.readouterr().err
+    (out / ".lock").unlink()
+    assert list(out.iterdir()) == []
     (out / "precious").write_text("x")
     assert sweep(make(1), out) == 2
     assert "holds no run" in capsys.readouterr().err

@@ -26,27 +26,41 @@ class Batches:
     """One pass over a set: pairs of pixels uint8 B×C×H×W (augmented) and labels int64 B.
 
     With a generator the order is shuffled and the augmentation drawn from it; without one, images come in order.
+    share: (rank, devices). Of a drawn batch each device augments all and takes every so many-th image, so that together
+    they meet what one alone would (a short batch is filled up with its first images); without a generator each device
+    passes over its own images, once.
     """
 
     def __init__(
-        self, data: ImageSet, size: int, draw: torch.Generator | None = None, augmentation: Augmentation = none
+        self,
+        data: ImageSet,
+        size: int,
+        draw: torch.Generator | None = None,
+        augmentation: Augmentation = none,
+        share: tuple[int, int] = (0, 1),
     ):
-        self.data, self.size, self.draw, self.augmentation = data, size, draw, augmentation
+        self.data, self.size, self.draw, self.augmentation, self.share = data, size, draw, augmentation, share
 
     def __len__(self) -> int:
-        return -(-len(self.data) // self.size)
+        rank, devices = self.share
+        mine = len(self.data) if self.draw is not None else len(range(rank, len(self.data), devices))
+        return -(-mine // self.size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         count, device = len(self.data), self.data.images.device
+        rank, devices = self.share
         if self.draw is None:
-            order = torch.arange(count, device=device)
+            order = torch.arange(rank, count, devices, device=device)
         else:
             order = torch.randperm(count, generator=self.draw, device=device)
         for index in order.split(self.size):
-            pixels = self.data.images[index]
-            if self.draw is not None:
-                pixels = self.augmentation(pixels, self.draw)
-            yield pixels, self.data.labels[index]
+            if self.draw is None:
+                yield self.data.images[index], self.data.labels[index]
+                continue
+            length = -(-len(index) // devices) * devices
+            filled = index.repeat(-(-length // len(index)))[:length]
+            pixels = self.augmentation(self.data.images[filled], self.draw)
+            yield pixels[rank::devices], self.data.labels[filled][rank::devices]
 
 
 def network_input(pixels: Tensor) -> Tensor:

@@ -4,15 +4,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from workbench import commands as do
 from workbench.arguments import BAD_INPUT, Parser, add_command, add_run_folder, add_settings
 from workbench.config import DataConfig, NoiseConfig, ProtectConfig, VictimConfig, WorkbenchError
+from workbench.untrusted import line
 
 INTERRUPTED = 130
+MOST_SAID = 2000  # characters of an error's line
 
 
 def parser() -> Parser:
@@ -127,8 +130,31 @@ def parser() -> Parser:
     return top
 
 
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _interruptible(patient: bool) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM (a cluster that takes its machine back) ends the work so that it can go on later; the
+    second one ends the process at once, whose files are whole at every moment. patient: the second one is as the first.
+    """
+    came: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        if came and not patient:
+            os._exit(INTERRUPTED)
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        # What is ignored stays so, as for jobs that a shell runs in the background.
+        before = {number: way for number, way in usual.items() if signal.getsignal(number) is way}
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, way in before.items():
+            signal.signal(number, way)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -136,13 +162,12 @@ def main(words: Sequence[str] | None = None) -> int:
     # OpenMP threads that spin for long make training several times slower on contended cores, threads that never spin
     # half as fast on calm ones; this must be set before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)  # a cluster that takes its machine back: as resumable as Ctrl-C
     arguments = parser().parse_args(words)
     try:
-        return int(arguments.run(arguments))
+        with _interruptible(patient=arguments.command == "app"):  # which has photos to remove
+            return int(arguments.run(arguments))
     except WorkbenchError as error:
-        print(f"workbench {arguments.command}: {error}", file=sys.stderr)
+        print(f"workbench {arguments.command}: {line(error, MOST_SAID)}", file=sys.stderr)
         return BAD_INPUT
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("workbench"):

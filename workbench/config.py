@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 Config = TypeVar("Config")
 KINDS = ("classwise", "samplewise")
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("float32", "bf16")
 SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels; the networks halve an image three times
 
 
@@ -65,7 +66,7 @@ class DataConfig:
 class NoiseConfig(DataConfig):
     """A search for noise. A setting left at None is taken from the table of the data set (noise/settings.py)."""
 
-    method: str = documented("em-joint", "em-joint, em, em-max, targeted or random")
+    method: str = documented("em-joint", "em-joint, em, em-max, targeted, linear or random")
     kind: str = documented("samplewise", "classwise (one noise a class) or samplewise (one an image)")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     surrogate: str = documented("convnet-w16", "architecture the noise is made against")
@@ -78,13 +79,20 @@ class NoiseConfig(DataConfig):
     noise_steps: int | None = documented(None, "sign steps an image and round (em, em-max: T)")
     rounds: int | None = documented(None, "rounds (em, em-max: at most) or passes over the images (em-joint)")
     stop_error: float | None = documented(None, "em: stop at this surrogate error; em-max: climb to this one")
-    learning_rate: float = documented(0.1, "the surrogate's constant learning rate (SGD, momentum 0.9)")
+    learning_rate: float | None = documented(None, "the surrogate's learning rate (SGD, momentum 0.9)")
+    devices: int = documented(1, "devices of this machine, or processes on a CPU, that search together (em-joint)")
+    num_nodes: int = documented(
+        1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
+    )
+    precision: str = documented("float32", "float32 or bf16 (CUDA only)")
+    compile: bool = documented(False, "compile the surrogate with torch.compile: slower to start, faster to run")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("kind", self.kind, KINDS)
         check_range(self, "epsilon", 0, 255)
-        for name in ("batch_size", "train_steps", "noise_steps", "rounds"):
+        check_choice("precision", self.precision, PRECISIONS)
+        for name in ("batch_size", "train_steps", "noise_steps", "rounds", "devices", "num_nodes"):
             check_range(self, name, 1)
         for name in ("step", "shared_step", "learning_rate", "stop_error"):
             check_range(self, name, 0)
@@ -104,11 +112,18 @@ class VictimConfig(DataConfig):
     protected_fraction: float = documented(1.0, "share of the training images that carry the noise, 0 to 1")
     protected_classes: str = documented("", "names of the only classes that carry the noise, by commas (empty: all)")
     confusion: bool = documented(False, "also record which classes are taken for which after the last epoch")
+    devices: int = documented(1, "devices of this machine, or processes on a CPU, that train together")
+    num_nodes: int = documented(
+        1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
+    )
+    precision: str = documented("float32", "float32 or bf16 (CUDA only)")
+    compile: bool = documented(False, "compile the victim with torch.compile: slower to start, faster to run")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range(self, "protected_fraction", 0, 1)
-        for name in ("epochs", "batch_size"):
+        check_choice("precision", self.precision, PRECISIONS)
+        for name in ("epochs", "batch_size", "devices", "num_nodes"):
             check_range(self, name, 1)
         for name in ("learning_rate", "weight_decay"):
             check_range(self, name, 0)

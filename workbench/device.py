@@ -1,12 +1,20 @@
 """Which device a run uses, and its description for the record."""
 
 import ctypes
+import dataclasses
+import os
 import platform
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 
-from workbench.config import ConfigError
+from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
+from workbench.progress import say
+
+Config = TypeVar("Config", NoiseConfig, VictimConfig)
+Result = TypeVar("Result")
 
 
 def pick(name: str) -> torch.device:
@@ -17,6 +25,50 @@ def pick(name: str) -> torch.device:
     if device.type == "cpu":
         _keep_memory()
     return device
+
+
+def check_group(on: torch.device, devices: int, precision: str) -> None:
+    """Raise ConfigError when this machine has fewer devices than asked for, or bf16 is asked for on a CPU."""
+    have = torch.cuda.device_count() if on.type == "cuda" else os.cpu_count() or 1
+    if devices > have:
+        kind = "CUDA devices" if on.type == "cuda" else "processors"
+        raise ConfigError(f"devices {devices}: there are {have} {kind} here; use --devices {have} or fewer")
+    if precision == "bf16" and on.type != "cuda":
+        raise ConfigError(
+            "precision bf16 needs a CUDA device: on some CPUs that say they have it the program dies of it; "
+            "use --precision float32"
+        )
+
+
+def within_memory(work: Callable[[Config], Result], config: Config) -> tuple[Result, dict[str, int]]:
+    """Do `work` of a configuration; when the device's memory does not hold it, once more with half the batch size.
+
+    Returns what it returned and, after a second try, {"batch_size": the one used}, for the record: smaller batches are
+    another search or training. Raises DataError when the second try fails too.
+    """
+    try:
+        return work(config), {}
+    except (RuntimeError, MemoryError) as error:
+        if not _of_memory(error) or config.batch_size is None:
+            raise
+    smaller = dataclasses.replace(config, batch_size=max(1, config.batch_size // 2))
+    say(f"no memory for batches of {config.batch_size} images: once more with {smaller.batch_size}")
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    try:
+        return work(smaller), {"batch_size": smaller.batch_size or 1}
+    except (RuntimeError, MemoryError) as error:
+        if not _of_memory(error):
+            raise
+        raise DataError(
+            f"no memory for batches of {config.batch_size} images, nor of {smaller.batch_size}: name a smaller "
+            "--batch-size, --limit-train or network"
+        ) from error
+
+
+def _of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory; on a CPU, PyTorch has no type of its own for that."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 @lru_cache(maxsize=1)

@@ -13,18 +13,21 @@ sizes:
 
 import difflib
 import itertools
+import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench import notebooks
+from workbench import notebooks, plain_yaml, untrusted
 from workbench.config import ConfigError, DataError, check_choice, key
 from workbench.figures import FIGURES
 
 TOP = {"title": str, "text": str, "notebook": str, "figures": list, "sizes": dict}
 SIZE = {"parameters": dict, "grid": dict, "seeds": list}
+MOST_BYTES, MOST_JOBS, LONGEST_PATH = 2**16, 10_000, 1000
 Check = Callable[[Mapping[str, Any]], None]
 
 
@@ -103,7 +106,10 @@ def load(path: Path) -> Experiment:
         where = f"{path}, size {name}"
         sizes[str(name)] = {"parameters": {}, "grid": {}, "seeds": []} | _mapping(size, where, SIZE)
         _check_size(sizes[str(name)], where)
-    notebook = (path.parent / content["notebook"]).resolve()
+    notebook = path.parent / content["notebook"]
+    if str(notebook) != untrusted.line(notebook, LONGEST_PATH):
+        raise ConfigError(f"{path}: notebook must be a plain path, not {untrusted.line(content['notebook'])}")
+    notebook = Path(os.path.realpath(notebook))
     if not sizes:
         raise ConfigError(f"{path}: sizes has no size, such as quick")
     found = Experiment(path.stem, content["title"], content["text"], notebook, tuple(content["figures"]), sizes)
@@ -112,14 +118,14 @@ def load(path: Path) -> Experiment:
 
 
 def _parsed(path: Path) -> Any:
-    import yaml
-
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML ({' '.join(str(error).split())})") from error
+        content = untrusted.read(path, MOST_BYTES)
+    except DataError as error:
+        raise DataError(f"{path} {error}: give a file as in experiments/") from error
+    try:
+        return plain_yaml.parse(content)
+    except DataError as error:
+        raise ConfigError(f"{path} {error}: see the files in experiments/") from error
 
 
 def _mapping(value: Any, where: str, schema: Mapping[str, type]) -> dict[str, Any]:
@@ -128,13 +134,13 @@ def _mapping(value: Any, where: str, schema: Mapping[str, type]) -> dict[str, An
     for name, entry in value.items():
         _known("key", name, schema, where)
         if not isinstance(entry, schema[name]):
-            raise ConfigError(f"{where}: {name} must be a {schema[name].__name__}, not {entry!r}")
+            raise ConfigError(f"{where}: {name} must be a {schema[name].__name__}, not {untrusted.line(repr(entry))}")
     return dict(value)
 
 
 def _known(what: str, name: Any, choices: Any, where: str) -> None:
     try:
-        check_choice(what, str(name), choices)
+        check_choice(what, untrusted.line(name, 40), choices)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -142,9 +148,14 @@ def _known(what: str, name: Any, choices: Any, where: str) -> None:
 def _check_size(size: Mapping[str, Any], where: str) -> None:
     for name, values in size["grid"].items():
         if not isinstance(values, list) or not values:
-            raise ConfigError(f"{where}: the grid's {name} must be a list of values, not {values!r}")
+            shown = untrusted.line(repr(values))
+            raise ConfigError(f"{where}: the grid's {name} must be a list of values, not {shown}")
     if not size["seeds"] or any(type(seed) is not int for seed in size["seeds"]):
-        raise ConfigError(f"{where}: seeds must be a list of one or more whole numbers, not {size['seeds']!r}")
+        shown = untrusted.line(repr(size["seeds"]))
+        raise ConfigError(f"{where}: seeds must be a list of one or more whole numbers, not {shown}")
+    jobs = math.prod(map(len, size["grid"].values())) * len(size["seeds"])
+    if jobs > MOST_JOBS:
+        raise ConfigError(f"{where}: the grid and its seeds make {jobs:,} jobs, more than {MOST_JOBS:,}: split it")
     both = [name for name in size["grid"] if name in size["parameters"] or name == "seed"]
     if both:
         raise ConfigError(f"{where}: {both[0]} is given twice, in the grid and beside it")

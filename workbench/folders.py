@@ -1,5 +1,7 @@
 """A folder of images as plain tensors: one folder a class, every file decoded or refused by name."""
 
+import io
+import logging
 import warnings
 from pathlib import Path
 
@@ -8,9 +10,12 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from workbench import untrusted
 from workbench.config import SMALLEST_SIDE, DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
+MOST_BYTES = 256 * 2**20  # of a file
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it finds wrong with a file, the refusal says
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF"]  # Pillow's readers; that of JPEG reads MPO too
 
 
@@ -35,6 +40,8 @@ def read(root: Path) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
             names.append(file.relative_to(root).as_posix())
             if names[-1].encode(errors="replace").decode() != names[-1]:
                 raise DataError(f"the name {names[-1]!a} is not in UTF-8: rename the file")
+            if any(sign < " " or sign == "\x7f" for sign in names[-1]):
+                raise DataError(f"the name {names[-1]!a} holds a control character: rename it")
             if min(arrays[-1].shape[:2]) < SMALLEST_SIDE:
                 raise DataError(f"{file} is {_size(arrays[-1])}: images need {SMALLEST_SIDE} pixels a side, or more")
             if arrays[-1].shape != arrays[0].shape:
@@ -56,11 +63,13 @@ def read_image(file: Path) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata: a picture that decodes is good enough
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as opened:
+            with Image.open(io.BytesIO(untrusted.read(file, MOST_BYTES)), formats=FORMATS) as opened:
                 deep = ";16" in str(opened.tile)  # Pillow would cut 16-bit colour down to 8 without a word
                 upright = ImageOps.exif_transpose(opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{file} cannot be read as an image ({first_line(error)}): mend or remove it") from error
+    except Exception as error:  # Pillow's readers raise nearly every kind on damaged files
+        raise DataError(
+            f"{file} cannot be read as an image ({untrusted.line(first_line(error))}): mend or remove it"
+        ) from error
     if upright.mode == "P" and "transparency" not in upright.info:
         upright = upright.convert("RGB")
     if deep or upright.mode not in ("L", "RGB"):

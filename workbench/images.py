@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workbench import folders, photo_digits, synthetic_people
+from workbench import folders, photo_digits, stores, synthetic_people
 from workbench.config import ConfigError, DataConfig, DataError, check_choice
 from workbench.folders import SUFFIXES as SUFFIXES
 from workbench.folders import read_image as read_image
@@ -45,7 +45,9 @@ class ImageSet:
     def fingerprint(self) -> str:
         """SHA-256 over shape, pixels, labels and class names, in order: what noise must have been made for."""
         digest = hashlib.sha256(repr((tuple(self.images.shape), self.classes)).encode())
-        digest.update(self.images.cpu().contiguous().numpy().data)
+        for part in stores.parts(len(self)):
+            digest.update(self.images[part].cpu().contiguous().numpy().data)
+            stores.release(self.images)
         digest.update(self.labels.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
@@ -127,8 +129,8 @@ def _shape(images: ImageSet) -> str:
 
 
 def _photo_digits(rest: str, seed: int) -> DataPair:
-    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 7 and int(rest) >= 10):
-        raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 to 999999")
+    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 8 and int(rest) >= 10):
+        raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 to 9999999")
     counts = {"train": int(rest) if rest else photo_digits.DEFAULT_TRAIN, "test": photo_digits.DEFAULT_TEST}
     sets = {}
     for split, count in counts.items():

@@ -99,6 +99,12 @@ def convnet(width: int, channels: int, classes: int) -> nn.Module:
     )
 
 
+def mlp(width: int, channels: int, classes: int) -> nn.Module:
+    """A perceptron of two hidden layers on the image at 16×16: no convolution, no normalisation."""
+    hidden = [nn.Linear(channels * 256, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
+    return nn.Sequential(nn.AdaptiveAvgPool2d(16), nn.Flatten(), *hidden, nn.Linear(width, classes))
+
+
 def _resnet(name: str) -> Callable[[int, int, bool], nn.Module]:
     def build(channels: int, classes: int, small: bool) -> nn.Module:
         from torchvision import models
@@ -186,7 +192,7 @@ FIXED: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "densenet121": _densenet121,
     "mobilenet_v2": _mobilenet_v2,
 }
-BY_WIDTH: dict[str, Callable[[int, int, int], nn.Module]] = {"resnet9": resnet9, "convnet": convnet}
+BY_WIDTH: dict[str, Callable[[int, int, int], nn.Module]] = {"resnet9": resnet9, "convnet": convnet, "mlp": mlp}
 LEAST, LEAST_FIXED = {"vgg11": 32, PROBE: 1}, 16  # pixels a side
 NAMES = (*FIXED, *(f"{family}-w16" for family in BY_WIDTH))
 

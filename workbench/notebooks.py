@@ -6,20 +6,25 @@ kernel as completed; so names and types are checked here first, and success is w
 
 import ast
 import hashlib
-import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
-from workbench import runs
+from workbench import runs, untrusted
 from workbench.config import ConfigError, DataError, check_choice
 
 OUTPUT = "notebook.ipynb"
 FACTS = "study.json"  # what a notebook's study leaves about its stages
+SHAPE = {"chance": float, "classes": [str], "stages": {str: {"seconds": {str: float}, "versions?": {str: str}}}}
+LAID_OUT = {"metadata": {"papermill?": {str: object}}, "cells?": [{"metadata?": {"papermill?": {str: object}}}]}
+MOST_BYTES = 128 * 2**20  # of a notebook, with pictures among its outputs
+MOST_CODE = 10_000  # characters of a cell of parameters, or of one value
+UNREADABLE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)  # what reading Python's literals raises
 PLACES = ("out", "store")  # parameters that say where, not what
 
 
@@ -91,12 +96,10 @@ def study_facts(out: Path) -> dict[str, Any]:
     """What a notebook left in out/study.json: chance, classes, and the records of the stages behind its numbers."""
     path = out / FACTS
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if {"chance", "classes", "stages"} <= set(facts):
-            return dict(facts)
-    except (OSError, ValueError, TypeError):
-        pass
-    raise DataError(f"{path} is not what a notebook of this program leaves: run the notebook again")
+        facts: dict[str, Any] = untrusted.parse(untrusted.read(path), SHAPE)
+    except DataError as error:
+        raise DataError(f"{path} is not what a notebook leaves, it {error}: run the notebook again") from error
+    return facts
 
 
 def source_hash(notebook: Path) -> str:
@@ -120,9 +123,18 @@ def _read_cells(notebook: Path, changed: int) -> list[Any]:
     import nbformat
 
     try:
-        return list(nbformat.read(notebook, as_version=4).cells)
-    except (OSError, ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise DataError(f"{notebook} cannot be read as a notebook ({str(error).splitlines()[0]})") from error
+        content = untrusted.read(notebook, MOST_BYTES)
+        untrusted.parse(content, LAID_OUT)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about cells without an id
+            book = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
+            nbformat.validate(book)
+        return list(book.cells)
+    except DataError as error:
+        raise DataError(f"{notebook} cannot be read as a notebook: it {error}") from error
+    except Exception as error:  # nbformat raises nearly every kind for JSON that is no notebook
+        line = untrusted.line((str(error).splitlines() or [type(error).__name__])[0])
+        raise DataError(f"{notebook} cannot be read as a notebook ({line})") from error
 
 
 def parameters(notebook: Path) -> dict[str, Any]:
@@ -132,27 +144,39 @@ def parameters(notebook: Path) -> dict[str, Any]:
     if len(tagged) != 1:
         raise DataError(f"{notebook} has {len(tagged)} cells tagged `parameters`: it needs exactly one")
     try:
-        return dict(_assignments(ast.parse(tagged[0])))
-    except (SyntaxError, ValueError) as error:
-        raise DataError(f"{notebook}: its parameters must be plain `name = value` lines ({error})") from error
+        return dict(_assignments(ast.parse(_short(tagged[0]))))
+    except UNREADABLE as error:
+        line = untrusted.line(error)
+        raise DataError(f"{notebook}: its parameters must be plain `name = value` lines ({line})") from error
+
+
+def _short(code: str) -> str:
+    if len(code) > MOST_CODE:
+        raise ValueError(f"more than {MOST_CODE:,} characters")
+    return code
 
 
 def _assignments(tree: ast.Module) -> Iterator[tuple[str, Any]]:
     for statement in tree.body:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
             raise ValueError(f"line {statement.lineno}")
-        yield statement.targets[0].id, ast.literal_eval(statement.value)
+        value = ast.literal_eval(statement.value)
+        if fault := untrusted.odd(value):
+            raise ValueError(f"line {statement.lineno}: {fault}")
+        yield statement.targets[0].id, value
 
 
 def _typed(name: str, given: Any, declared: Mapping[str, Any]) -> Any:
     """`given`, a text or a value, as a value of the parameter's own type; a list holds what the default's items are."""
-    check_choice("parameter", name, declared)
+    check_choice("parameter", untrusted.line(name, 40), declared)
     default, value = declared[name], given
     if isinstance(given, str) and not isinstance(default, str):
         try:
-            value = ast.literal_eval(given)
-        except (ValueError, SyntaxError):
+            value = ast.literal_eval(_short(given))
+        except UNREADABLE:
             value = given
+    if fault := untrusted.odd(value):
+        raise ConfigError(f"parameter {name}: {fault}")
     if isinstance(default, list) and default and isinstance(value, list) and value:
         return [_as(type(default[0]), item, name, given, default) for item in value]
     return _as(type(default), value, name, given, default)
@@ -162,7 +186,8 @@ def _as(kind: type, value: Any, name: str, given: Any, default: Any) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise ConfigError(f"parameter {name} is {given!r}: it must be of type {kind.__name__}, as in {default!r}")
+        shown, example = untrusted.line(repr(given)), untrusted.line(repr(default))
+        raise ConfigError(f"parameter {name} is {shown}: it must be of type {kind.__name__}, as in {example}")
     return value
 
 
@@ -174,8 +199,8 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextI
 
     try:
         papermill.execute_notebook(
-            notebook,
-            output,
+            _literal(notebook),
+            _literal(output),
             parameters=dict(values),
             kernel_name="python3",  # the interpreter that runs the program, whatever the notebook names
             language="python",
@@ -196,6 +221,11 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextI
     code = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
     if any(cell.execution_count is None for cell in code if cell.source.strip()):
         raise DataError(f"{notebook.name}: not every cell was run (see {output})")
+
+
+def _literal(path: Path) -> str:
+    """A path of which papermill fills in nothing: it takes {name} for a parameter."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _kernels(environment: Mapping[str, str], cwd: Path, sockets: Path) -> type:

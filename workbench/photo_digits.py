@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workbench import stores
+
 SIDE = 32
 DIGIT_SIDE = 24
 CLASSES = tuple(str(digit) for digit in range(10))
@@ -26,13 +28,14 @@ def make(split: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
     photos = photographs(split)
     by_class = [np.flatnonzero(labels == label) for label in range(len(CLASSES))]
     wanted = np.arange(count) % len(CLASSES)
-    images = torch.empty((count, 3, SIDE, SIDE), dtype=torch.uint8)
+    images = stores.room_for((count, 3, SIDE, SIDE), torch.uint8, f"{count:,} images")
     for start in range(0, count, CHUNK):
         part = wanted[start : start + CHUNK]
         chosen = np.array([rng.choice(by_class[label]) for label in part])
         ink = _shifted(digits[chosen], rng)
         grounds = patches(photos, len(part), rng)
         images[start : start + len(part)] = (grounds - 255 * ink).abs().round().to(torch.uint8)
+        stores.release(images)
     return images, torch.from_numpy(wanted.astype(np.int64))
 
 

@@ -86,3 +86,8 @@ def mode() -> str:
         return asked
     live_notebook = "ipykernel" in sys.modules
     return "bar" if live_notebook or sys.stderr.isatty() else "lines"
+
+
+def say(line: str) -> None:
+    """Tell people one line on stderr that they must not miss, above the bar if there is one."""
+    tqdm.write(f"workbench: {line}", file=sys.stderr)

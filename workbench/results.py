@@ -1,11 +1,15 @@
 """The tidy table of results: one row a run, epoch, split and metric. Written and read here only."""
 
+import io
+import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from workbench import untrusted
 from workbench.config import DataError
 from workbench.runs import write_atomically
 
@@ -27,6 +31,13 @@ COLUMNS = (
     "value",
 )
 IDENTITY = COLUMNS[: COLUMNS.index("epoch")]
+COUNTS, NUMBERS = ("epsilon", "seed", "epoch"), ("protected_fraction", "value")
+WORDS = tuple(name for name in COLUMNS if name not in COUNTS + NUMBERS)
+BOUNDS = (("epsilon", 0, 255), ("seed", 0, 2**31 - 1), ("epoch", 0, 10**9), ("protected_fraction", 0, 1))
+SPLITS = {"train", "test"}
+MOST_BYTES = 128 * 2**20  # of a table: a million rows
+LONGEST = 1000  # characters of a cell
+NAME = re.compile(r"\w[\w .,:;+/()-]*")  # no formula for a spreadsheet, no markup for a figure or a page
 
 
 def table(identity: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -52,13 +63,51 @@ def read(folder: Path) -> pd.DataFrame:
     """Read folder/results.csv. Raises DataError when it is missing or not a table of this program."""
     path = folder / FILE_NAME
     try:
-        rows = pd.read_csv(path, keep_default_na=False, na_values={"value": ["nan"]}, float_precision="round_trip")
-    except (OSError, ValueError) as error:
-        line = str(error).splitlines()[0]
-        raise DataError(f"{path} cannot be read ({line}): give the folder of a complete run") from error
-    if tuple(rows.columns) != COLUMNS:
-        raise DataError(f"{path} has other columns than {', '.join(COLUMNS)}: it is not a table of this program")
+        content = untrusted.read(path, MOST_BYTES)
+        if content.partition(b"\n")[0].strip() != ",".join(COLUMNS).encode():
+            raise DataError(f"has other columns than {', '.join(COLUMNS)}")
+        rows = _parsed(content)
+        if fault := _fault(rows):
+            raise DataError(fault)
+    except DataError as error:
+        raise DataError(f"{path} is no table of this program, it {error}: give the folder of a complete run") from error
     return rows
+
+
+def _parsed(content: bytes) -> pd.DataFrame:
+    """The rows, every column of its own type: a run's key may look like a number."""
+    types = {**dict.fromkeys(WORDS, "str"), **dict.fromkeys(COUNTS, "int64"), **dict.fromkeys(NUMBERS, "float64")}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are longer than the header, for one
+            return pd.read_csv(
+                io.BytesIO(content),
+                dtype=types,
+                keep_default_na=False,
+                na_values={"value": ["nan"]},
+                float_precision="round_trip",
+            )
+    except (ValueError, OverflowError, MemoryError, Warning) as error:  # pandas' own errors are ValueErrors
+        raise DataError(f"cannot be read ({untrusted.line(error)})") from error
+
+
+def _fault(rows: pd.DataFrame) -> str:
+    """What no run of this program writes; "" for a good table."""
+    if rows.empty:
+        return "has no rows"
+    for name in WORDS:
+        for text in rows[name].unique():
+            good = text[:1].isalpha() if name == "metric" else NAME.fullmatch(text)  # a metric may name classes
+            if not good or not text.isprintable() or len(text) > LONGEST:
+                return f"has the {name} {untrusted.line(repr(text))}"
+    for name, low, high in BOUNDS:
+        if not rows[name].between(low, high).all():
+            return f"has a {name.replace('_', ' ')} outside {low}..{high}"
+    if not set(rows["split"]) <= SPLITS:
+        return f"has a split that is none of {', '.join(sorted(SPLITS))}"
+    accuracy = rows.loc[rows["metric"] == "accuracy", "value"]
+    return "" if accuracy.between(0, 1).all() else "has an accuracy outside 0..1"
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,24 +4,34 @@ A reader trusts a folder only when run.json says `complete`.
 """
 
 import json
-import os
 import platform
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from workbench import locks, untrusted
 from workbench.config import DataError, key
+from workbench.disk import PARTIAL
+from workbench.disk import write_atomically as write_atomically
+from workbench.progress import say
 
 RECORD = "run.json"
 PROVENANCE = (
     "key", "device", "versions", "git", "started", "seconds", "image_passes", "data_fingerprint", "noise", "seed",
+    "rolled_back", "changed",
 )  # fmt: skip
+SHAPE = {
+    "command": str, "state": str, "key": str, "config": {str: object}, "seconds": {str: float},
+    "image_passes?": (int, None), "data_fingerprint?": str, "seed?": (int, None), "device?": (str, None),
+    "versions?": {str: str}, "git?": (str, None), "stages?": {str: dict},
+}  # of a record that others may have written  # fmt: skip
+SURROUNDINGS = ("device", "versions")  # what the bits of a result depend on beside configuration and data
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "pandas", "pillow", "safetensors")
 
 
@@ -49,13 +59,19 @@ class Run:
         """Raise DataError when the record says otherwise; used on what a configuration names but does not hold."""
         for name, value in facts.items():
             if self.record.get(name, value) != value:
+                there = untrusted.line(self.record[name][:12])
                 raise DataError(
-                    f"{self.folder} was made with another {name.replace('_', ' ')} ({self.record[name][:12]} there, "
-                    f"{value[:12]} now): name another folder"
+                    f"{self.folder} was made with another {name.replace('_', ' ')} ({there} there, {value[:12]} now): "
+                    "name another folder"
                 )
 
     def note(self, **facts: Any) -> None:
-        """Add facts to the record and write it."""
+        """Add facts to the record and write it. A resumed run that goes on elsewhere says so, and its record too."""
+        for name in SURROUNDINGS:
+            before, now = self.record.get(name), facts.get(name)
+            if self.resumed and before and now and before != now:
+                say(f"{self.folder} goes on with another {name} ({_apart(before, now)}): the bits may differ")
+                self.record.setdefault("changed", []).append({"when": _now(), name: before})
         self.record.update(facts)
         self._write()
 
@@ -74,23 +90,30 @@ def opened(
 
     State is `running` inside, then `complete`, or `interrupted` (Ctrl-C), or `failed` with the error's line.
     again: a complete run is opened like an unfinished one, for work that checks its parts itself.
-    Raises DataError when the folder holds anything but this very run, or this run and `resume` was not asked for.
+    Raises DataError when the folder holds anything but this very run, or this run and `resume` was not asked for, or
+    when another process is at work in it.
     """
-    run = _claim(folder, command, dict(config), resume)
-    if run.complete and not again:
-        yield run
+    check_free(folder, command, config, resume=resume)
+    record = _read_record(folder)
+    if record is not None and record["state"] == "complete" and not again:
+        yield Run(folder, record, complete=True, resumed=True)  # writes nothing, so a folder to be read is good enough
         return
-    run.complete = False
-    run.note(state="running", error=None)
-    try:
-        yield run
-    except KeyboardInterrupt:
-        run._end("interrupted")
-        raise
-    except BaseException as error:
-        run._end("failed", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
-        raise
-    run._end("complete")
+    with locks.alone(folder):
+        run = _claim(folder, command, dict(config), resume)  # again: another process may just have left it
+        if run.complete and not again:
+            yield run
+            return
+        run.complete = False
+        run.note(state="running", error=None, **({"versions": versions()} if run.resumed else {}))
+        try:
+            yield run
+        except BaseException as error:
+            line = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            interrupted = isinstance(error, KeyboardInterrupt)
+            with suppress(DataError):  # on a full disk the first error says more, and `running` is not trusted either
+                run._end("interrupted" if interrupted else "failed", None if interrupted else line)
+            raise
+        run._end("complete")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -99,7 +122,9 @@ def read(folder: Path) -> dict[str, Any]:
     if record is None:
         raise DataError(f"there is no {RECORD} in {folder}: give the --out folder of an earlier run")
     if record["state"] != "complete":
-        raise DataError(f"the run in {folder} is {record['state']}, not complete: run it again with --resume")
+        raise DataError(
+            f"the run in {folder} is {untrusted.line(record['state'], 40)}, not complete: run it again with --resume"
+        )
     return record
 
 
@@ -108,44 +133,34 @@ def peek(folder: Path) -> dict[str, Any] | None:
     return _read_record(folder)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never half of it. DataError when it cannot be."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror}): make room or name another folder") from error
-
-
 def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume: bool) -> None:
     """Raise DataError when `folder` cannot take this run; called before anything expensive starts."""
+    locks.check_free(folder)
+    _check_same(folder, command, config, resume)
+
+
+def _check_same(folder: Path, command: str, config: Mapping[str, Any], resume: bool) -> None:
+    """Raise DataError when `folder` holds anything but this very run."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file: give --out a folder")
     record = _read_record(folder)
     if record is None:
-        if folder.is_dir() and any(entry.name != f"{RECORD}.partial" for entry in folder.iterdir()):
+        if folder.is_dir() and {entry.name for entry in folder.iterdir()} - {RECORD + PARTIAL, locks.LOCK}:
             raise DataError(f"{folder} is not empty and holds no run: name another folder")
         return
     if record["command"] != command or record["key"] != key(dict(config)):
         changed = _difference(record, command, dict(config))
         raise DataError(f"{folder} holds another run ({changed}): name another folder")
     if not resume:
-        raise DataError(f"{folder} already holds this run ({record['state']}): add --resume, or name another folder")
+        state = untrusted.line(record["state"], 40)
+        raise DataError(f"{folder} already holds this run ({state}): add --resume, or name another folder")
 
 
 def _claim(folder: Path, command: str, config: dict[str, Any], resume: bool) -> Run:
-    check_free(folder, command, config, resume=resume)
+    _check_same(folder, command, config, resume)
     record = _read_record(folder)
     if record is not None:
         return Run(folder, record, complete=record["state"] == "complete", resumed=True)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be made ({error.strerror}): name another folder") from error
     record = {
         "command": command,
         "state": "running",
@@ -165,21 +180,25 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        dicts = isinstance(record["config"], dict) and isinstance(record["seconds"], dict)
-        if dicts and {"command", "state", "key"} <= set(record):
-            return dict(record)
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise DataError(f"{path} is not a run's record: name another folder")
+        record: dict[str, Any] = untrusted.parse(untrusted.read(path), SHAPE)
+    except DataError as error:
+        raise DataError(f"{path} is not a run's record, it {error}: name another folder") from error
+    return record
 
 
 def _difference(record: Mapping[str, Any], command: str, config: Mapping[str, Any]) -> str:
     if record["command"] != command:
-        return f"of `workbench {record['command']}`"
+        return f"of `workbench {untrusted.line(record['command'], 40)}`"
     old = record["config"]
     names = sorted(name for name in {*old, *config} if old.get(name) != config.get(name))
-    return "; ".join(f"{name} {old.get(name)} there, {config.get(name)} asked" for name in names)
+    return untrusted.line("; ".join(f"{name} {old.get(name)} there, {config.get(name)} asked" for name in names), 1000)
+
+
+def _apart(before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        return "; ".join(f"{name} {before.get(name)} before, {now.get(name)} now" for name in names)
+    return f"{before} before, {now} now"
 
 
 def versions() -> dict[str, str]:

@@ -6,14 +6,13 @@ carries starts the notebook's kernel as a child of its worker, so a job that die
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from workbench import cluster, figures, notebooks, report, results, runs
 from workbench.board import Board
@@ -76,8 +75,7 @@ def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads
     """
     if workers < 0 or threads < 1:
         raise ConfigError(f"{workers} workers with {threads} threads: give 0 or more workers, and 1 or more threads")
-    runs.check_free(sweep.out, "sweep", sweep.identity(), resume=True)
-    with _alone(sweep.out), runs.opened(sweep.out, "sweep", sweep.identity(), resume=True, again=True) as opened:
+    with runs.opened(sweep.out, "sweep", sweep.identity(), resume=True, again=True) as opened:
         todo = [job for job in sweep.jobs if not sweep.done(job)]
         print(f"{len(sweep.jobs)} jobs: {len(sweep.jobs) - len(todo)} complete already, {len(todo)} to run", flush=True)
         errors: dict[str, str] = {}
@@ -91,17 +89,6 @@ def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads
             lines = [f"  {job.name}: {errors.get(job.name, 'not complete')}" for job in failed]
             told = f"{len(failed)} of {len(sweep.jobs)} jobs failed; the same command tries them again"
             raise JobsFailed(len(failed), "\n".join([told, *lines]))
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the folder against other sweeps; the system frees it when the process ends, however it ends."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(f"{out}.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise DataError(f"another sweep is running in {out}: wait for it, or name another folder") from error
 
 
 def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], threads: int) -> dict[str, str]:

@@ -6,18 +6,21 @@ disk, and a finished stage is not done twice.
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from workbench import device, images, models, noise, protected, published, results, runs, trained, victim
+from workbench import device, images, models, noise, protected, published, results, runs, stores, trained, victim
 from workbench.config import DataConfig, NoiseConfig, VictimConfig
 from workbench.images import DataPair
 from workbench.noise import perturbation
 from workbench.noise.perturbation import Perturbation
 from workbench.quality import linear_separability
+
+DESCRIBED = 10_000
 
 
 def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: DataPair | None = None) -> Perturbation:
@@ -31,29 +34,36 @@ def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: Da
     data = data or images.load(config)
     for name in noise.architectures(config):
         models.check_fits(name, min(data.train.images.shape[2:]))
+    stores.check_room(out, noise.bytes_on_disk(config, data.train), "the search", "make room or name another folder")
     with runs.opened(out, "noise", asdict(config), resume=resume) as run:
         run.belongs(data_fingerprint=data.train.fingerprint())
         if run.complete:
             return perturbation.load(out)
         run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
         with run.stage("noise"):
-            found, facts = noise.search(config, data.train, folder=out)
+            search = partial(noise.search, data=data.train, folder=out)
+            (found, facts), smaller = device.within_memory(search, config)
         found.save(out)
-        run.note(**facts, noise=describe_noise(found, data.train.labels))
+        run.note(**facts, **smaller, noise=describe_noise(found, data.train.labels))
+    noise.forget(out)
     return found
 
 
 def describe_noise(found: Perturbation, labels: torch.Tensor) -> dict[str, float]:
-    """Measures of the noise itself, for the record: sign balance, separability by a linear model, likeness."""
-    delta = found.delta
+    """Measures of the noise itself, for the record: sign balance, separability by a linear model, likeness.
+
+    Of more than DESCRIBED noises, that many at even distances are measured.
+    """
+    chosen = torch.linspace(0, len(found.delta) - 1, min(len(found.delta), DESCRIBED)).round().long()
+    delta = found.delta[chosen]
     measured = {
         "largest": float(delta.short().abs().max()),
         "share_positive": float((delta > 0).float().mean()),
         "share_negative": float((delta < 0).float().mean()),
     }
     if found.kind == "samplewise":
-        measured["linear_separability"] = linear_separability(delta, labels)
-        measured["within_class_similarity"] = noise.within_class_similarity(delta, labels)
+        measured["linear_separability"] = linear_separability(delta, labels[chosen])
+        measured["within_class_similarity"] = noise.within_class_similarity(delta, labels[chosen])
     return {name: round(value, 4) for name, value in measured.items()}
 
 
@@ -92,7 +102,17 @@ def train_victim(
         label = f"victim, {method}{f' {kind}' if found else ''} images"
         label += ", epoch" if config.defence == "none" else f", {config.defence}, epoch"
         with run.stage("train"):
-            curve = victim.train(config, data, found, label=label, folder=out, start=start)
+            learn = partial(
+                victim.train,
+                data=data,
+                perturbation=found,
+                label=label,
+                folder=out,
+                start=start,
+                noted=run.note,
+            )
+            curve, smaller = device.within_memory(learn, config)
+        run.note(**smaller)
         rows = results.table(
             {
                 "run": run.record["key"],

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from workbench import runs
+from workbench import checkpoints, runs
 from workbench.config import ConfigError, DataError
+from workbench.untrusted import line, misfit
 
 CHECKPOINT = "victim.ckpt"
 PREFIX = "network."  # of the network's tensors among those of the LightningModule
@@ -21,10 +21,12 @@ def record_of(folder: Path, architecture: str) -> dict[str, Any]:
     """
     record = runs.read(folder)
     if record["command"] != "train":
-        raise DataError(f"{folder} holds a `workbench {record['command']}` run: --start needs one of `workbench train`")
+        found = line(record["command"], 40)
+        raise DataError(f"{folder} holds a `workbench {found}` run: --start needs one of `workbench train`")
     trained = record["config"].get("victim")
     if trained != architecture:
-        raise ConfigError(f"{folder} holds a trained {trained}, not {architecture}: start with --victim {trained}")
+        found = line(trained, 40)
+        raise ConfigError(f"{folder} holds a trained {found}, not {architecture}: start with --victim {found}")
     return record
 
 
@@ -32,11 +34,13 @@ def weights(folder: Path) -> dict[str, Tensor]:
     """The tensors of the network in a run's folder by name, on the CPU. Raises DataError when they cannot be read."""
     path = folder / CHECKPOINT
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
-    except Exception as error:  # torch raises a dozen kinds for a missing, cut or foreign file
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read ({line[:120]}): train that network again") from error
+        state = checkpoints.read(path)
+        if misfit(state, {"state_dict": {str: Tensor}}):
+            raise DataError(f"{path} holds no network")
+    except DataError as error:  # an earlier generation is another network than the run's results are of
+        raise DataError(f"{error}: train that network again") from error
+    found = state["state_dict"]
+    return {name.removeprefix(PREFIX): value for name, value in found.items() if name.startswith(PREFIX)}
 
 
 def take_over(network: nn.Module, found: Mapping[str, Tensor]) -> list[str]:

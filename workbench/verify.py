@@ -1,6 +1,5 @@
 """Check protected files: decode every copy, measure it against its original, hold it to the bound and the manifest."""
 
-import json
 import math
 import statistics
 from collections.abc import Iterator, Set
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench import reading
+from workbench import reading, untrusted
+from workbench.budget import PIXEL_MAX
 from workbench.config import DataError
 from workbench.images import SUFFIXES
 from workbench.protected import MANIFEST, file_hash
@@ -21,8 +21,14 @@ from workbench.reading import HIDDEN, Photo, Refused, decode
 from workbench.reading.files import read, whole
 from workbench.reading.metadata import metadata
 
-MOST_PROBLEMS = 20  # shown to a person
-MOST_MANIFEST = 32 * 2**20  # bytes
+MOST_PROBLEMS, MOST_SAID = 20, 2000  # shown to a person; characters of each
+MOST_MANIFEST = untrusted.MOST_BYTES
+SHAPE = {
+    "epsilon": int,
+    "files": [{"file": str, "original": str, "sha256": str, "original_sha256?": (str, None)}],
+    "refused?": [{"name": str, "sha256?": (str, None)}],
+    "left_out?": [str],
+}
 PHOTOS = SUFFIXES.union(*reading.SUFFIXES.values())
 
 
@@ -70,7 +76,7 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
         originals, wanted = originals.parent, {originals.name}
     else:
         originals = originals if photos else _training_part(originals, copies)
-        named = {name for name in (*listed, *refused) if _within(originals, name)}
+        named = {name for name in (*listed, *refused) if within(originals, name)}
         wanted = _images_below(originals, SUFFIXES if manifest and not photos else PHOTOS, named)
     verdict = Verdict(epsilon if epsilon is not None else manifest.get("epsilon", 8))
     by_stem = {str(PurePosixPath(name).with_suffix("")): name for name in sorted(files)}
@@ -82,11 +88,11 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
         target = entry["file"] if entry else longer if longer in files else by_stem.get(stem)
         if target not in files and name in left_out:
             verdict.left_out += 1
-        elif not entry and name in refused and _is(originals / name, refused[name].get("sha256")):
+        elif not entry and name in refused and has_hash(originals / name, refused[name].get("sha256")):
             verdict.refused += 1
         elif target not in files:
             verdict.problems.append(f"{name}: no protected copy")
-        elif not _within(copies, target):
+        elif not within(copies, target):
             used.add(target)
             verdict.problems.append(f"{target}: is a link that leads out of the folder")
         else:
@@ -118,7 +124,7 @@ def in_words(verdict: Verdict) -> str:
         ssim = f", lowest SSIM {verdict.ssim_lowest:.4f}" if verdict.ssim_lowest is not None else ""
         lines.append(f"lowest PSNR {verdict.psnr_lowest:.1f} dB, median {verdict.psnr_median:.1f} dB{ssim}")
     shown = verdict.problems[:MOST_PROBLEMS]
-    lines += [f"PROBLEM {problem}" for problem in shown]
+    lines += [f"PROBLEM {untrusted.line(problem, MOST_SAID)}" for problem in shown]
     if len(verdict.problems) > len(shown):
         lines.append(f"... and {len(verdict.problems) - len(shown)} more problems (--json lists all)")
     there = "every file is there" if not verdict.refused else "every file that was not refused is there"
@@ -130,9 +136,9 @@ def _compare(
     original: Path, copy: Path, entry: dict[str, Any], photos: bool, problems: list[str], shown: str
 ) -> Quality | None:
     """Measure one copy; append what is wrong with it to `problems`."""
-    if not _is(copy, entry.get("sha256")):
+    if not has_hash(copy, entry.get("sha256")):
         problems.append(f"{shown}: is not the file of the manifest (SHA-256 differs)")
-    if not _is(original, entry.get("original_sha256")):
+    if not has_hash(original, entry.get("original_sha256")):
         problems.append(f"{shown}: its original is not the one of the manifest (SHA-256 differs)")
     pair = []
     for path, which in ((original, "its original"), (copy, "it")):
@@ -164,7 +170,7 @@ def _beside_pixels(before: Photo, after: Photo, photos: bool) -> Iterator[str]:
         yield "its colour profile is not its original's"
 
 
-def _is(path: Path, digest: str | None) -> bool:
+def has_hash(path: Path, digest: str | None) -> bool:
     """Whether a file has this SHA-256; None is any file's."""
     try:
         return digest is None or file_hash(path) == digest
@@ -172,7 +178,7 @@ def _is(path: Path, digest: str | None) -> bool:
         return False
 
 
-def _within(root: Path, name: str) -> bool:
+def within(root: Path, name: str) -> bool:
     """Whether a name that a manifest or a walk gives is a file in the folder, links followed."""
     try:
         path = (root / name).resolve()
@@ -223,7 +229,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return parse_manifest(read(path.resolve(), MOST_MANIFEST + 1))
+        return parse_manifest(untrusted.start(path, MOST_MANIFEST + 1))
     except DataError as error:
         raise DataError(f"{path} {error}: remove it to compare the folders by name alone") from error
 
@@ -231,18 +237,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def parse_manifest(content: bytes) -> dict[str, Any]:
     """The manifest of an export or of protected photos from its bytes, which may be anything; DataError otherwise."""
     try:
-        manifest = json.loads(content) if len(content) <= MOST_MANIFEST else {}
-        files, refused, left_out = manifest["files"], manifest.get("refused", []), manifest.get("left_out", [])
-        good = (
-            all(isinstance(part, list) for part in (files, refused, left_out))
-            and type(manifest["epsilon"]) is int
-            and all(isinstance(entry[name], str) for entry in files for name in ("file", "original", "sha256"))
-            and all(isinstance(entry.get("original_sha256"), str | None) for entry in files)
-            and all(isinstance(one["name"], str) and isinstance(one.get("sha256"), str | None) for one in refused)
-            and all(isinstance(name, str) for name in left_out)
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        good = False
-    if not good:
-        raise DataError("is not a manifest of this program")
-    return dict(manifest)
+        if len(content) > MOST_MANIFEST:
+            raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
+        manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
+        if not 0 <= manifest["epsilon"] <= PIXEL_MAX:
+            raise DataError(f"has an epsilon outside 0..{PIXEL_MAX}")
+    except DataError as error:
+        raise DataError(f"is not a manifest of this program, it {error}") from error
+    return manifest

@@ -3,41 +3,39 @@
 The clean twin and every protected run go through `train` with the same configuration, so that only the noise differs.
 """
 
-import logging
+import copy
 import math
-import signal
-import threading
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch import Callback, LightningModule
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench import defences, device, models, trained
+from workbench import defences, device, finite, fitting, models, trained
 from workbench.augment import AUGMENTATIONS
 from workbench.batches import Batches, generator, network_input
-from workbench.config import VictimConfig, check_choice
+from workbench.checkpoints import Keeper
+from workbench.config import DataError, VictimConfig, check_choice
+from workbench.finite import NotFinite, Watch
 from workbench.images import DataPair, ImageSet
 from workbench.noise.perturbation import Perturbation
-from workbench.progress import progress
+from workbench.progress import say
 from workbench.published import learnt_from
 from workbench.recipes import RECIPES
 from workbench.trained import CHECKPOINT
 
 TEST_BATCH = 500  # images; only speed depends on it
-GRADIENT_CLIP = 5.0
 
 
 def resolved(config: VictimConfig, data_name: str) -> VictimConfig:
     """The configuration with every setting that was left open taken from the data set's recipe, names checked."""
     models.check_name(config.victim)
     check_choice("defence", config.defence, defences.DEFENCES)
+    device.check_group(device.pick(config.device), config.devices, config.precision)
     recipe = RECIPES[data_name]
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
     full = replace(config, **{name: getattr(recipe, name) for name in names if getattr(config, name) is None})
@@ -52,6 +50,8 @@ class Victim(LightningModule):
     met during the epoch, after augmentation and defence; test values are those of the clean test images after it. With
     `config.confusion` also metric "confusion/TRUE/PREDICTED" after the last epoch: of the test images of the class TRUE
     the share that is taken for PREDICTED.
+    rolled_back: {epoch, cause, learning_rate} once an epoch was undone because a value was not finite; the learning
+    rate, everywhere in its schedule, is half of the configuration's since.
     """
 
     def __init__(self, network: nn.Module, config: VictimConfig, train: ImageSet, test: ImageSet, warmup: float):
@@ -59,6 +59,9 @@ class Victim(LightningModule):
         self.network, self.config, self.warmup = network, config, warmup
         self.train_set, self.test_set = train, test
         self.curve: list[dict[str, Any]] = []
+        self._fresh = copy.deepcopy(network.state_dict())  # to begin with again
+        self.rolled_back: dict[str, Any] | None = None
+        self._watch = Watch("the training loss")
         self._sums: dict[str, Tensor] = {}
         self._confused = torch.zeros(0)
 
@@ -72,10 +75,17 @@ class Victim(LightningModule):
         def augmented(images: Tensor, draw: torch.Generator) -> Tensor:
             return defences.augment(self.config.defence, recipe(images, draw), draw)
 
-        return Batches(self.train_set, self.config.batch_size or 1, draw, augmented)
+        return Batches(self.train_set, self.config.batch_size or 1, draw, augmented, share=self._share())
 
     def val_dataloader(self) -> Batches:
-        return Batches(self.test_set, TEST_BATCH)
+        return Batches(self.test_set, TEST_BATCH, share=self._share())
+
+    def _share(self) -> tuple[int, int]:
+        """Which of how many devices this is."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self._trainer else (0, 1)
+
+    def on_fit_start(self) -> None:
+        self.train_set, self.test_set = self.train_set.to(self.device), self.test_set.to(self.device)
 
     def on_train_epoch_start(self) -> None:
         zero = torch.zeros(3, device=self.device)  # correct, summed loss, images
@@ -87,7 +97,9 @@ class Victim(LightningModule):
         pixels, labels = batch[0].float(), batch[1]
         pixels = defences.worst_nearby(self.config.defence, self.network, pixels, labels, draw)
         pixels, labels = defences.mix(self.config.defence, pixels, labels, len(self.train_set.classes), draw)
-        return self._seen("train", pixels, labels)[0]
+        loss = self._seen("train", pixels, labels)[0]
+        self._watch.see(loss)
+        return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         _, taken_for = self._seen("test", *batch)
@@ -104,7 +116,19 @@ class Victim(LightningModule):
             self._sums[split] += torch.stack([correct, loss.detach() * len(labels), torch.tensor(len(labels))])
         return loss, predicted
 
+    def on_validation_epoch_end(self) -> None:
+        for split, sums in self._sums.items():
+            self._sums[split] = self.trainer.strategy.reduce(sums, reduce_op="sum")
+        self._confused = self.trainer.strategy.reduce(self._confused, reduce_op="sum")
+
+    def rates(self) -> dict[str, float]:
+        """This epoch's accuracies so far."""
+        return {f"{split}_accuracy": float(sums[0] / sums[2]) for split, sums in self._sums.items()}
+
     def on_train_epoch_end(self) -> None:
+        self._watch.end()
+        finite.check(list(self._sums.values()), "the loss is")
+        finite.check(self.network.state_dict(), "the network's weights are")
         for split, sums in self._sums.items():
             correct, loss, count = sums.tolist()
             for metric, value in (("accuracy", correct / count), ("loss", loss / count)):
@@ -144,38 +168,38 @@ class Victim(LightningModule):
         rising = self.warmup * steps
 
         def share(step: int) -> float:
+            most = 0.5 if self.rolled_back else 1.0
             if step < rising:
-                return (step + 1) / (rising + 1)
-            return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
+                return most * (step + 1) / (rising + 1)
+            return most * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["curve"] = self.curve
+    def on_train_start(self) -> None:
+        schedule: Any = self.lr_schedulers()
+        for group, share in zip(self.optimizers().param_groups, schedule.lr_lambdas, strict=True):  # type: ignore[union-attr]
+            group["lr"] = group["initial_lr"] * share(schedule.last_epoch)  # a checkpoint's may be twice as large
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.curve = checkpoint["curve"]
+    def go_back(self, fault: NotFinite) -> None:
+        """Undo the epoch in which a value was not finite, for the next fit. Raises DataError the second time."""
+        epoch, rate = self.current_epoch + 1, (self.config.learning_rate or 0.0) / 2
+        if self.rolled_back is not None:
+            raise DataError(
+                f"epoch {epoch}: {fault}, as before in epoch {self.rolled_back['epoch']} with twice the learning rate "
+                f"({rate:g} now): lower --learning-rate"
+            ) from fault
+        self.network.load_state_dict(self._fresh)  # unless there is a checkpoint to go on from
+        self.curve = [row for row in self.curve if row["epoch"] == 0]
+        self.rolled_back = {"epoch": epoch, "cause": str(fault), "learning_rate": rate}
+        say(f"epoch {epoch}: {fault}; the epoch is undone, going on with half the learning rate, {rate:g}")
 
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"curve": self.curve, "rolled_back": self.rolled_back}
 
-class _ShowEpochs(Callback):
-    """One step of progress an epoch."""
-
-    def __init__(self, label: str):
-        self.label = label
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._context = progress(self.label, trainer.max_epochs or 0, done=trainer.current_epoch)
-        self._shown = self._context.__enter__()
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, Victim)
-        rates = {split: float(sums[0] / sums[2]) for split, sums in pl_module._sums.items()}
-        self._shown.advance(train_accuracy=rates["train"], test_accuracy=rates["test"])
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if hasattr(self, "_context"):
-            self._context.__exit__(None, None, None)
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.curve = state["curve"]
+        self.rolled_back = self.rolled_back or state["rolled_back"]
 
 
 def train(
@@ -187,17 +211,20 @@ def train(
     folder: Path | None = None,
     start: Path | None = None,
     callbacks: Sequence[Callback] = (),
+    noted: Callable[..., object] = dict,
 ) -> list[dict[str, Any]]:
     """Train a victim on `data.train` (with the noise, if given) and return its curve (see Victim).
 
     config: as `resolved` returns it. folder: where a checkpoint is kept after every epoch; training goes on from one
     that is there. start: the folder of an earlier run, whose network this one goes on from; the curve then begins with
-    its test values before any training, as epoch 0. callbacks: Lightning's, to watch the training. Raises DataError
-    when the noise is for other images.
+    its test values before any training, as epoch 0. callbacks: Lightning's, to watch the training. noted: is called
+    with rolled_back (see Victim), if it comes to that. Raises DataError when the noise is for other images.
     """
     on = device.pick(config.device)
-    train_set = learnt_from(data.train, perturbation, config).to(on)
-    test_set = replace(data.test, images=defences.defend(config.defence, data.test.images)).to(on)
+    train_set = learnt_from(data.train, perturbation, config)
+    test_set = replace(data.test, images=defences.defend(config.defence, data.test.images))
+    if config.devices * config.num_nodes == 1:  # else each process moves its copy
+        train_set, test_set = train_set.to(on), test_set.to(on)
     network = models.build(
         config.victim,
         channels=train_set.images.shape[1],
@@ -206,43 +233,18 @@ def train(
         short=min(train_set.images.shape[2:]),
         seed=config.seed,
     )
-    victim = Victim(network, config, train_set, test_set, RECIPES[data.name].warmup)
     if start is not None:
         trained.take_over(network, trained.weights(start))
+    victim = Victim(network, config, train_set, test_set, RECIPES[data.name].warmup)
+    if start is not None:
         victim.measure_before(on)
-    _fit(victim, [_ShowEpochs(label), *callbacks], folder, "gpu" if on.type == "cuda" else "cpu")
-    return victim.curve
-
-
-def _fit(victim: Victim, callbacks: list[Callback], folder: Path | None, accelerator: str) -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    resume = None
-    if folder is not None:
-        callbacks.append(
-            ModelCheckpoint(folder, Path(CHECKPOINT).stem, save_on_train_epoch_end=True, enable_version_counter=False)
-        )
-        resume = str(folder / CHECKPOINT) if (folder / CHECKPOINT).is_file() else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice about workers and loggers, which are left out on purpose
-        trainer = Trainer(
-            accelerator=accelerator,
-            devices=1,
-            max_epochs=victim.config.epochs,
-            gradient_clip_val=GRADIENT_CLIP,
-            reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=folder is not None,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            callbacks=callbacks,
-        )
-        handler = signal.getsignal(signal.SIGINT)
+    if config.compile:
+        network.compile()  # in place, so that its weights keep their names
+    keeper = Keeper(folder / CHECKPOINT if folder else None)
+    while True:
         try:
-            trainer.fit(victim, ckpt_path=resume, weights_only=True)
-        except SystemExit as ended:  # Lightning turns Ctrl-C into exit(1) and leaves the signal switched off
-            raise KeyboardInterrupt from ended
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, handler)
+            fitting.fit(victim, config, on, keeper, [fitting.ShowEpochs(label, victim.rates), *callbacks])
+            return victim.curve
+        except NotFinite as fault:
+            victim.go_back(fault)
+            noted(rolled_back=victim.rolled_back)

@@ -70,7 +70,8 @@ def test_search_equals_the_naive_one(patterned, kind, shared):
     expected, passes = naive(config, data)
     found, record = search(data, config, Fabric(accelerator="cpu", devices=1, precision="64-true"), None)
     assert expected.abs().max() > 3  # far from no noise at all
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    tolerance = 1e-4 if kind == "classwise" else 0.5 + 1e-4  # sample-wise noise comes in whole pixel values
+    torch.testing.assert_close(found.float(), expected.float(), atol=tolerance, rtol=0)
     assert record.image_passes == passes == 3 * 44
 
 

@@ -1,6 +1,7 @@
 """A search repeats itself bit for bit, depends on its seed, and goes on after an interruption as if there were none."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
-from workbench import noise, progress
+from workbench import checkpoints, noise, progress
 from workbench.config import DataError, NoiseConfig
 from workbench.noise.rounds import CHECKPOINT
 from workbench.noise.surrogate import Surrogate
@@ -112,7 +113,13 @@ def test_an_interruption_within_a_round_loses_this_round_only(tiny, tmp_path, ro
     assert facts_resumed == facts
 
 
-def test_a_finished_search_is_read_back_without_a_round(tiny, tmp_path, rounds_seen):
+@pytest.fixture
+def every_round(monkeypatch):
+    """A checkpoint after every round, however short it is."""
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
+
+
+def test_a_finished_search_is_read_back_without_a_round(tiny, tmp_path, rounds_seen, every_round):
     """It has finished, and was stopped before its noise was saved."""
     config = replace(SEARCHES[0], stop_error=1.0)  # ends after its first round
     first, facts = noise.search(config, tiny.train, folder=tmp_path)
@@ -123,27 +130,50 @@ def test_a_finished_search_is_read_back_without_a_round(tiny, tmp_path, rounds_s
     assert facts == facts_again
 
 
-def test_a_checkpoint_is_kept_whole(tiny, tmp_path):
+def test_a_checkpoint_is_kept_whole_with_the_one_before_it(tiny, tmp_path, every_round):
     noise.search(SEARCHES[1], tiny.train, folder=tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == [CHECKPOINT]
-    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
-    assert state["facts"]["done"] == 3
-    json.dumps(state["facts"])
+    newest = tmp_path / CHECKPOINT
+    assert sorted(tmp_path.iterdir()) == [newest, checkpoints.previous(newest)]
+    states = [torch.load(path, weights_only=True) for path in sorted(tmp_path.iterdir())]
+    assert [state["facts"]["done"] for state in states] == [3, 2]
+    json.dumps(states[0]["facts"])
+
+
+@every_search
+def test_rounds_after_a_damaged_checkpoint_are_done_again(tiny, tmp_path, rounds_seen, every_round, capsys, config):
+    straight, facts = noise.search(config, tiny.train)
+    errors = list(rounds_seen)
+    rounds_seen.clear()
+    rounds_seen.stop = 2
+    with pytest.raises(KeyboardInterrupt):
+        noise.search(config, tiny.train, folder=tmp_path)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-1])
+    rounds_seen.clear()
+    rounds_seen.stop = 0
+    resumed, facts_resumed = noise.search(config, tiny.train, folder=tmp_path)
+    assert rounds_seen == errors[1:]
+    assert torch.equal(resumed.delta, straight.delta)
+    assert facts_resumed == facts
+    assert "going on from the one before it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"", lambda whole: b"text"])
-def test_a_damaged_checkpoint_is_refused_with_what_to_do(tiny, tmp_path: Path, damage):
+def test_damaged_checkpoints_are_refused_with_what_to_do(tiny, tmp_path: Path, damage):
     noise.search(SEARCHES[1], tiny.train, folder=tmp_path)
-    path = tmp_path / CHECKPOINT
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match="cannot be resumed from") as refused:
+    for path in tmp_path.iterdir():
+        path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=r"cannot be read .*: remove the folder and start again") as refused:
         noise.search(SEARCHES[1], tiny.train, folder=tmp_path)
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_noise_that_is_not_finite_is_refused(tiny):
-    with pytest.raises(DataError, match="not finite"):
-        noise.search(replace(SEARCHES[1], learning_rate=1e30, step=float("inf")), tiny.train)
+@pytest.mark.parametrize("state", [{}, {"surrogate": {}, "noise": {}, "facts": {}}, {"surrogate": 3}])
+def test_a_whole_checkpoint_of_something_else_is_refused(tiny, tmp_path: Path, state):
+    checkpoints.save(tmp_path / CHECKPOINT, state)
+    with pytest.raises(DataError, match="cannot be resumed from") as refused:
+        noise.search(SEARCHES[1], tiny.train, folder=tmp_path)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_the_seed_reaches_the_surrogates_weights(tiny):

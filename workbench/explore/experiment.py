@@ -135,7 +135,9 @@ class Experiment:
         if self.quick(choice):
             return 0
         if choice.method == "em-joint":
-            return (config.rounds or 1) * every
+            return (config.rounds or noise.enough_rounds(every, config)) * every
+        if choice.method == "linear":
+            return every  # its passes go through no network
         swept = every if choice.kind == "samplewise" else every // 5
         training = (config.train_steps or 1) * (config.batch_size or 1)
         sweeping = (config.rounds or 1) * ((config.noise_steps or 1) + 1) * swept

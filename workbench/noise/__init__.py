@@ -1,6 +1,8 @@
 """Noise that makes images hard to learn from: every method by name, behind one function."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,14 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from workbench import device, models
+from workbench import device, models, stores
 from workbench.budget import PerturbationBudget
 from workbench.config import ConfigError, NoiseConfig, check_choice
 from workbench.images import ImageSet
-from workbench.noise import controls, error_minimising, joint, targeted
+from workbench.noise import controls, error_minimising, group, joint, linear, targeted
 from workbench.noise.perturbation import Perturbation
-from workbench.noise.rounds import Rounds
+from workbench.noise.rounds import CHECKPOINT, Rounds
+from workbench.noise.settings import enough_rounds as enough_rounds
 from workbench.noise.settings import resolved as fill_in
 
 Method = Callable[[ImageSet, NoiseConfig, Fabric, Path | None], tuple[Tensor, Rounds | None]]
@@ -24,6 +27,7 @@ METHODS: dict[str, Method] = {
     "em": error_minimising.search,
     "em-max": controls.search_maximising,
     "targeted": targeted.search,
+    "linear": linear.search,
     "random": controls.search_random,
 }
 
@@ -31,9 +35,15 @@ METHODS: dict[str, Method] = {
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
     """The configuration with its names checked and every open setting taken from noise/settings.py."""
     check_choice("method", config.method, METHODS)
+    if config.method == "linear":
+        config = replace(config, surrogate="linear")  # it has no network
     for name in architectures(config):
-        models.check_name(name)
+        if name != "linear" or config.method != "linear":
+            models.check_name(name)
     PerturbationBudget(config.epsilon)
+    device.check_group(device.pick(config.device), config.devices, config.precision)
+    if config.devices * config.num_nodes > 1 and config.method not in group.METHODS:
+        raise ConfigError(f"method {config.method} searches on one device only: use em-joint, or --devices 1")
     return fill_in(config, data_name)
 
 
@@ -52,16 +62,52 @@ def search(config: NoiseConfig, data: ImageSet, *, folder: Path | None = None) -
     that is there. Same configuration, data and device: same noise, bit for bit.
     """
     on = device.pick(config.device)
-    fabric = Fabric(accelerator="cuda" if on.type == "cuda" else "cpu", devices=1, precision="32-true")
-    delta, rounds = METHODS[config.method](data.to(on), config, fabric, folder)
+    together = config.devices * config.num_nodes > 1
+    fabric = Fabric(
+        accelerator="cuda" if on.type == "cuda" else "cpu",
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        strategy="ddp_spawn" if together else "auto",
+        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+    )
+    if together:
+        delta, facts = group.search(config, data, fabric)
+    else:
+        delta, rounds = METHODS[config.method](data.to(on), config, fabric, folder)
+        facts = rounds.facts() if rounds else {}
     noise = Perturbation(
-        delta=PerturbationBudget(config.epsilon).round(delta).cpu(),
+        delta=whole_pixels(PerturbationBudget(config.epsilon), delta),
         kind=config.kind,
         epsilon=config.epsilon,
         method=config.method,
         fingerprint=data.fingerprint(),
     )
-    return noise, {"image_passes": rounds.image_passes, "surrogate_error": rounds.error} if rounds else {}
+    return noise, facts
+
+
+def whole_pixels(budget: PerturbationBudget, delta: Tensor) -> Tensor:
+    """δ as int8 on the CPU; what a method has rounded already passes."""
+    if delta.dtype == torch.int8:
+        return delta.cpu()
+    found = stores.room_for(tuple(delta.shape), torch.int8, "the noise")
+    for part in stores.parts(len(delta)):
+        found[part] = budget.round(delta[part]).cpu()
+    return found
+
+
+def forget(folder: Path) -> None:
+    """Remove the checkpoints of a search that is over: they are many times as large as its noise."""
+    for kept in folder.glob(f"{CHECKPOINT}*"):
+        kept.unlink(missing_ok=True)
+
+
+def bytes_on_disk(config: NoiseConfig, data: ImageSet) -> int:
+    """What a search writes into its folder at most, while it runs: noise.safetensors before and after it is whole, and
+    checkpoints, of which the one before the last and the one being written lie there too.
+    """
+    values = math.prod(data.images.shape[1:]) * (len(data) if config.kind == "samplewise" else len(data.classes))
+    kept = {"random": 0, "linear": 0, "targeted": 2}.get(config.method, 1)  # float32 tensors in a checkpoint
+    return values * (2 + 3 * 4 * kept)
 
 
 def within_class_similarity(delta: Tensor, labels: Tensor) -> float:

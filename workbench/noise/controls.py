@@ -38,18 +38,20 @@ def search_maximising(
     rounds = Rounds(replace(config, rounds=epochs + (config.rounds or 1)), surrogate, {"delta": delta}, folder)
     order = Order(part, config)
     for number in rounds:
-        if number < epochs:
-            surrogate.set_learning_rate(config.learning_rate * 0.5 * (1 + math.cos(math.pi * number / epochs)))
-            draw = generator(data.images.device, config.seed, number, 5)
-            wrong = 0
-            for pixels, labels in Batches(data, config.batch_size or 1, draw, shift):
-                logits = surrogate.train_step(pixels, labels)
-                wrong += int((logits.argmax(1) != labels).sum())
-                rounds.image_passes += len(labels)
-            rounds.end(wrong / len(data))
-        else:
-            batches = order.epoch(number)
-            rounds.image_passes += sweep(surrogate, budget, delta, part, batches, config, direction=-1)
-            error = noisy_error(surrogate, delta, part, batches, config.kind)
-            rounds.end(error, finished=error >= (config.stop_error or 1.0))
+        with rounds:
+            if number < epochs:
+                rate = config.learning_rate or 0.0
+                surrogate.set_learning_rate(rate * 0.5 * (1 + math.cos(math.pi * number / epochs)))
+                draw = generator(data.images.device, config.seed, number, 5)
+                wrong = 0
+                for pixels, labels in Batches(data, config.batch_size or 1, draw, shift):
+                    logits = surrogate.train_step(pixels, labels)
+                    wrong += int((logits.argmax(1) != labels).sum())
+                    rounds.image_passes += len(labels)
+                rounds.end(wrong / len(data))
+            else:
+                batches = order.epoch(number)
+                rounds.image_passes += sweep(surrogate, budget, delta, part, batches, config, direction=-1)
+                error = noisy_error(surrogate, delta, part, batches, config.kind)
+                rounds.end(error, finished=error >= (config.stop_error or 1.0))
     return delta, rounds

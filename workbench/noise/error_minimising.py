@@ -32,14 +32,15 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
     rounds = Rounds(config, surrogate, {"delta": delta}, folder)
     training, sweeping = Order(data, config), Order(part, config)
     for number in rounds:
-        for step in range(config.train_steps or 0):
-            batch = training.batch(number * (config.train_steps or 0) + step)
-            labels = data.labels[batch]
-            surrogate.train_step(data.images[batch] + delta[rows(config.kind, labels, batch)], labels)
-            rounds.image_passes += len(batch)
-        rounds.image_passes += sweep(surrogate, budget, delta, part, sweeping.epoch(number), config)
-        error = noisy_error(surrogate, delta, part, sweeping.epoch(number), config.kind)
-        rounds.end(error, finished=error <= (config.stop_error or 0.0))
+        with rounds:
+            for step in range(config.train_steps or 0):
+                batch = training.batch(number * (config.train_steps or 0) + step)
+                labels = data.labels[batch]
+                surrogate.train_step(data.images[batch] + delta[rows(config.kind, labels, batch)], labels)
+                rounds.image_passes += len(batch)
+            rounds.image_passes += sweep(surrogate, budget, delta, part, sweeping.epoch(number), config)
+            error = noisy_error(surrogate, delta, part, sweeping.epoch(number), config.kind)
+            rounds.end(error, finished=error <= (config.stop_error or 0.0))
     return delta, rounds
 
 

@@ -1,19 +1,24 @@
 """Perturbation: the noise itself, whole pixel values, one a class or one an image."""
 
 import json
+import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from workbench import stores, untrusted
 from workbench.budget import PIXEL_MAX, PerturbationBudget
-from workbench.config import KINDS, DataError
+from workbench.config import KINDS, DataError, WorkbenchError
+from workbench.disk import replacing
 from workbench.images import ImageSet
 
 FILE_NAME = "noise.safetensors"
+FACTS = {"kind": str, "epsilon": int, "method": str, "fingerprint": str}
+PATTERNS = {"method": "(?!clean$)[a-z][a-z0-9-]{0,39}", "fingerprint": "[0-9a-f]{64}"}  # "clean" is no noise's name
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Perturbation:
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.delta.dtype != torch.int8 or self.delta.ndim != 4:
             raise DataError(f"noise of kind {self.kind!r} must be int8 with four dimensions")
-        largest = int(self.delta.short().abs().max()) if self.delta.numel() else 0
+        largest = max(int(self.delta.max()), -int(self.delta.min())) if self.delta.numel() else 0
         if largest > PerturbationBudget(self.epsilon).radius:
             raise DataError(f"noise reaches {largest} pixel values, beyond its budget of {self.epsilon}")
 
@@ -48,10 +53,15 @@ class Perturbation:
         """
         self.check_belongs(data)
         rows = self.rows(data.labels, torch.arange(len(data), device=data.labels.device))
-        protected = data.images.clone()
-        for part in torch.arange(len(data), device=rows.device).split(8192):  # bounds the int16 copies
-            wide = data.images[part].short() + self.delta.to(rows.device)[rows[part]].short()
+        on = data.images.device
+        protected = stores.room_for(tuple(data.images.shape), torch.uint8, "the protected images").to(on)
+        delta = self.delta if self.kind == "samplewise" else self.delta.to(on)
+        for part in stores.parts(len(data), 8192):  # bounds the int16 copies
+            mine = delta[part] if self.kind == "samplewise" else delta[rows[part]]
+            wide = data.images[part].short() + mine.to(on).short()
             protected[part] = wide.clamp(0, PIXEL_MAX).to(torch.uint8)
+            for whole in (data.images, protected):
+                stores.release(whole)
         if chosen is not None:
             protected[~chosen] = data.images[~chosen]
         return protected
@@ -68,9 +78,16 @@ class Perturbation:
     def save(self, folder: Path) -> Path:
         """Write folder/noise.safetensors: `delta` and, as metadata, everything else."""
         facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
-        path, partial = folder / FILE_NAME, folder / f"{FILE_NAME}.partial"
-        save_file({"delta": self.delta.cpu().contiguous()}, partial, {"perturbation": json.dumps(facts)})
-        partial.replace(path)
+        path, started = folder / FILE_NAME, folder / stores.STARTED
+        entry = {"dtype": "I8", "shape": list(self.delta.shape), "data_offsets": [0, self.delta.numel()]}
+        header = json.dumps({"__metadata__": {"perturbation": json.dumps(facts)}, "delta": entry}).encode()
+        header += b" " * (-len(header) % 8)
+        with replacing(path) as file:  # safetensors' own writer would first copy all of it in memory
+            file.write(struct.pack("<Q", len(header)) + header)
+            for part in stores.parts(len(self.delta)):
+                file.write(self.delta[part].cpu().contiguous().numpy().data)
+                stores.release(self.delta)
+        started.unlink(missing_ok=True)
         return path
 
 
@@ -81,7 +98,11 @@ def load(folder: Path) -> Perturbation:
         raise DataError(f"there is no {FILE_NAME} in {folder}: give the folder that `workbench noise --out` wrote")
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["perturbation"])
+            facts = untrusted.parse((file.metadata() or {})["perturbation"].encode(), FACTS)
+            for name, pattern in PATTERNS.items():
+                if not re.fullmatch(pattern, facts[name]):
+                    raise DataError(f"its {name} is {untrusted.line(repr(facts[name]))}")
             return Perturbation(delta=file.get_tensor("delta"), **facts)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not a noise file of this program ({error}): make the noise again") from error
+    except (SafetensorError, WorkbenchError, OSError, KeyError, TypeError, ValueError) as error:
+        line = untrusted.line(error)
+        raise DataError(f"{path} is not a noise file of this program ({line}): make the noise again") from error

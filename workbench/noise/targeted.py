@@ -47,8 +47,17 @@ class Ensemble:
         """Keep every network as it is now."""
         self.kept += [copy.deepcopy(surrogate.network).eval() for surrogate in self.surrogates]
 
+    def slow_down(self) -> None:
+        """Halve the learning rate of all steps to come."""
+        for surrogate in self.surrogates:
+            surrogate.slow_down()
+
+    def anywhere(self, here: bool) -> bool:
+        """Whether something is so in this process or in any other one of the group."""
+        return self.surrogates[0].anywhere(here)
+
     def state(self) -> dict[str, Any]:
-        """Everything a resumed search needs."""
+        """Everything a resumed search needs. Raises NotFinite when a loss since the last time was not finite."""
         training = [surrogate.state() for surrogate in self.surrogates]
         return {"training": training, "kept": [network.state_dict() for network in self.kept]}
 
@@ -56,6 +65,7 @@ class Ensemble:
         """Continue from what `state` returned."""
         for surrogate, saved in zip(self.surrogates, state["training"], strict=True):
             surrogate.restore(saved)
+        self.kept = []
         for turn, saved in enumerate(state["kept"]):
             network = copy.deepcopy(self.surrogates[turn % len(self.surrogates)].network).eval()
             network.load_state_dict(saved)
@@ -74,11 +84,12 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
     noise = {"delta": delta, "drift": drift}
     rounds = Rounds(replace(config, rounds=epochs + sweeps), ensemble, noise, folder)
     for number in rounds:
-        if number < epochs:
-            rounds.end(_train(ensemble, data, config, number, rounds))
-        else:
-            left = 1 - (number - epochs) / sweeps
-            rounds.end(_sweep(ensemble, budget, delta, drift, data, config, number, left, rounds))
+        with rounds:
+            if number < epochs:
+                rounds.end(_train(ensemble, data, config, number, rounds))
+            else:
+                left = 1 - (number - epochs) / sweeps
+                rounds.end(_sweep(ensemble, budget, delta, drift, data, config, number, left, rounds))
     return delta, rounds
 
 
@@ -90,7 +101,7 @@ def _train(ensemble: Ensemble, data: ImageSet, config: NoiseConfig, number: int,
         draw = generator(data.images.device, config.seed, number, turn, 6)
         batches = Batches(data, config.batch_size or 1, draw, shift_flip)
         for step, (pixels, labels) in enumerate(batches):
-            surrogate.set_learning_rate(config.learning_rate * _share((number + step / len(batches)) / epochs))
+            surrogate.set_learning_rate((config.learning_rate or 0.0) * _share((number + step / len(batches)) / epochs))
             wrong += int((surrogate.train_step(pixels, labels).argmax(1) != labels).sum())
             rounds.image_passes += len(labels)
     if number + 1 in _ages(epochs):

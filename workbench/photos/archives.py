@@ -1,5 +1,6 @@
 """A zip file of photos: its members' names and readers, or why one is refused. Nothing is ever unpacked to disk."""
 
+import io
 import re
 import stat
 import zipfile
@@ -15,6 +16,7 @@ from workbench.reading.files import Reader
 MOST_MEMBERS = 10_000
 MOST_TOTAL = 8 * 2**30  # bytes of all members together
 MOST_RATIO = 200  # bytes that may come out of one byte; photographs hardly shrink at all
+MOST_LIST = 4 * 2**20  # bytes of the archive's list of its members
 PIECE = 2**20  # bytes
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what the others need of memory is the file's choice
 ALL = ""  # no member's name
@@ -37,21 +39,33 @@ def hidden(name: str) -> bool:
     )
 
 
+class _Guarded(io.BufferedReader):
+    """A zip file whose list of members is not read when it is far too long: listing it takes a multiple in memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes. zipfile asks for the whole list at once, and for members piece by piece."""
+        if size is not None and size > MOST_LIST:
+            raise OSError(f"the list of its files is longer than {MOST_LIST >> 20} MiB")
+        return super().read(size)
+
+
 def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
     """The files of a zip in its order: name and reader of each that may be read, and the refusals.
 
     Raises DataError for a damaged archive and one with more than MOST_MEMBERS members.
     """
+    file = _Guarded(io.FileIO(path))
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(file)
     except Exception as error:  # zipfile raises many kinds on damaged archives
+        file.close()
         said = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise DataError(
             f"{path} cannot be read as a zip file ({said}): fetch it again, or unpack it yourself"
         ) from error
     found = [info for info in archive.infolist() if not info.is_dir()]
     if len(found) > MOST_MEMBERS:
-        archive.close()
+        file.close()
         raise DataError(f"{path} holds {len(found)} files, more than {MOST_MEMBERS}: split it, or unpack it yourself")
     counts = Counter(info.filename for info in found)
     readers: list[tuple[str, Reader]] = []

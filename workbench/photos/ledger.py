@@ -2,31 +2,37 @@
 
 import json
 import os
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from workbench import runs
+from workbench import runs, untrusted
 from workbench.config import DataError
+from workbench.locks import LOCK
 from workbench.protected import MANIFEST
+from workbench.verify import has_hash, within
 
-LOCK = ".lock"
 FINISHED = "finished.jsonl"
+ENTRY = {
+    "original": str, "file": str, "sha256": str, "original_sha256": str, "notes": [str],
+    "linf": (int, None), "psnr": (float, None), "ssim": (float, None),
+}  # what a report needs of an entry  # fmt: skip
 UNFINISHED = ".unfinished"  # in OUTPUT until the job is complete: the search's state and what is finished
 
 
 class Ledger:
     """The finished files of a job in `output`, by the original's name, each a manifest's entry.
 
-    identity: what the job is known by. Raises DataError when `output` holds anything but this very job.
+    identity: what the job is known by; names: of its photos. Raises DataError when `output` holds anything but this
+    very job.
     """
 
-    def __init__(self, output: Path, identity: str):
-        self.output, self.identity = output, identity
+    def __init__(self, output: Path, identity: str, names: Set[str]):
+        self.output, self.identity, self.names = output, identity, names
         self.entries: dict[str, dict[str, Any]] = {}
         self._path = output / UNFINISHED / FINISHED
         self._read_manifest()
         self._read_finished()
-        self.entries = {name: entry for name, entry in self.entries.items() if (output / entry["file"]).is_file()}
         self.earlier = len(self.entries)
 
     def add(self, entry: dict[str, Any]) -> None:
@@ -47,16 +53,16 @@ class Ledger:
         path = self.output / MANIFEST
         if path.is_file():
             try:
-                manifest = json.loads(path.read_text(encoding="utf-8"))
-                mine = manifest["job"] == self.identity
-                self._take(manifest["files"] if mine else [])
-            except (ValueError, KeyError, TypeError, AttributeError):
-                mine = False
-            if not mine:
+                manifest = untrusted.parse(untrusted.read(path), {"job": str})
+            except DataError:
+                manifest = {"job": ""}
+            if manifest["job"] != self.identity:
                 raise DataError(
                     f"{self.output} holds other copies (made of other photos or with other settings): "
                     "name another OUTPUT folder"
                 )
+            listed = manifest.get("files")
+            self._take(listed if isinstance(listed, list) else [])
         elif {entry.name for entry in self.output.iterdir()} - {LOCK} and not self._path.parent.is_dir():
             raise DataError(f"{self.output} is not empty: name a new OUTPUT folder")
 
@@ -64,13 +70,20 @@ class Ledger:
         """Read the lines of an interrupted job; a torn last one counts for nothing, its file is made again."""
         if not self._path.is_file():
             return
-        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines = untrusted.read(self._path).splitlines()
+        except DataError as error:
+            raise DataError(f"{self._path} {error}: name a new OUTPUT folder") from error
+        for line in lines:
             try:
-                self._take([json.loads(line)])
-            except (ValueError, KeyError, TypeError):
+                self._take([untrusted.parse(line)])
+            except DataError:
                 continue
 
-    def _take(self, entries: list[dict[str, Any]]) -> None:
+    def _take(self, entries: list[Any]) -> None:
+        """Keep the entries of files that are there as they are noted. What was changed counts as not made."""
         for entry in entries:
-            if all(isinstance(entry[name], str) for name in ("original", "file", "sha256", "original_sha256")):
+            if untrusted.misfit(entry, ENTRY) or entry["original"] not in self.names:
+                continue
+            if within(self.output, entry["file"]) and has_hash(self.output / entry["file"], entry["sha256"]):
                 self.entries[entry["original"]] = entry

@@ -1,6 +1,5 @@
 """Where protected photos may go: never into the originals, never over anything, never where they cannot be written."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -41,20 +40,6 @@ def check_room(folder: Path, needed: int) -> None:
             f"{folder}: the copies need at least {_size(needed)}, the disk has {_size(free)} left: "
             "make room or give another OUTPUT"
         )
-
-
-def sync(folder: Path) -> None:
-    """Make renamed files of a folder outlast a power cut, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
 
 
 def _size(count: int) -> str:

@@ -10,21 +10,19 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from torch import Tensor
 
-from workbench import device, noise, runs
+from workbench import device, disk, locks, noise, runs
 from workbench.config import DataError, ProtectConfig, check_choice, key
 from workbench.noise import perturbation
 from workbench.photos import places
 from workbench.photos.carrying import carry, changed
 from workbench.photos.inputs import Refusal, Source, gather, target_names
-from workbench.photos.ledger import LOCK, UNFINISHED, Ledger
+from workbench.photos.ledger import UNFINISHED, Ledger
 from workbench.photos.report import Report, Verdict
 from workbench.photos.settings import search_settings
 from workbench.photos.working import Working
@@ -67,13 +65,14 @@ def protect(
     check_choice("method", config.method, noise.METHODS)
     places.check_apart(source, output)
     sources, refusals = gather(source)
-    with listening(told), _alone(output):
+    with listening(told), locks.alone(output):
+        places.check_writable(output)
         found = _read_all(sources, refusals)
         if not found.usable:
             why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
             raise DataError(f"{source} holds no usable image{why}")
         identity = {**asdict(config), "photos": found.fingerprint()}
-        ledger = Ledger(output, key(identity))
+        ledger = Ledger(output, key(identity), {one.name for one in found.usable})
         if len(ledger.entries) < len(found.usable):
             with runs.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
                 _make_copies(found, ledger, config, run)
@@ -114,7 +113,7 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: runs.
             for entry in _side_by_side(todo, lambda turn: _copy(found, turn, deltas[turn], targets[turn], run, config)):
                 ledger.add(entry)
                 steps.advance()
-        places.sync(output)
+        disk.sync(output)
         state = "complete"
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -188,22 +187,3 @@ def _report(found: Found, ledger: Ledger, config: ProtectConfig, seconds: float)
     people = len(found.working.persons())
     ordered = sorted(verdicts, key=lambda verdict: verdict.name)
     return Report(ordered, config.epsilon, config.method, round(seconds, 1), people, ledger.earlier)
-
-
-@contextmanager
-def _alone(output: Path) -> Iterator[None]:
-    """Hold the output against other processes; the system lets go when this one ends, however it ends."""
-    new = not output.exists()
-    places.check_writable(output)
-    lock = FileLock(output / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise DataError(f"another process is writing to {output}: wait for it, or name another OUTPUT") from error
-    try:
-        yield
-    finally:
-        (output / LOCK).unlink(missing_ok=True)
-        lock.release()
-        if new and not any(output.iterdir()):
-            output.rmdir()

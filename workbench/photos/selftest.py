@@ -4,6 +4,7 @@ neither has seen, and what simple countermeasures give back. No result is assume
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workbench import noise, results, verify, victim
+from workbench import noise, results, untrusted, verify, victim
 from workbench.config import DataError, NoiseConfig, ProtectConfig, VictimConfig, key
 from workbench.images import DataPair, ImageSet
 from workbench.photos.carrying import thumbnail
@@ -21,6 +22,7 @@ from workbench.photos.settings import RECOGNISER, SIDE
 from workbench.photos.working import LEAST_CLASSES, company
 from workbench.progress import listening
 from workbench.reading import decode
+from workbench.reading.files import read, whole
 
 HELD_OUT = 0.3  # of a person's photos are met later
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
@@ -172,8 +174,12 @@ def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarra
     for one in gather(source)[0]:
         if one.name in files:
             before.append(thumbnail(decode(one.read(), one.name)))
-            copy = output / files[one.name]["file"]
-            after.append(thumbnail(decode(copy.read_bytes(), copy.name)))
+            copy = files[one.name]["file"]
+            if not verify.within(output, copy):
+                raise DataError(
+                    f"{output} has no {untrusted.line(copy)}, which its manifest lists: protect the photos again"
+                )
+            after.append(thumbnail(decode(whole(partial(read, (output / copy).resolve())), copy)))
             people.append(one.person)
     return before, after, people
 

@@ -1,10 +1,10 @@
 """Bytes of files that may be anything: links are not followed, pipes and devices not waited for, sizes have a cap."""
 
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from workbench import untrusted
+from workbench.config import DataError
 from workbench.reading.kinds import MOST_BYTES, Refused
 
 Reader = Callable[[int], bytes]  # at most so many bytes from a file's beginning; raises Refused
@@ -12,16 +12,10 @@ Reader = Callable[[int], bytes]  # at most so many bytes from a file's beginning
 
 def read(path: Path, most: int) -> bytes:
     """At most `most` bytes of a regular file that is no link: it may have changed since it was listed. Or Refused."""
-    flags = os.O_RDONLY
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # not every system has all
-        flags |= getattr(os, name, 0)
     try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Refused("is no regular file: give photos")
-            return file.read(most)
-    except OSError as error:
-        raise Refused(f"cannot be opened ({error.strerror}): look at its permissions") from error
+        return untrusted.start(path, most, links=False)
+    except DataError as error:
+        raise Refused(f"{error}: look at what it is and at its permissions") from error
 
 
 def whole(reader: Reader) -> bytes:

@@ -1,6 +1,7 @@
 """What kind of picture a file is, by its content: an allow-list, and a plain word for everything else."""
 
 import io
+import logging
 from typing import Any
 
 from PIL import Image
@@ -11,6 +12,7 @@ MOST_BYTES = 256 * 2**20  # a file
 MOST_PIXELS = 120_000_000
 RESAVE = "save it as an 8-bit RGB PNG or JPEG first"
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it finds wrong with a file, the refusal says
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow's own guard, at this program's cap; it also guards what decoding unpacks
 
 SUFFIXES = {

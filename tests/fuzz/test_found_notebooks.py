@@ -1,0 +1,83 @@
+"""What was found in notebooks, their parameters and experiments of others, each kept as a case of its own."""
+
+import json
+
+import nbformat
+import pytest
+from refusing import refused
+
+from workbench import experiments, notebooks, study
+from workbench.config import ConfigError, DataError
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Writes a notebook whose parameters are the given code, after changes to its JSON; returns its path."""
+
+    def write(code='epsilon = 8\nname = "a"\nshares = []\nseed = 0', **changes):
+        cell = nbformat.v4.new_code_cell(code, metadata={"tags": ["parameters"]})
+        content = json.loads(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
+        (tmp_path / "book.ipynb").write_text(json.dumps({**content, **changes}))
+        return tmp_path / "book.ipynb"
+
+    return write
+
+
+@pytest.mark.parametrize("code", [
+    "a = " + "(" * 3000 + ")" * 3000, "a = " + "-" * 3000 + "1", "a = {[]: 1}",
+    "a = 0x" + "f" * 5000, 'a = "\\ud800"', "a = {1}",
+    "a = b'x'", "a = 1j", "a = (1, 2)", "a = '\0'", "a = 1\n" * 3000,
+])  # fmt: skip
+def test_parameters_that_no_record_can_hold_are_refused(book, code):
+    assert "plain" in refused(DataError, lambda: notebooks.identity(book(code), {}))
+
+
+@pytest.mark.parametrize(
+    "value", ["(" * 3000, "-" * 3000 + "1", "{[]: 1}", "[{1}]", "[0x" + "f" * 5000 + "]", "'\\ud800'"]
+)
+def test_values_that_no_record_can_hold_are_refused(book, value):
+    assert "shares" in refused(ConfigError, lambda: notebooks.identity(book(), {"shares": value}))
+
+
+@pytest.mark.parametrize("changes", [
+    {"metadata": {"papermill": 3}}, {"metadata": []}, {"cells": [3]}, {"cells": {}}, {"nbformat": "x"},
+    {"nbformat": 10**400},
+    {"cells": [{"cell_type": "code", "source": 3, "metadata": {"tags": "parameters"}}]},
+    {"cells": [{"cell_type": "code"}]},
+])  # fmt: skip
+def test_json_that_is_no_notebook_is_refused(book, changes):
+    assert "notebook" in refused(DataError, lambda: notebooks.identity(book(**changes), {}))
+
+
+def test_braces_in_a_path_are_no_parameters(book, tmp_path):
+    path = book("epsilon = 8").rename(tmp_path / "{epsilon.__class__}.ipynb")
+    notebooks.run(path, tmp_path / "out{x}", {"epsilon": 4})
+    assert (tmp_path / "out{x}" / "notebook.ipynb").is_file()
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\nb", "x" * 3000])
+def test_an_experiments_notebook_is_a_plain_path(book, tmp_path, path):
+    book()
+    size = {"quick": {"grid": {"epsilon": [1]}, "seeds": [0]}}
+    content = {"title": "t", "text": "t", "notebook": path, "figures": [], "sizes": size}
+    (tmp_path / "try.yml").write_text(json.dumps(content))
+    assert "plain path" in refused(ConfigError, lambda: experiments.load(tmp_path / "try.yml"))
+
+
+def test_a_grid_does_not_grow_without_bound(book, tmp_path):
+    book("\n".join([*(f"p{n} = 0" for n in range(20)), "seed = 0"]))
+    size = {"quick": {"grid": {f"p{n}": list(range(10)) for n in range(20)}, "seeds": [0]}}
+    content = {"title": "t", "text": "t", "notebook": "book.ipynb", "figures": [], "sizes": size}
+    (tmp_path / "try.yml").write_text(json.dumps(content))
+    assert "jobs" in refused(ConfigError, lambda: experiments.load(tmp_path / "try.yml"))
+
+
+def test_odd_facts_of_a_study_are_refused(tmp_path):
+    good = {"chance": 0.1, "classes": ["a"], "stages": {"s": {"seconds": {"noise": 1.0}}}}
+    for change in ({"chance": "x"}, {"classes": [1]}, {"stages": []}, {"stages": {"s": {"seconds": {"noise": "x"}}}}):
+        (tmp_path / notebooks.FACTS).write_text(json.dumps({**good, **change}))
+        assert "run the notebook again" in refused(DataError, lambda: notebooks.study_facts(tmp_path))
+
+
+def test_checked_parameters_are_checked_in_time():
+    refused(ConfigError, lambda: study.check_parameters({"data": "x" * 100, "epsilon": 8}))

@@ -1,0 +1,130 @@
+"""`linear`: the closed gradient against autograd, the shape of the noise, and going on after an interruption."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+from torch.nn import functional
+
+from workbench import noise, stores
+from workbench.config import ConfigError, NoiseConfig
+from workbench.noise import linear
+from workbench.noise.linear import BLOCK, TARGET_SHARE, LinearClassifier, search
+
+CONFIG = NoiseConfig(
+    method="linear", surrogate="linear", batch_size=16, rounds=8, noise_steps=12, step=1.5, epsilon=8, device="cpu"
+)
+
+
+def fabric():
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def test_gradient_is_that_of_the_papers_loss(patterned):
+    data = patterned(9)
+    classifier = LinearClassifier(data, CONFIG)
+    seen, labels = classifier.seen(data).double() / 255, data.labels
+    weights = classifier.weights.double()
+    noise_values = (torch.rand(seen.shape, dtype=torch.float64) - 0.5).requires_grad_()
+    target = functional.cross_entropy(-noise_values @ weights.T, labels, reduction="sum")
+    spread = ((seen + noise_values) @ weights.T).log_softmax(1)
+    uniform = functional.kl_div(spread, torch.full_like(spread, 1 / 3), reduction="sum")
+    (TARGET_SHARE * target + (1 - TARGET_SHARE) * uniform).backward()
+    classifier.weights = weights
+    found = classifier.coefficients(seen @ weights.T, noise_values.detach() @ weights.T, labels) @ weights
+    torch.testing.assert_close(found, noise_values.grad)
+
+
+def test_training_step_is_sgd_with_momentum_on_the_cross_entropy(patterned):
+    data = patterned(30)
+    classifier = LinearClassifier(data, CONFIG)
+    seen = classifier.seen(data).float() / 255
+    weights = classifier.weights.clone().requires_grad_()
+    optimiser = torch.optim.SGD([weights], lr=CONFIG.learning_rate, momentum=linear.MOMENTUM)
+    for _ in range(3):
+        classifier.train_step(seen, data.labels)
+        optimiser.zero_grad()
+        functional.cross_entropy(seen @ weights.T, data.labels).backward()
+        optimiser.step()
+    torch.testing.assert_close(classifier.weights, weights.detach())
+
+
+def test_what_is_seen_are_the_means_of_blocks(patterned):
+    data = patterned(5)
+    seen = LinearClassifier(data, CONFIG).seen(data)
+    side = 12 // BLOCK
+    first = data.images[2, 1, :BLOCK, BLOCK : 2 * BLOCK].float().mean().round()
+    assert seen.view(5, 3, side, side)[2, 1, 0, 1] == first
+
+
+@pytest.mark.parametrize("kind", ["classwise", "samplewise"])
+def test_noise_keeps_the_budget_is_constant_on_blocks_and_names_the_class(patterned, kind):
+    data = patterned(60)
+    found, rounds = search(data, replace(CONFIG, kind=kind), fabric(), None)
+    assert found.dtype == torch.int8 and found.abs().max() <= 8
+    assert len(found) == (3 if kind == "classwise" else 60)
+    corners = found[:, :, ::BLOCK, ::BLOCK].repeat_interleave(BLOCK, 2).repeat_interleave(BLOCK, 3)
+    assert torch.equal(found, corners)
+    labels = torch.arange(3) if kind == "classwise" else data.labels
+    classifier = rounds.surrogate
+    means = functional.avg_pool2d(found.float(), classifier.block).flatten(1)
+    assert ((-means @ classifier.weights.T).argmax(1) == labels).all()
+    assert rounds.error < 0.4
+
+
+def test_blocks_need_a_side_they_divide(patterned):
+    odd = patterned(12, side=13)
+    found, _ = search(odd, CONFIG, fabric(), None)
+    assert found.shape == odd.images.shape
+
+
+def test_seed_decides(patterned):
+    data = patterned(24)
+    one, again = (search(data, CONFIG, fabric(), None)[0] for _ in range(2))
+    other, _ = search(data, replace(CONFIG, seed=1), fabric(), None)
+    assert torch.equal(one, again) and not torch.equal(one, other)
+
+
+def test_parts_do_not_change_what_an_image_gets_but_for_its_start(patterned, monkeypatch):
+    data = patterned(30)
+    monkeypatch.setattr(stores, "PART", 10)
+    found, rounds = search(data, CONFIG, fabric(), None)
+    assert rounds.image_passes == 30 * (CONFIG.rounds + CONFIG.noise_steps)
+    assert found.abs().amin((1, 2, 3)).sum() < 8 * 30 and (found != 0).flatten(1).any(1).all()
+
+
+def test_interrupted_between_parts_goes_on_to_the_same_noise(patterned, monkeypatch, tmp_path):
+    data = patterned(30)
+    monkeypatch.setattr(stores, "PART", 10)
+    monkeypatch.setattr(stores, "parts", lambda count, size=10: iter([slice(k, k + 10) for k in range(0, count, 10)]))
+    whole, _ = search(data, CONFIG, fabric(), None)
+    calls, make = [], linear._samplewise
+
+    def stopped(*arguments):
+        calls.append(arguments[-1])
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return make(*arguments)
+
+    monkeypatch.setattr(linear, "_samplewise", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        search(data, CONFIG, fabric(), tmp_path)
+    assert (tmp_path / stores.STARTED).stat().st_size == data.images.numel()
+    resumed, _ = search(data, CONFIG, fabric(), tmp_path)
+    assert torch.equal(resumed, whole)
+    assert calls == [0, 10, 10, 20]  # the first part was not made again
+
+
+def test_saved_noise_leaves_no_started_file(tiny, tmp_path):
+    config = noise.resolved(replace(CONFIG, data="photo-digits", rounds=2), "photo-digits")
+    found, _ = noise.search(config, tiny.train, folder=tmp_path)
+    found.save(tmp_path)
+    assert not (tmp_path / stores.STARTED).exists()
+    assert torch.equal(noise.perturbation.load(tmp_path).delta, found.delta)
+
+
+def test_it_names_no_network_and_only_one_device():
+    assert noise.resolved(NoiseConfig(method="linear"), "photo-digits").surrogate == "linear"
+    with pytest.raises(ConfigError, match="one device only"):
+        noise.resolved(NoiseConfig(method="linear", devices=2), "photo-digits")

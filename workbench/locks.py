@@ -1,0 +1,75 @@
+"""A folder that one process works in at a time.
+
+The system holds the lock and lets go when the process ends, however it ends: a killed process leaves only a file, which
+the next one takes over, and a process number that is used again cannot be mistaken for the holder. What the file says
+(process, computer, since when) is for the message alone.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, SoftFileLock, Timeout
+
+from workbench.config import DataError
+
+LOCK = ".lock"
+STARTED = datetime.now(UTC).isoformat(timespec="seconds")  # of this process, as nearly as matters
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Make `folder` if need be and hold it against other processes; what was made for nothing is removed again.
+
+    Raises DataError, naming the other process, when it is held, or when it cannot be written to.
+    """
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise DataError(_held(folder)) from error
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be written to ({error.strerror}): make room or name another folder"
+        ) from error
+    ours = not isinstance(lock, SoftFileLock)  # its fallback where the file system has no locks writes its own file
+    try:
+        if ours:
+            with suppress(OSError):  # on a full disk, for one
+                (folder / LOCK).write_text(f"{os.getpid()}\n{socket.gethostname()}\n{STARTED}\n", encoding="utf-8")
+        yield
+    finally:
+        if ours:
+            with suppress(OSError):
+                (folder / LOCK).unlink()  # while it is held: whoever opened it just now finds it gone and tries anew
+        lock.release()
+        if new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def check_free(folder: Path) -> None:
+    """Raise DataError, naming the other process, when `folder` is held now."""
+    if not (folder / LOCK).exists():
+        return
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise DataError(_held(folder)) from error
+    except OSError:  # a folder that can only be read
+        return
+    lock.release()
+
+
+def _held(folder: Path) -> str:
+    who = ""
+    with suppress(OSError, ValueError), (folder / LOCK).open(encoding="utf-8") as file:
+        pid, host, *since = file.read(500).splitlines()
+        if "".join([host, *since]).isprintable():  # others may have written it
+            who = f" (pid {int(pid)} on {host}{f', started {since[0]}' if since else ''})"
+    return f"another process{who} is at work in {folder}: wait for it, or name another folder"
