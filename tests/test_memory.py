@@ -40,7 +40,8 @@ def test_the_second_time_is_one_line():
     tried = []
     with pytest.raises(DataError, match="no memory for batches of 24 images, nor of 12: name a smaller") as refusal:
         device.within_memory(holds(3, tried), CONFIG)
-    assert tried == [24, 12] and "\n" not in str(refusal.value)
+    assert tried == [24, 12]
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes cannot be multiplied"), ValueError("no")])
@@ -83,7 +84,8 @@ def test_smaller_batches_are_in_the_record(tiny, tmp_path, monkeypatch):
     from workbench import runs
 
     record = runs.read(tmp_path / "run")
-    assert record["batch_size"] == 12 and record["config"]["batch_size"] == 24
+    assert record["batch_size"] == 12
+    assert record["config"]["batch_size"] == 24
 
 
 def test_a_disk_too_small_is_told_before_the_search(tiny, tmp_path, monkeypatch):

@@ -18,7 +18,8 @@ def mapped_files() -> int:
 
 def test_small_is_plain_memory():
     room = stores.room_for((2, 3), torch.uint8, "it")
-    assert room.shape == (2, 3) and not room.any()
+    assert room.shape == (2, 3)
+    assert not room.any()
     stores.release(room.fill_(7))
     assert (room == 7).all()
 
@@ -30,10 +31,13 @@ def test_large_lies_in_a_file_that_is_gone_with_the_tensor(monkeypatch, tmp_path
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = mapped_files()
     room = stores.room_for((1000, 5), dtype, "it")
-    assert not room.any() and mapped_files() == before + 1 and not list(tmp_path.iterdir())
+    assert not room.any()
+    assert mapped_files() == before + 1
+    assert not list(tmp_path.iterdir())
     room[17] = 3
     stores.release(room)
-    assert (room[17] == 3).all() and room.sum() == 15
+    assert (room[17] == 3).all()
+    assert room.sum() == 15
     view = room[10:20]
     stores.release(view)  # a part of it is the same file
     assert (view[7] == 3).all()

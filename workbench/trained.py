@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from workbench import checkpoints, runs
 from workbench.config import ConfigError, DataError
-from workbench.untrusted import line, misfit
+from workbench.untrusted import line
 
 CHECKPOINT = "victim.ckpt"
 PREFIX = "network."  # of the network's tensors among those of the LightningModule
@@ -35,11 +35,11 @@ def weights(folder: Path) -> dict[str, Tensor]:
     path = folder / CHECKPOINT
     try:
         state = checkpoints.read(path)
-        if misfit(state, {"state_dict": {str: Tensor}}):
+        found = state.get("state_dict") if isinstance(state, dict) else None
+        if not isinstance(found, dict) or not all(type(n) is str and isinstance(w, Tensor) for n, w in found.items()):
             raise DataError(f"{path} holds no network")
     except DataError as error:  # an earlier generation is another network than the run's results are of
         raise DataError(f"{error}: train that network again") from error
-    found = state["state_dict"]
     return {name.removeprefix(PREFIX): value for name, value in found.items() if name.startswith(PREFIX)}
 
 

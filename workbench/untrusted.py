@@ -19,6 +19,7 @@ MOST_VALUES = 2_000_000  # of a JSON file: a value may take thirty times its byt
 MOST_DEPTH = 64  # deeper values could be read, but not be written or compared again
 LARGEST = 2**63  # of a whole number: larger ones are no float, no int64 and no line
 MOST_SHOWN = 200  # characters of a file's text in a message
+_NO_NAME = ()  # a shape that nothing has
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which no terminal and no file takes
 
 
@@ -114,7 +115,7 @@ def misfit(value: Any, shape: Any) -> str:
         parts = ((number, one, shape[0]) for number, one in enumerate(value))
     elif isinstance(shape, dict) and isinstance(value, dict):
         if str in shape:
-            parts = ((name, one, shape[str]) for name, one in value.items())
+            parts = ((name, one, shape[str] if type(name) is str else _NO_NAME) for name, one in value.items())
         else:
             for name in shape:
                 if name[-1] != "?" and name not in value:

@@ -3,6 +3,7 @@
     python experiments/bench/faults.py --points 200 --seed 0
     python experiments/bench/faults.py --points 0 --sweep-kills 5 --jobs 12
 
+A calm machine with two processors needs some ten minutes for the first; Ctrl-C prints what there is.
 Every run must then go on, by the same command, to the very bits of a run that nothing disturbed. Counted are faults:
 caused (they met a living process), survived (the run ended with exit code 0 and those bits), lost (it cannot go on, or
 what was complete is gone) and wrong (other bits, or a record that calls complete what is not). All faults of one run
@@ -13,139 +14,33 @@ checkpoints are damaged the program must refuse in one line, and a removed folde
 """
 
 import argparse
-import functools
-import hashlib
-import json
+import itertools
 import random
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch  # noqa: F401  the parent loads what its children need
-import numpy as np
 import pandas as pd
-import sklearn.linear_model  # noqa: F401
-import torch
-from killing import Ended, Fault, run
+from killing import WORKS, Fault, Work, prepare
 from measuring import provenance
-from PIL import Image
 from sweeping import sweep_points
-from tqdm import tqdm
 
-from workbench import checkpoints, images, photo_digits
-from workbench.config import DataConfig
-from workbench.photos import protecting, settings
+from workbench import checkpoints
 from workbench.progress import progress
 
 KILLED = ("SIGKILL at any moment", "SIGKILL within a change")
 DAMAGES = ("newest checkpoint: a bit flipped", "newest checkpoint: cut short", "both checkpoints damaged")
 OTHERS = ("SIGINT", "SIGTERM", "full disk", *DAMAGES)
 COUNTS = ("caused", "survived", "lost", "wrong")
-SHARES = {"noise": 0.4, "train": 0.3, "protect": 0.3}
-DIGITS = ["--data", "photo-digits:100", "--limit-test", "50", "--device", "cpu", "--batch-size", "50"]
-
-
-@dataclass
-class Work:
-    """A command, how long it takes and how often it changes a file, and what it leaves: a hash a product, by name."""
-
-    name: str
-    words: list[str]
-    seconds: float = 0.0
-    changes: int = 0
-    oracle: dict[str, str] | None = None
-
-    def run(self, folder: Path, fault: Fault) -> Ended:
-        """The command in `folder`, with a fault; the same command goes on."""
-        words = (
-            [*self.words, str(folder)] if self.name == "protect" else [*self.words, "--out", str(folder), "--resume"]
-        )
-        return run(words, folder, folder.with_suffix(".log"), fault)
-
-    def complete(self, folder: Path) -> bool:
-        """Whether the records say so. Raises ValueError for one that is not whole."""
-        paths = [folder / "run.json", folder / ".unfinished" / "run.json", folder / "manifest.json"]
-        states = [json.loads(path.read_text())["state"] for path in paths if path.exists()]
-        return states == ["complete"]
-
-    def products(self, folder: Path) -> dict[str, str]:
-        """What lies there under its final name."""
-        kinds = {"noise": "*.safetensors", "train": "results.csv", "protect": "person */*.png"}
-        found = {str(path.relative_to(folder)): _hash(path.read_bytes()) for path in folder.glob(kinds[self.name])}
-        if self.name == "protect" and self.complete(folder):
-            manifest = json.loads((folder / "manifest.json").read_text())
-            for name in ("started", "seconds", "git"):
-                manifest.pop(name)
-            found["manifest.json"] = _hash(json.dumps(manifest).encode())
-        return found
-
-    def fault_in(self, folder: Path, before: bool, *, end: bool = False) -> str:
-        """lost or wrong, if what lies in the folder is; before: it was complete; end: it must be complete now."""
-        try:
-            complete, found = self.complete(folder), self.products(folder)
-        except ValueError:
-            return "lost"
-        oracle = self.oracle or {}
-        if any(oracle.get(name) != value for name, value in found.items()) or (complete and found != oracle):
-            return "wrong"
-        litter = [
-            path for path in folder.rglob("*") if ".partial" in path.name or path.name in (".lock", ".unfinished")
-        ]
-        return "lost" if (before or end) and (not complete or (end and litter)) else ""
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def prepare(root: Path, names: list[str]) -> list[Work]:
-    """The kinds of work, each done twice without a fault: with as many checkpoints as usual, and with all."""
-    torch.set_num_threads(1)
-    tqdm.monitor_interval = 0  # no thread of its own: the process will fork
-    photo_digits.make = functools.cache(photo_digits.make)
-    images.load(DataConfig(data=DIGITS[1], limit_test=int(DIGITS[3])))  # once for all children
-
-    def short(*given: Any) -> Any:
-        asked = settings.search_settings(*given)
-        return replace(asked, surrogate="convnet-w2+convnet-w2", rounds=5, train_steps=3)
-
-    protecting.search_settings = short
-    rng = np.random.default_rng(0)
-    for number in range(4):
-        path = root / "photos" / f"person {number % 2}" / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        coarse = Image.fromarray(rng.integers(20, 236, (4, 5, 3), dtype=np.uint8))
-        coarse.resize((56, 40), Image.Resampling.BICUBIC).save(path)
-    noise, photos = root / "noise", root / "photos"
-    words = {
-        "noise": ["noise", *DIGITS, "--surrogate", "convnet-w4", "--rounds", "8"],
-        "train": ["train", *DIGITS, "--victim", "convnet-w4", "--epochs", "5", "--noise", str(noise)],
-        "protect": ["protect", str(photos), "--device", "cpu"],
-    }
-    works = []
-    for name in ("noise", "train", "protect"):
-        if name not in names and not (name == "noise" and "train" in names):
-            continue
-        work = Work(name, words[name])
-        for folder, often in ((root / name, False), (root / f"{name} often", True)):
-            ended = work.run(folder, Fault(often=often))
-            if ended.code != 0:
-                raise SystemExit(f"{name} without a fault ends with {ended.code}: {ended.told}")
-            work.seconds, work.changes = work.seconds or ended.seconds, ended.changes
-            work.oracle = work.oracle or work.products(folder)
-            if work.fault_in(folder, False, end=True):
-                raise SystemExit(f"two runs of {name} without a fault differ: nothing can be told")
-        works += [work] if name in names else []
-    return works
+SHARES = dict(zip(WORKS, (0.4, 0.3, 0.3), strict=True))
 
 
 def point(work: Work, fault: str, folder: Path, chance: random.Random) -> tuple[int, str, str]:
-    """Meet with a fault, or several, then go on to the end: how many were caused, lost or wrong or "", what was said."""
+    """Meet with a fault, or several, then go on to the end. Returns how many it met with; lost, wrong or ""; why."""
     caused, complete, told = 0, False, ""
     for _ in range(chance.choice((1, 1, 2, 3)) if fault in KILLED else 1):
         drawn = _draw(work, fault, chance)
@@ -186,7 +81,7 @@ def _draw(work: Work, fault: str, chance: random.Random) -> Fault:
     if fault == KILLED[0]:
         return Fault(seconds=chance.uniform(0, work.seconds))
     if fault == "full disk":
-        return Fault(room=chance.randint(600, 30_000), often=chance.random() < 0.5)
+        return Fault(room=round(10 ** chance.uniform(2.8, 6.2)), often=chance.random() < 0.5)
     number = {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}.get(fault, signal.SIGKILL)
     first = work.changes // 3 if fault in DAMAGES else 1  # so late that checkpoints are there
     wait = chance.choice((0.0, chance.uniform(0, 0.01)))
@@ -215,8 +110,8 @@ def plan(names: list[str], points: int, others: int, chance: random.Random) -> l
 def campaign(names: list[str], points: int, others: int, seed: int, root: Path) -> Iterator[dict[str, Any]]:
     """One row a point."""
     chance = random.Random(seed)
-    works = {work.name: work for work in prepare(root, names)}
     planned = plan(names, points, others, chance)
+    works = {work.name: work for work in prepare(root, names)} if planned else {}
     with progress("faults, point", len(planned), lines=40) as shown:
         for number, (name, fault) in enumerate(planned):
             folder = root / f"{number} {name}"
@@ -249,7 +144,7 @@ def main() -> int:
     """Run the campaign and print the table; exit code 1 when anything was lost or wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=200, help="runs that are killed (default: %(default)s)")
-    parser.add_argument("--others", type=int, default=3, help="runs with each other fault (default: %(default)s)")
+    parser.add_argument("--others", type=int, help="runs with each other fault (default: 3, without points none)")
     parser.add_argument("--works", nargs="*", default=list(SHARES), choices=SHARES, help="default: all")
     parser.add_argument("--sweeps", type=int, help="killed sweeps of two jobs (default: 5 %% of the points)")
     parser.add_argument("--sweep-kills", type=int, default=0, help="workers killed in one sweep of --jobs jobs")
@@ -258,10 +153,17 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="also write the table to this CSV file")
     arguments = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="faults-")).resolve()
-    names = arguments.works if arguments.points or "--others" in sys.argv else []
-    rows = list(campaign(names, arguments.points, arguments.others, arguments.seed, root))
+    others = 3 * bool(arguments.points) if arguments.others is None else arguments.others
     sweeps = arguments.points // 20 if arguments.sweeps is None else arguments.sweeps
-    rows += sweep_points(sweeps, arguments.sweep_kills, arguments.jobs, arguments.seed, root)
+    rows: list[dict[str, Any]] = []
+    try:
+        for row in itertools.chain(
+            campaign(arguments.works, arguments.points, others, arguments.seed, root),
+            sweep_points(sweeps, arguments.sweep_kills, arguments.jobs, arguments.seed, root),
+        ):
+            rows.append(row)
+    except KeyboardInterrupt:
+        print("interrupted; so far:", flush=True)
     found = table(rows)
     print(found.to_string(index=False))
     if arguments.out:

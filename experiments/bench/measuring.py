@@ -4,7 +4,7 @@ import json
 import os
 import resource
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,10 +28,8 @@ def peak_memory() -> Iterator[Memory]:
     elsewhere it is the peak since the process began.
     """
     memory = Memory()
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
     yield memory
     try:
         status = Path("/proc/self/status").read_text()

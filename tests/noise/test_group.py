@@ -67,7 +67,8 @@ def test_shares_are_disjoint_and_whole():
 
 def test_one_process_has_all_batches():
     order = joint.share_of_batches(50, CONFIG, 1, 0, 1, torch.device("cpu"))
-    assert sorted(torch.cat(order).tolist()) == list(range(50)) and len(order[0]) == 12
+    assert sorted(torch.cat(order).tolist()) == list(range(50))
+    assert len(order[0]) == 12
 
 
 @pytest.mark.parametrize("sides", [(1, 2), (2, 1)])
@@ -111,7 +112,8 @@ def test_two_machines_are_two_commands(two, tmp_path):
         _, said = process.communicate(timeout=240)
         assert process.returncode == 0, said.decode()
     first, second = (noise.perturbation.load(tmp_path / str(node)) for node in range(2))
-    assert torch.equal(first.delta, second.delta) and first.delta.any()
+    assert torch.equal(first.delta, second.delta)
+    assert first.delta.any()
 
 
 def free_port():

@@ -62,7 +62,8 @@ def test_what_is_seen_are_the_means_of_blocks(patterned):
 def test_noise_keeps_the_budget_is_constant_on_blocks_and_names_the_class(patterned, kind):
     data = patterned(60)
     found, rounds = search(data, replace(CONFIG, kind=kind), fabric(), None)
-    assert found.dtype == torch.int8 and found.abs().max() <= 8
+    assert found.dtype == torch.int8
+    assert found.abs().max() <= 8
     assert len(found) == (3 if kind == "classwise" else 60)
     corners = found[:, :, ::BLOCK, ::BLOCK].repeat_interleave(BLOCK, 2).repeat_interleave(BLOCK, 3)
     assert torch.equal(found, corners)
@@ -83,7 +84,8 @@ def test_seed_decides(patterned):
     data = patterned(24)
     one, again = (search(data, CONFIG, fabric(), None)[0] for _ in range(2))
     other, _ = search(data, replace(CONFIG, seed=1), fabric(), None)
-    assert torch.equal(one, again) and not torch.equal(one, other)
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
 
 
 def test_parts_do_not_change_what_an_image_gets_but_for_its_start(patterned, monkeypatch):
@@ -91,7 +93,8 @@ def test_parts_do_not_change_what_an_image_gets_but_for_its_start(patterned, mon
     monkeypatch.setattr(stores, "PART", 10)
     found, rounds = search(data, CONFIG, fabric(), None)
     assert rounds.image_passes == 30 * (CONFIG.rounds + CONFIG.noise_steps)
-    assert found.abs().amin((1, 2, 3)).sum() < 8 * 30 and (found != 0).flatten(1).any(1).all()
+    assert found.abs().amin((1, 2, 3)).sum() < 8 * 30
+    assert (found != 0).flatten(1).any(1).all()
 
 
 def test_interrupted_between_parts_goes_on_to_the_same_noise(patterned, monkeypatch, tmp_path):

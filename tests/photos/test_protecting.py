@@ -142,6 +142,25 @@ def test_a_stopped_job_goes_on_to_the_very_same_bytes(people, tmp_path, method, 
         assert contents(out).keys() == whole.keys()
 
 
+@pytest.mark.parametrize("last", ["Ledger.write_manifest", "shutil.rmtree"], ids=["no manifest", "not tidied"])
+def test_a_job_that_ends_after_its_last_copy_is_completed_and_tidied(people, tmp_path, monkeypatch, last):
+    out = tmp_path / "out"
+    protect(people, tmp_path / "whole", RANDOM)
+
+    def gone(*given, **named):
+        raise Enough
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"workbench.photos.protecting.{last}", gone)
+        with pytest.raises(Enough):
+            protect(people, out, RANDOM)
+    assert (out / ".unfinished").is_dir()
+    assert protect(people, out, RANDOM).earlier == 12
+    assert json.loads((out / "manifest.json").read_text())["state"] == "complete"
+    assert contents(out).keys() == contents(tmp_path / "whole").keys()
+    assert copies(out) == copies(tmp_path / "whole")
+
+
 def test_noise_differs_between_people_is_alike_in_all_channels_and_keeps_grey_grey(people, tmp_path):
     out = tmp_path / "out"
     protect(people, out, ProtectConfig(method="random", epsilon=15))

@@ -135,7 +135,7 @@ class Experiment:
         if self.quick(choice):
             return 0
         if choice.method == "em-joint":
-            return (config.rounds or noise.enough_rounds(every, config)) * every
+            return (config.rounds or 1) * every
         if choice.method == "linear":
             return every  # its passes go through no network
         swept = every if choice.kind == "samplewise" else every // 5

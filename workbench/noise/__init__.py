@@ -17,7 +17,6 @@ from workbench.images import ImageSet
 from workbench.noise import controls, error_minimising, group, joint, linear, targeted
 from workbench.noise.perturbation import Perturbation
 from workbench.noise.rounds import CHECKPOINT, Rounds
-from workbench.noise.settings import enough_rounds as enough_rounds
 from workbench.noise.settings import resolved as fill_in
 
 Method = Callable[[ImageSet, NoiseConfig, Fabric, Path | None], tuple[Tensor, Rounds | None]]

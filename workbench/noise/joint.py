@@ -11,7 +11,6 @@ On several devices each has the images whose number leaves its rank as remainder
 every batch; the gradients of the surrogate and of the shared noise are summed over all.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from workbench.budget import PIXEL_MAX, PerturbationBudget
 from workbench.config import NoiseConfig
 from workbench.images import ImageSet
 from workbench.noise.rounds import Rounds
-from workbench.noise.settings import enough_rounds
 from workbench.noise.surrogate import Surrogate
 
 
@@ -37,7 +35,6 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
     shared = torch.zeros((len(data.classes), *data.images.shape[1:]), device=device)
     rows = 0 if classwise else -(-len(data) // world)
     own = stores.room_for((rows, *data.images.shape[1:]), torch.float32, "the search").to(device)
-    config = replace(config, rounds=config.rounds or enough_rounds(len(data), config))
     rounds = Rounds(config, surrogate, {"shared": shared, "own": own}, folder)
     for number in rounds:
         with rounds:

@@ -1,4 +1,4 @@
-"""`linear`: noise from a linear classifier, by far the cheapest (after Liu, Chen and Zhang, ICLR 2026, arXiv 2601.19967).
+"""`linear`: noise from a linear classifier, the cheapest (after Liu, Chen and Zhang, ICLR 2026, arXiv 2601.19967).
 
 A classifier f(x) = Wx without bias learns the clean images. Then every image's noise p takes sign steps down
 λ·CE(f(-p), y) + (1 - λ)·KL(uniform ‖ f(x + p)): the paper's loss, its published image x - δ written as x + p. The

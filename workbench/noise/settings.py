@@ -1,6 +1,5 @@
 """What a search takes where the configuration leaves a setting open, by data set, method and kind."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +20,9 @@ EM = {
 EM_STEP = 0.1  # of ε
 CLASSWISE_ROUNDS = 50  # a class-wise round costs a fiftieth of a sample-wise one
 MAXIMISING_STOP = {"samplewise": 0.9, "classwise": 0.8}
-# A slow network and large steps let the noise win the race: with a rate of 0.1 class-wise noise needs five times the
-# passes. It has as many rounds as ENOUGH steps need.
-JOINT: dict[str, dict[str, Any]] = {
-    "classwise": {"batch_size": 32, "step": 1 / 2, "shared_step": 0.0, "learning_rate": 0.025},
-    "samplewise": {"batch_size": 64, "rounds": 4, "step": 1 / 4, "shared_step": 1 / 4, "learning_rate": 0.05},
+JOINT = {
+    "classwise": {"batch_size": 128, "rounds": 5, "step": 1 / 4, "shared_step": 0.0},
+    "samplewise": {"batch_size": 128, "rounds": 6, "step": 1 / 4, "shared_step": 1 / 4},
 }  # the steps as shares of ε, before they shrink
 LEARNING_RATE = 0.1
 TARGETED = {"batch_size": 128, "train_steps": 24, "rounds": 16, "noise_steps": 3, "step": 1 / 5}  # step: of ε
@@ -33,8 +30,6 @@ TARGETED = {"batch_size": 128, "train_steps": 24, "rounds": 16, "noise_steps": 3
 # 30 sign steps of ε/10, as published (arXiv 2601.19967, §4). Published are 30 epochs of 50,000 images; of 5,000 they
 # teach the classifier nearly nothing, and seeing blocks, it learns ten times as many in seconds.
 LINEAR = {"batch_size": 512, "rounds": 300, "noise_steps": 30, "step": 1 / 10}
-
-ENOUGH = 150  # steps of class-wise em-joint; measured with experiments/bench/schedules.py
 
 
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
@@ -59,8 +54,3 @@ def defaults(config: NoiseConfig, data_name: str) -> dict[str, int | float]:
     if config.method == "em-max":
         found |= {"stop_error": MAXIMISING_STOP[config.kind], "train_steps": 10}
     return found
-
-
-def enough_rounds(count: int, config: NoiseConfig) -> int:
-    """Passes over `count` images that make at least ENOUGH steps: the network must see the shortcut often enough."""
-    return max(1, math.ceil(ENOUGH * (config.batch_size or 1) / count))

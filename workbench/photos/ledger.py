@@ -30,10 +30,16 @@ class Ledger:
     def __init__(self, output: Path, identity: str, names: Set[str]):
         self.output, self.identity, self.names = output, identity, names
         self.entries: dict[str, dict[str, Any]] = {}
+        self._closed = False  # the manifest says that nothing is left to do
         self._path = output / UNFINISHED / FINISHED
         self._read_manifest()
         self._read_finished()
         self.earlier = len(self.entries)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file is in place and the manifest says so: a killed process may have written only the lines."""
+        return self._closed and self.names == set(self.entries)
 
     def add(self, entry: dict[str, Any]) -> None:
         """A file is in place."""
@@ -61,6 +67,7 @@ class Ledger:
                     f"{self.output} holds other copies (made of other photos or with other settings): "
                     "name another OUTPUT folder"
                 )
+            self._closed = manifest.get("state") == "complete"
             listed = manifest.get("files")
             self._take(listed if isinstance(listed, list) else [])
         elif {entry.name for entry in self.output.iterdir()} - {LOCK} and not self._path.parent.is_dir():

@@ -73,9 +73,10 @@ def protect(
             raise DataError(f"{source} holds no usable image{why}")
         identity = {**asdict(config), "photos": found.fingerprint()}
         ledger = Ledger(output, key(identity), {one.name for one in found.usable})
-        if len(ledger.entries) < len(found.usable):
+        if not ledger.complete:
             with runs.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
                 _make_copies(found, ledger, config, run)
+        if (output / UNFINISHED).is_dir():  # also what a killed process had no time to remove
             shutil.rmtree(output / UNFINISHED)
     return _report(found, ledger, config, time.monotonic() - begun)
 
