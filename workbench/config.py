@@ -79,7 +79,7 @@ class NoiseConfig(DataConfig):
     noise_steps: int | None = documented(None, "sign steps an image and round (em, em-max: T)")
     rounds: int | None = documented(None, "rounds (em, em-max: at most) or passes over the images (em-joint)")
     stop_error: float | None = documented(None, "em: stop at this surrogate error; em-max: climb to this one")
-    learning_rate: float | None = documented(None, "the surrogate's learning rate (SGD, momentum 0.9)")
+    learning_rate: float = documented(0.1, "the surrogate's learning rate (SGD, momentum 0.9)")
     devices: int = documented(1, "devices of this machine, or processes on a CPU, that search together (em-joint)")
     num_nodes: int = documented(
         1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"

@@ -28,7 +28,7 @@ PROVENANCE = (
 )  # fmt: skip
 SHAPE = {
     "command": str, "state": str, "key": str, "config": {str: object}, "seconds": {str: float},
-    "image_passes?": (int, None), "data_fingerprint?": str, "seed?": (int, None), "device?": (str, None),
+    "image_passes?": int, "data_fingerprint?": str, "seed?": (int, None), "device?": (str, None),
     "versions?": {str: str}, "git?": (str, None), "stages?": {str: dict},
 }  # of a record that others may have written  # fmt: skip
 SURROUNDINGS = ("device", "versions")  # what the bits of a result depend on beside configuration and data

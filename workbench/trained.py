@@ -35,12 +35,14 @@ def weights(folder: Path) -> dict[str, Tensor]:
     path = folder / CHECKPOINT
     try:
         state = checkpoints.read(path)
-        found = state.get("state_dict") if isinstance(state, dict) else None
-        if not isinstance(found, dict) or not all(type(n) is str and isinstance(w, Tensor) for n, w in found.items()):
+        whole = state.get("state_dict") if isinstance(state, dict) else None
+        named = whole.items() if isinstance(whole, dict) else ()
+        found = {name.removeprefix(PREFIX): value for name, value in named if str(name).startswith(PREFIX)}
+        if not found or not all(isinstance(value, Tensor) for value in found.values()):
             raise DataError(f"{path} holds no network")
     except DataError as error:  # an earlier generation is another network than the run's results are of
         raise DataError(f"{error}: train that network again") from error
-    return {name.removeprefix(PREFIX): value for name, value in found.items() if name.startswith(PREFIX)}
+    return found
 
 
 def take_over(network: nn.Module, found: Mapping[str, Tensor]) -> list[str]:

@@ -67,6 +67,7 @@ def run(words: Sequence[str], folder: Path, log: Path, fault: Fault) -> Ended:
     """Run `workbench WORDS`, which works in `folder`, in a forked process, and wait for its end."""
     sys.stdout.flush()
     sys.stderr.flush()
+    log.write_bytes(b"")  # it may not get so far itself
     ours, theirs = os.pipe()
     begun, pid = time.monotonic(), os.fork()
     if pid == 0:
@@ -106,7 +107,7 @@ def _child(words: Sequence[str], folder: Path, log: Path, fault: Fault, pipe: in
     try:
         os.setsid()  # Ctrl-C at the campaign's terminal is none of its faults
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
-        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        os.dup2(os.open(log, os.O_WRONLY), 2)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.environ["WORKBENCH_PROGRESS"] = "off"
@@ -192,9 +193,7 @@ class Work:
         oracle = self.oracle or {}
         if any(oracle.get(name) != value for name, value in found.items()) or (complete and found != oracle):
             return "wrong"
-        litter = [
-            path for path in folder.rglob("*") if ".partial" in path.name or path.name in (".lock", ".unfinished")
-        ]
+        litter = [path for path in folder.rglob("*") if ".partial" in path.name or path.name == ".unfinished"]
         return "lost" if (before or end) and (not complete or (end and litter)) else ""
 
 

@@ -79,7 +79,8 @@ def test_noise_whose_header_lies_about_its_length_is_refused(tmp_path, length):
 
 
 @pytest.mark.parametrize("change", [
-    {"seconds": {"noise": "x"}}, {"seconds": {"noise": 10**400}}, {"image_passes": "many"}, {"data_fingerprint": 3},
+    {"seconds": {"noise": "x"}}, {"seconds": {"noise": 10**400}}, {"image_passes": "many"},
+    {"image_passes": None}, {"data_fingerprint": 3},
     {"config": []},
     {"command": []}, {"state": None}, {"key": 1}, {"versions": {"torch": 2}},
 ])  # fmt: skip

@@ -24,7 +24,6 @@ JOINT = {
     "classwise": {"batch_size": 128, "rounds": 5, "step": 1 / 4, "shared_step": 0.0},
     "samplewise": {"batch_size": 128, "rounds": 6, "step": 1 / 4, "shared_step": 1 / 4},
 }  # the steps as shares of ε, before they shrink
-LEARNING_RATE = 0.1
 TARGETED = {"batch_size": 128, "train_steps": 24, "rounds": 16, "noise_steps": 3, "step": 1 / 5}  # step: of ε
 
 # 30 sign steps of ε/10, as published (arXiv 2601.19967, §4). Published are 30 epochs of 50,000 images; of 5,000 they
@@ -34,7 +33,7 @@ LINEAR = {"batch_size": 512, "rounds": 300, "noise_steps": 30, "step": 1 / 10}
 
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
     """The configuration with every open setting filled in; steps become pixel values of 255."""
-    found: dict[str, Any] = {"learning_rate": LEARNING_RATE} | defaults(config, data_name)
+    found: dict[str, Any] = defaults(config, data_name)
     return replace(config, **{name: value for name, value in found.items() if getattr(config, name) is None})
 
 

@@ -35,7 +35,7 @@ class Surrogate:
             seed=config.seed + SEED_APART,
         )
         optimiser = torch.optim.SGD(
-            network.parameters(), lr=config.learning_rate or 0.0, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+            network.parameters(), lr=config.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
         )
         if config.compile:
             network.compile()
