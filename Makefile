@@ -1,5 +1,5 @@
-# Everything starts from Python 3.11 to 3.13 and make alone: each target first builds .venv from pyproject.toml, pinned by
-# constraints.txt. Another interpreter: make PYTHON=python3.12 demo
+# Everything starts from Python 3.11 to 3.13 and make alone: each target first builds .venv from requirements.lock, every
+# wheel by its SHA-256. Another interpreter: make PYTHON=python3.12 demo
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 # always spinning 1,100 and 270, never spinning 630 and 530, this 910 and 430.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: demo test lab app bench lint clean
+.PHONY: demo test lab app bench lint lock audit fuzz clean
 
 demo: $(STAMP) ## clean against unlearnable, on this machine, in minutes
 	$(BIN)/workbench demo
@@ -32,11 +32,27 @@ lint: $(STAMP) ## format, lint, types, notebooks without outputs
 
 NBSTRIPOUT_KEYS := --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info.version"
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,dev,browser]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-clean: ## remove the environment; runs/ stays
-	rm -rf .venv
+TOOLS := .venv-tools/bin
+.venv-tools/.installed: .ci/tools.lock
+	test -x $(TOOLS)/python || $(PYTHON) -m venv .venv-tools
+	$(TOOLS)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement .ci/tools.lock
+	touch $@
+
+lock: .venv-tools/.installed ## write requirements.lock anew
+	echo 'setuptools' | $(TOOLS)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --all-extras --upgrade pyproject.toml - --output-file requirements.lock
+
+audit: .venv-tools/.installed ## known vulnerabilities of the locked packages; needs a network
+	$(TOOLS)/python .ci/audit.py requirements.lock .ci/tools.lock
+
+fuzz: $(STAMP) ## thousands of damaged files for every reader
+	$(BIN)/python experiments/bench/fuzz.py --inputs 10000
+
+clean: ## remove the environments; runs/ stays
+	rm -rf .venv .venv-tools
