@@ -146,7 +146,7 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=200, help="runs that are killed (default: %(default)s)")
     parser.add_argument("--others", type=int, help="runs with each other fault (default: 3, without points none)")
     parser.add_argument("--works", nargs="*", default=list(SHARES), choices=SHARES, help="default: all")
-    parser.add_argument("--sweeps", type=int, help="killed sweeps of two jobs (default: 5 %% of the points)")
+    parser.add_argument("--sweeps", type=int, help="killed sweeps of three jobs (default: 5 %% of the points)")
     parser.add_argument("--sweep-kills", type=int, default=0, help="workers killed in one sweep of --jobs jobs")
     parser.add_argument("--jobs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)

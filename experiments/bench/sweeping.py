@@ -23,6 +23,8 @@ from workbench.config import DataError
 from workbench.progress import progress
 
 PATIENCE = 1800  # seconds
+TRIES = 5
+FEW = 3  # jobs, one more than workers
 PARAMETERS = 'epsilon = 1\nseed = 0\nout = ""\nstore = ""'
 WORK = """
 import pathlib, time
@@ -38,22 +40,24 @@ runs.write_atomically(pathlib.Path(out) / "study.json", '{"chance": 0.1, "classe
 
 
 def sweep_points(points: int, kills: int, jobs: int, seed: int, root: Path) -> Iterator[dict[str, Any]]:
-    """One row a point: `points` sweeps of two jobs, by turns their command or a worker killed once; and, with `kills`,
+    """One row a point: `points` sweeps of a few jobs, by turns the command or a worker killed once; and, with `kills`,
     a sweep of `jobs` jobs whose workers are killed that often.
     """
     chance = random.Random(seed)
     if points:
-        experiment, out = _write(root, 2), root / "sweep"
-        begun = time.monotonic()
-        whole = _start(experiment, out)
-        whole.wait(PATIENCE)
-        took, oracle = time.monotonic() - begun, _outcome(out, 2)
+        experiment, out = _write(root, FEW), root / "sweep"
+        _start(experiment, out).wait(PATIENCE)
+        oracle = _outcome(out, FEW)
         if oracle is None:
             raise SystemExit(f"a sweep without a fault fails: see {out}.log")
         with progress("faults, sweep", points) as shown:
             for number in range(points):
-                victim = ("command", "worker")[number % 2]
-                yield _point(experiment, root / f"{number} sweep", victim, took, oracle, chance)
+                for again in range(TRIES):  # one that came too late is tried again
+                    folder = root / f"{number} sweep {again}"
+                    row = _point(experiment, folder, ("command", "worker")[number % 2], oracle, chance)
+                    if row["caused"] or row["bad"]:
+                        break
+                yield row
                 shown.advance()
     if kills:
         yield _many(_write(root, jobs), root / "many", kills, jobs, chance)
@@ -82,7 +86,7 @@ def _outcome(out: Path, jobs: int) -> str | None:
     """The hash of the table, when there is exactly one result a job; None when not."""
     try:
         rows = results.read(out)
-        states = [json.loads(path.read_text())["state"] for path in (out / "jobs").glob("*/run.json")]
+        states = _states(out)
         whole = json.loads((out / "run.json").read_text())["state"] == "complete"
     except (DataError, OSError, ValueError):
         return None
@@ -90,6 +94,10 @@ def _outcome(out: Path, jobs: int) -> str | None:
     if not (whole and once and states == ["complete"] * jobs):
         return None
     return hashlib.sha256((out / "results.csv").read_bytes()).hexdigest()
+
+
+def _states(out: Path) -> list[str]:
+    return [json.loads(path.read_text())["state"] for path in out.glob("jobs/*/run.json")]
 
 
 def _workers(command: subprocess.Popen) -> list[psutil.Process]:
@@ -104,16 +112,19 @@ def _workers(command: subprocess.Popen) -> list[psutil.Process]:
     return found
 
 
-def _point(experiment: Path, out: Path, victim: str, took: float, oracle: str, chance: random.Random) -> dict[str, Any]:
+def _point(experiment: Path, out: Path, victim: str, oracle: str, chance: random.Random) -> dict[str, Any]:
     """Kill once, go on, compare."""
     row = {"work": "sweep", "fault": f"SIGKILL of {'the command' if victim == 'command' else 'a worker'}", "caused": 0}
-    command = _start(experiment, out)
-    if victim == "command":
-        time.sleep(chance.uniform(0, took))
-    elif not _wait_for(lambda: len(_workers(command)) == 2, command):
-        return {**row, "bad": "lost"}
-    else:
-        time.sleep(chance.uniform(0, took / 2))
+    command, moment = _start(experiment, out), chance.choice(("begun", "running", "complete"))
+
+    def ready() -> bool:
+        if victim == "command" and moment == "begun":
+            return True
+        states = _states(out)
+        return "running" in states and (moment != "complete" or "complete" in states) and bool(_workers(command))
+
+    if _wait_for(ready, command):
+        time.sleep(chance.uniform(0, 2))
     tree: list[psutil.Process] = []
     if command.poll() is None:
         tree = psutil.Process(command.pid).children(recursive=True)
@@ -130,7 +141,7 @@ def _point(experiment: Path, out: Path, victim: str, took: float, oracle: str, c
     left = psutil.wait_procs(tree, timeout=60)[1]  # nothing may outlive its sweep
     for process in left:
         process.kill()
-    found = _outcome(out, 2)
+    found = _outcome(out, FEW)
     return {**row, "bad": "lost" if code or left or found is None else "wrong" if found != oracle else ""}
 
 
@@ -146,7 +157,7 @@ def _many(experiment: Path, out: Path, kills: int, jobs: int, chance: random.Ran
     for turn in range(kills):
         # Spread over the jobs; a worker is killed when a job of its own is under way.
         def ready(share: float = turn / kills) -> bool:
-            states = [json.loads(path.read_text())["state"] for path in out.glob("jobs/*/run.json")]
+            states = _states(out)
             return "running" in states and states.count("complete") >= share * (jobs - 1) and bool(_workers(command))
 
         if _wait_for(ready, command):
