@@ -1,4 +1,4 @@
-# Everything starts from Python 3.11 to 3.13 and make alone: each target first builds .venv from requirements.lock, every
+# Everything starts from Python 3.11.5 to 3.13 and make alone: each target first builds .venv from requirements.lock, every
 # wheel by its SHA-256. Another interpreter: make PYTHON=python3.12 demo
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,26 +33,30 @@ lint: $(STAMP) ## format, lint, types, notebooks without outputs
 NBSTRIPOUT_KEYS := --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info.version"
 
 $(STAMP): pyproject.toml requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11, 5) <= sys.version_info[:3] < (3, 14) else "Python 3.11.5 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-TOOLS := .venv-tools/bin
-.venv-tools/.installed: .ci/tools.lock
-	test -x $(TOOLS)/python || $(PYTHON) -m venv .venv-tools
-	$(TOOLS)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement .ci/tools.lock
+# An environment of their own: pip-audit brings rich, which Lightning would take for its progress bar.
+TOOLS := .venv/tools
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11.5 --no-python-downloads --generate-hashes --no-header --no-annotate $(UPGRADE)
+
+lock: $(TOOLS)/.installed ## pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade: the newest
+	echo 'setuptools>=77' | $(COMPILE) --all-extras --output-file requirements.lock pyproject.toml -
+	printf 'uv\npip-audit\n' | $(COMPILE) --output-file .ci/tools.lock -
+
+audit: $(TOOLS)/.installed ## known vulnerabilities of the locked packages; needs a network
+	$(TOOLS)/bin/python .ci/audit.py requirements.lock .ci/tools.lock
+
+$(TOOLS)/.installed: .ci/tools.lock
+	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --requirement .ci/tools.lock
 	touch $@
-
-lock: .venv-tools/.installed ## write requirements.lock anew
-	echo 'setuptools' | $(TOOLS)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --all-extras --upgrade pyproject.toml - --output-file requirements.lock
-
-audit: .venv-tools/.installed ## known vulnerabilities of the locked packages; needs a network
-	$(TOOLS)/python .ci/audit.py requirements.lock .ci/tools.lock
 
 fuzz: $(STAMP) ## thousands of damaged files for every reader
 	$(BIN)/python experiments/bench/fuzz.py --inputs 10000
 
-clean: ## remove the environments; runs/ stays
-	rm -rf .venv .venv-tools
+clean: ## remove the environment; runs/ stays
+	rm -rf .venv

@@ -93,7 +93,6 @@ def test_parts_do_not_change_what_an_image_gets_but_for_its_start(patterned, mon
     monkeypatch.setattr(stores, "PART", 10)
     found, rounds = search(data, CONFIG, fabric(), None)
     assert rounds.image_passes == 30 * (CONFIG.rounds + CONFIG.noise_steps)
-    assert found.abs().amin((1, 2, 3)).sum() < 8 * 30
     assert (found != 0).flatten(1).any(1).all()
 
 

@@ -21,10 +21,12 @@ STYLES: dict[tuple[str, str], dict[str, Any]] = {
     ("em-max", "samplewise"): {"color": "#666666", "marker": ">", "linestyle": "--"},
     ("targeted", "classwise"): {"color": "#7F3C10", "marker": "p", "linestyle": "-."},
     ("targeted", "samplewise"): {"color": "#5E3C99", "marker": "h", "linestyle": "--"},
+    ("linear", "classwise"): {"color": "#4D4D00", "marker": "*", "linestyle": "-."},
+    ("linear", "samplewise"): {"color": "#003C30", "marker": "d", "linestyle": "--"},
 }
-UNKNOWN: dict[str, Any] = {"color": "#7A7A7A", "marker": "*", "linestyle": (0, (5, 1, 1, 1, 1, 1))}
+UNKNOWN: dict[str, Any] = {"color": "#7A7A7A", "marker": "4", "linestyle": (0, (5, 1, 1, 1, 1, 1))}
 # For the second, third, ... line of one method and kind: its colour grows paler and the rest changes.
-MARKERS = ("d", "H", "8")  # only those that can be filled and open
+MARKERS = (".", "H", "8")  # only those that can be filled and open
 DASHES = ("--", ":", "-.", (0, (5, 5)), (0, (1, 4)), "-")
 PALER = 0.45  # how far the palest goes towards white
 
