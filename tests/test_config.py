@@ -136,6 +136,7 @@ def test_key_changes_with_every_field(kind):
         "train_steps": 2, "noise_steps": 2, "rounds": 2, "stop_error": 0.3, "learning_rate": 0.2, "victim": "resnet18",
         "epochs": 3, "weight_decay": 0.1, "augmentation": "none", "defence": "blur", "protected_fraction": 0.5,
         "protected_classes": "3", "confusion": True, "devices": 2, "num_nodes": 2, "precision": "bf16", "compile": True,
+        "start": "zero",
     }  # fmt: skip
     keys = {key(asdict(replace(base, **{entry.name: other[entry.name]}))) for entry in fields(kind)}
     assert len(keys | {key(asdict(base))}) == len(fields(kind)) + 1

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 Config = TypeVar("Config")
 KINDS = ("classwise", "samplewise")
+STARTS = ("bands", "zero")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bf16")
 SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels; the networks halve an image three times
@@ -79,7 +80,8 @@ class NoiseConfig(DataConfig):
     noise_steps: int | None = documented(None, "sign steps an image and round (em, em-max: T)")
     rounds: int | None = documented(None, "rounds (em, em-max: at most) or passes over the images (em-joint)")
     stop_error: float | None = documented(None, "em: stop at this surrogate error; em-max: climb to this one")
-    learning_rate: float = documented(0.1, "the surrogate's learning rate (SGD, momentum 0.9)")
+    start: str | None = documented(None, "em-joint: where the noise that a class shares starts, bands or zero")
+    learning_rate: float | None = documented(None, "the surrogate's learning rate (SGD, momentum 0.9)")
     devices: int = documented(1, "devices of this machine, or processes on a CPU, that search together (em-joint)")
     num_nodes: int = documented(
         1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
@@ -92,6 +94,8 @@ class NoiseConfig(DataConfig):
         check_choice("kind", self.kind, KINDS)
         check_range(self, "epsilon", 0, 255)
         check_choice("precision", self.precision, PRECISIONS)
+        if self.start is not None:
+            check_choice("start", self.start, STARTS)
         for name in ("batch_size", "train_steps", "noise_steps", "rounds", "devices", "num_nodes"):
             check_range(self, name, 1)
         for name in ("step", "shared_step", "learning_rate", "stop_error"):

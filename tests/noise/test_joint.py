@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from workbench import models
 from workbench.batches import generator
+from workbench.budget import PerturbationBudget
 from workbench.config import NoiseConfig
-from workbench.noise import within_class_similarity
+from workbench.noise import bands, within_class_similarity
 from workbench.noise.joint import search
 from workbench.noise.surrogate import SEED_APART
 
@@ -32,13 +33,20 @@ def naive(config, data):
     optimiser = torch.optim.SGD(net.parameters(), lr=config.learning_rate, momentum=0.9, weight_decay=5e-4)
     images, labels = data.images.float(), data.labels
     shared = torch.zeros(3, *images.shape[1:])
+    wait = 0.0
+    if config.start == "bands":
+        shared = bands.start(
+            PerturbationBudget(8), shared.shape, generator(torch.device("cpu"), config.seed, 12)
+        ).clone()
+        wait = 0.25
     own = torch.zeros_like(images)
     passes = 0
     for number in range(config.rounds):
         order = torch.randperm(len(data), generator=generator(torch.device("cpu"), config.seed, number, 3))
         batches = order.split(config.batch_size)
         for turn, batch in enumerate(batches):
-            left = 1 - (number * len(batches) + turn) / (config.rounds * len(batches))
+            done = (number * len(batches) + turn) / (config.rounds * len(batches))
+            left = 0 if done < wait else (1 - done) / (1 - wait)
             passes += len(batch)
             net.train()
             deltas = [(shared[labels[i]] + own[i]).clamp(-8, 8).requires_grad_() for i in batch]
@@ -62,11 +70,12 @@ def naive(config, data):
     return torch.stack([torch.clamp(shared[labels[i]] + own[i], -8, 8) for i in range(len(data))]), passes
 
 
+@pytest.mark.parametrize("start", ["zero", "bands"])
 @pytest.mark.parametrize(("kind", "shared"), [("classwise", 0.0), ("samplewise", 1.5), ("samplewise", 0.0)])
-def test_search_equals_the_naive_one(patterned, kind, shared):
+def test_search_equals_the_naive_one(patterned, kind, shared, start):
     data = patterned(44)
     data.images[:, :, ::3] = 0  # at the edge of the pixel box
-    config = replace(CONFIG, kind=kind, shared_step=shared)
+    config = replace(CONFIG, kind=kind, shared_step=shared, start=start)
     expected, passes = naive(config, data)
     found, record = search(data, config, Fabric(accelerator="cpu", devices=1, precision="64-true"), None)
     assert expected.abs().max() > 3  # far from no noise at all

@@ -13,7 +13,15 @@ from workbench.noise import linear
 from workbench.noise.linear import BLOCK, TARGET_SHARE, LinearClassifier, search
 
 CONFIG = NoiseConfig(
-    method="linear", surrogate="linear", batch_size=16, rounds=8, noise_steps=12, step=1.5, epsilon=8, device="cpu"
+    method="linear",
+    surrogate="linear",
+    batch_size=16,
+    rounds=8,
+    noise_steps=12,
+    step=1.5,
+    epsilon=8,
+    learning_rate=0.1,
+    device="cpu",
 )
 
 

@@ -22,7 +22,9 @@ SETTINGS = {
     "targeted": {"train_steps": 3, "noise_steps": 2, "step": 1.7},
 }
 SEARCHES = {
-    method: NoiseConfig(method=method, surrogate="convnet-w4", batch_size=20, rounds=3, device="cpu", **settings)
+    method: NoiseConfig(
+        method=method, surrogate="convnet-w4", batch_size=20, rounds=3, learning_rate=0.1, device="cpu", **settings
+    )
     for method, settings in SETTINGS.items()
 }
 every_search = pytest.mark.parametrize("config", SEARCHES.values(), ids=SEARCHES)
@@ -142,7 +144,7 @@ def test_what_is_on_disk_is_always_finite(tiny, tmp_path, monkeypatch):
 
 def test_the_record_tells_it(tiny, tmp_path, monkeypatch):
     Poison(monkeypatch, "loss", 0)
-    config = NoiseConfig(surrogate="convnet-w4", batch_size=20, rounds=2, device="cpu")
+    config = NoiseConfig(surrogate="convnet-w4", batch_size=20, rounds=2, learning_rate=0.1, device="cpu")
     tasks.make_noise(config, tmp_path, data=tiny)
     found = runs.read(tmp_path)["rolled_back"]
     assert found == {

@@ -15,7 +15,16 @@ from workbench.noise.rounds import CHECKPOINT
 from workbench.noise.surrogate import Surrogate
 
 SEARCHES = [
-    NoiseConfig(method=method, kind=kind, surrogate="convnet-w4", batch_size=20, rounds=3, device="cpu", **settings)
+    NoiseConfig(
+        method=method,
+        kind=kind,
+        surrogate="convnet-w4",
+        batch_size=20,
+        rounds=3,
+        learning_rate=0.1,
+        device="cpu",
+        **settings,
+    )
     for kind in ("classwise", "samplewise")
     for method, settings in (
         ("em", {"train_steps": 3, "noise_steps": 2, "step": 1.7, "stop_error": 0.0}),

@@ -40,7 +40,7 @@ def search_maximising(
     for number in rounds:
         with rounds:
             if number < epochs:
-                rate = config.learning_rate
+                rate = config.learning_rate or 0.0
                 surrogate.set_learning_rate(rate * 0.5 * (1 + math.cos(math.pi * number / epochs)))
                 draw = generator(data.images.device, config.seed, number, 5)
                 wrong = 0

@@ -3,9 +3,12 @@
 The paper alternates between the surrogate and the noise, but both minimise the same loss, so one backward pass gives
 both gradients: every batch takes an SGD step of the surrogate and a sign step of the noise. Class-wise noise is one δ_y
 a class. Sample-wise noise is δ_i = clip(δ_y + r_i): a part shared by the class, which wins the race against the real
-features early, and a part of the image's own. With `shared_step` 0 there is no shared part. The sign steps shrink
-linearly to zero: with a constant step the noise jitters once the loss is small, and the victim learns more (measured
-on photo-digits, one seed: 0.32 instead of 0.13).
+features early, and a part of the image's own. With `shared_step` 0 there is no shared part.
+
+The shared noise starts at bands of colour that tell the classes apart (bands.py), so one pass is enough. The surrogate
+alone learns them first: a gradient of a network that knows nothing would wash them out. Then the sign steps begin, and
+shrink linearly to zero: with a constant step the noise jitters once the loss is small, and the victim learns more
+(measured on photo-digits, one seed: 0.32 instead of 0.13).
 
 On several devices each has the images whose number leaves its rank as remainder, with their own noise, and a share of
 every batch; the gradients of the surrogate and of the shared noise are summed over all.
@@ -23,8 +26,11 @@ from workbench.batches import generator
 from workbench.budget import PIXEL_MAX, PerturbationBudget
 from workbench.config import NoiseConfig
 from workbench.images import ImageSet
+from workbench.noise import bands
 from workbench.noise.rounds import Rounds
 from workbench.noise.surrogate import Surrogate
+
+WAIT = 0.25  # of the search, in which the surrogate alone learns, when the noise starts at bands
 
 
 def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
@@ -33,6 +39,9 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
     classwise, device, world = config.kind == "classwise", data.images.device, fabric.world_size
     shared_step = (config.step if classwise else config.shared_step) or 0.0
     shared = torch.zeros((len(data.classes), *data.images.shape[1:]), device=device)
+    wait = WAIT if config.start == "bands" else 0.0
+    if wait:
+        shared.copy_(bands.start(budget, tuple(shared.shape), generator(device, config.seed, 12)))
     rows = 0 if classwise else -(-len(data) // world)
     own = stores.room_for((rows, *data.images.shape[1:]), torch.float32, "the search").to(device)
     rounds = Rounds(config, surrogate, {"shared": shared, "own": own}, folder)
@@ -41,7 +50,7 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
             wrong = torch.zeros((), device=device)
             order = share_of_batches(len(data), config, number, fabric.global_rank, world, device)
             for turn, batch in enumerate(order):
-                left = 1 - (number + turn / len(order)) / (config.rounds or 1)
+                left = share_of_step((number + turn / len(order)) / (config.rounds or 1), wait)
                 labels, mine = data.labels[batch], batch // world
                 delta = shared[labels] if classwise else budget.project(shared[labels] + own[mine])
                 delta.requires_grad_()
@@ -58,6 +67,11 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
                 rounds.image_passes += len(batch) * world
             rounds.end(float(summed(fabric, wrong)) / len(data))
     return shared if classwise else together(fabric, budget, shared, own, data.labels), rounds
+
+
+def share_of_step(done: float, wait: float) -> float:
+    """The share of a full sign step: none before the share `wait` of the search is done, then from 1 down to 0."""
+    return 0.0 if done < wait else (1 - done) / (1 - wait)
 
 
 def share_of_batches(

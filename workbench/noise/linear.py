@@ -36,7 +36,7 @@ class LinearClassifier:
 
     def __init__(self, data: ImageSet, config: NoiseConfig):
         channels, height, width = data.images.shape[1:]
-        self.classes, self.rate = len(data.classes), config.learning_rate
+        self.classes, self.rate = len(data.classes), config.learning_rate or 0.0
         self.block = BLOCK if height % BLOCK == 0 == width % BLOCK else 1
         self.shape = (channels, height // self.block, width // self.block)
         size = channels * self.shape[1] * self.shape[2]

@@ -46,7 +46,7 @@ class Rounds:
         self.image_passes, self.error = 0, 1.0
         self.rolled_back: dict[str, Any] | None = None
         self._label, self._total, self._done = f"{config.method} {config.kind} noise, round", config.rounds or 1, 0
-        self._slower = config.learning_rate / 2
+        self._slower = (config.learning_rate or 0.0) / 2
         self._finished = False
         self._keeper = Keeper(folder / CHECKPOINT if folder else None)
         found = self._keeper.newest()

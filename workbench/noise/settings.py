@@ -18,12 +18,16 @@ EM = {
     "synthetic-people": PAPER | {"batch_size": 28, "rounds": 10},
 }
 EM_STEP = 0.1  # of ε
+LEARNING_RATE = 0.1  # of all searches but em-joint
 CLASSWISE_ROUNDS = 50  # a class-wise round costs a fiftieth of a sample-wise one
 MAXIMISING_STOP = {"samplewise": 0.9, "classwise": 0.8}
+# By where the noise starts: at bands one pass in small batches with a slow network is enough. Steps are shares of ε,
+# before they shrink. Measured against other settings in experiments/results/README.md#schedules.
 JOINT = {
-    "classwise": {"batch_size": 128, "rounds": 5, "step": 1 / 4, "shared_step": 0.0},
-    "samplewise": {"batch_size": 128, "rounds": 6, "step": 1 / 4, "shared_step": 1 / 4},
-}  # the steps as shares of ε, before they shrink
+    "bands": {"batch_size": 16, "rounds": 1, "learning_rate": 0.015},
+    "zero": {"batch_size": 128, "rounds": 6, "learning_rate": 0.1},
+}
+JOINT_STEP = 1 / 4  # of ε
 TARGETED = {"batch_size": 128, "train_steps": 24, "rounds": 16, "noise_steps": 3, "step": 1 / 5}  # step: of ε
 
 # 30 sign steps of ε/10, as published (arXiv 2601.19967, §4). Published are 30 epochs of 50,000 images; of 5,000 they
@@ -33,17 +37,19 @@ LINEAR = {"batch_size": 512, "rounds": 300, "noise_steps": 30, "step": 1 / 10}
 
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
     """The configuration with every open setting filled in; steps become pixel values of 255."""
-    found: dict[str, Any] = defaults(config, data_name)
+    found = {"learning_rate": LEARNING_RATE} | defaults(config, data_name)
     return replace(config, **{name: value for name, value in found.items() if getattr(config, name) is None})
 
 
-def defaults(config: NoiseConfig, data_name: str) -> dict[str, int | float]:
+def defaults(config: NoiseConfig, data_name: str) -> dict[str, Any]:
     """The settings of the configuration's method, kind and data set."""
     if config.method == "random":
         return {}
     if config.method == "em-joint":
-        joint = JOINT[config.kind]
-        return joint | {name: joint[name] * config.epsilon for name in ("step", "shared_step")}
+        nothing_shared = config.kind == "samplewise" and config.shared_step == 0
+        start = config.start or ("zero" if nothing_shared else "bands")
+        steps = dict.fromkeys(("step", "shared_step"), JOINT_STEP * config.epsilon)
+        return JOINT[start] | steps | {"start": start}
     if config.method in ("targeted", "linear"):
         found = TARGETED if config.method == "targeted" else LINEAR
         return found | {"step": found["step"] * config.epsilon}

@@ -34,9 +34,8 @@ class Surrogate:
             short=min(data.images.shape[2:]),
             seed=config.seed + SEED_APART,
         )
-        optimiser = torch.optim.SGD(
-            network.parameters(), lr=config.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
-        )
+        rate = config.learning_rate or 0.0
+        optimiser = torch.optim.SGD(network.parameters(), lr=rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
         if config.compile:
             network.compile()
         self.fabric = fabric

@@ -101,7 +101,7 @@ def _train(ensemble: Ensemble, data: ImageSet, config: NoiseConfig, number: int,
         draw = generator(data.images.device, config.seed, number, turn, 6)
         batches = Batches(data, config.batch_size or 1, draw, shift_flip)
         for step, (pixels, labels) in enumerate(batches):
-            surrogate.set_learning_rate(config.learning_rate * _share((number + step / len(batches)) / epochs))
+            surrogate.set_learning_rate((config.learning_rate or 0.0) * _share((number + step / len(batches)) / epochs))
             wrong += int((surrogate.train_step(pixels, labels).argmax(1) != labels).sum())
             rounds.image_passes += len(labels)
     if number + 1 in _ages(epochs):

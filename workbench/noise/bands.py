@@ -1,0 +1,31 @@
+"""Bands of colour that tell classes apart: where the noise that a class shares starts, before any search.
+
+A network finds such patterns sooner than what the images show: linearly separable noise drawn from the class alone is
+the cheapest shortcut known (Yu et al., Availability Attacks Create Shortcuts, KDD 2022, whose patches are squares).
+Bands run across the image because a mirrored band is itself, and a few are wide enough to survive a shift by 4 pixels.
+"""
+
+import torch
+from torch import Tensor
+
+from workbench.budget import PerturbationBudget
+
+FEW, MANY = 4, 8  # bands of a channel
+CANDIDATES = 4096
+
+
+def start(budget: PerturbationBudget, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
+    """±ε in every channel of every band, each class as far from the others as candidates drawn by chance allow.
+
+    shape: K×C×H×W; returns float32 of that shape on the generator's device, pixel values of 255, constant along rows.
+    """
+    classes, channels, height = shape[:3]
+    count = min(height, FEW if FEW * channels >= classes else MANY)
+    signs = torch.randint(0, 2, (CANDIDATES, channels * count), generator=draw, device=draw.device) * 2.0 - 1
+    chosen = [signs[0]]
+    alike = signs @ signs[0]
+    while len(chosen) < classes:
+        chosen.append(signs[alike.argmin()])
+        alike = torch.maximum(alike, signs @ chosen[-1])
+    band = torch.arange(height, device=draw.device) * count // height
+    return budget.radius * torch.stack(chosen).view(classes, channels, count)[:, :, band, None].expand(shape)
