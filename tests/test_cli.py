@@ -87,6 +87,26 @@ def test_cuda_is_refused_where_there_is_none(command, capsys, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("noise", "--data", "photo-digits:20", "--out", "LONG"),
+        ("train", "--data", "folder:LONG", "--out", "out"),
+        ("train", "--data", "photo-digits:20", "--noise", "LONG", "--out", "out"),
+        ("export", "--data", "photo-digits:20", "--noise", "none", "--out", "LONG"),
+        ("verify", "LONG", "LONG"),
+        ("protect", "LONG", "out"),
+        ("run", "LONG", "--out", "out"),
+        ("sweep", "LONG"),
+    ],
+    ids=lambda words: " ".join(words[:1]),
+)
+def test_a_name_that_no_system_takes_is_one_line(capsys, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    refused(capsys, *(word.replace("LONG", "a" * 300) for word in words))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_bad_images_are_refused_by_name(capsys, tmp_path):
     root, out = write_folder(tmp_path / "data"), tmp_path / "out"
     (root / "cat" / "cat-01.png").write_bytes(b"not an image")

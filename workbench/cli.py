@@ -169,6 +169,14 @@ def main(words: Sequence[str] | None = None) -> int:
     except WorkbenchError as error:
         print(f"workbench {arguments.command}: {line(error, MOST_SAID)}", file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:  # what no reader or writer has explained better: a name too long, a disk gone
+        if error.errno is None:
+            raise
+        what = f"the system refused {f'{error.filename!r} ' if error.filename else ''}({error.strerror})"
+        print(
+            f"workbench {arguments.command}: {line(what, MOST_SAID)}: name another, or make it usable", file=sys.stderr
+        )
+        return BAD_INPUT
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("workbench"):
             raise

@@ -20,6 +20,7 @@ CONFIG = NoiseConfig(
     step=2.0,
     shared_step=1.5,
     rounds=3,
+    start="bands",
     learning_rate=0.05,
     device="cpu",
 )

@@ -17,7 +17,7 @@ from workbench.noise.surrogate import Surrogate
 
 SETTINGS = {
     "em": {"train_steps": 3, "noise_steps": 2, "step": 1.7, "stop_error": 0.0},
-    "em-joint": {"step": 1.7, "shared_step": 0.6},
+    "em-joint": {"step": 1.7, "shared_step": 0.6, "start": "bands"},
     "em-max": {"train_steps": 2, "noise_steps": 2, "step": 1.7, "stop_error": 2.0},
     "targeted": {"train_steps": 3, "noise_steps": 2, "step": 1.7},
 }

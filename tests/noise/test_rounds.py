@@ -28,7 +28,7 @@ SEARCHES = [
     for kind in ("classwise", "samplewise")
     for method, settings in (
         ("em", {"train_steps": 3, "noise_steps": 2, "step": 1.7, "stop_error": 0.0}),
-        ("em-joint", {"step": 1.7, "shared_step": 0.6}),
+        ("em-joint", {"step": 1.7, "shared_step": 0.6, "start": "bands"}),
         ("em-max", {"train_steps": 2, "noise_steps": 2, "step": 1.7, "stop_error": 2.0}),
     )
 ]
