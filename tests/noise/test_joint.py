@@ -11,7 +11,7 @@ from workbench import models
 from workbench.batches import generator
 from workbench.budget import PerturbationBudget
 from workbench.config import NoiseConfig
-from workbench.noise import bands, within_class_similarity
+from workbench.noise import bands, joint, within_class_similarity
 from workbench.noise.joint import search
 from workbench.noise.surrogate import SEED_APART
 
@@ -82,6 +82,31 @@ def test_search_equals_the_naive_one(patterned, kind, shared, start):
     tolerance = 1e-4 if kind == "classwise" else 0.5 + 1e-4  # sample-wise noise comes in whole pixel values
     torch.testing.assert_close(found.float(), expected.float(), atol=tolerance, rtol=0)
     assert record.image_passes == passes == 3 * 44
+
+
+@pytest.mark.parametrize("kind", ["classwise", "samplewise"])
+def test_parts_of_a_round_change_nothing_and_can_be_resumed(patterned, tmp_path, monkeypatch, kind):
+    data, fabric = patterned(95), Fabric(accelerator="cpu", devices=1)
+    config = replace(CONFIG, kind=kind, start="bands", rounds=2)  # ten batches a round
+    whole, _ = search(data, config, fabric, None)
+    monkeypatch.setattr(joint, "LEAST", 2)
+    monkeypatch.setattr(joint, "MOST_PARTS", 4)
+    end, done = joint.Rounds.end, []
+
+    def ended(rounds, error, **more):
+        end(rounds, error, **more)
+        done.append(rounds.image_passes)
+        if len(done) in (1, 3, 6):  # in the middle of the first round and of the second
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(joint.Rounds, "end", ended)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            search(data, config, fabric, tmp_path)
+    found, record = search(data, config, fabric, tmp_path)
+    assert torch.equal(found, whole)
+    assert done == [30, 60, 90, 95, 125, 155, 185, 190]
+    assert record.image_passes == 190
 
 
 def test_the_noise_lowers_the_surrogates_error_below_that_of_clean_images(patterned):

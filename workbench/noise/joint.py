@@ -14,6 +14,7 @@ On several devices each has the images whose number leaves its rank as remainder
 every batch; the gradients of the surrogate and of the shared noise are summed over all.
 """
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,43 +31,83 @@ from workbench.noise import bands
 from workbench.noise.rounds import Rounds
 from workbench.noise.surrogate import Surrogate
 
+LEAST, MOST_PARTS = 64, 10  # batches of a part, parts of a round: what is shown, kept, and undone when it fails
 WAIT = 0.25  # of the search, in which the surrogate alone learns, when the noise starts at bands
+
+
+@dataclass
+class Delta:
+    """The noise while it is searched: float32 K×C×H×W that classes share and, sample-wise, N×C×H×W of images' own.
+
+    shared_step, own_step: sizes of the full sign steps, in pixel values of 255.
+    """
+
+    budget: PerturbationBudget
+    fabric: Fabric
+    shared: Tensor
+    own: Tensor
+    shared_step: float
+    own_step: float
+
+    @property
+    def classwise(self) -> bool:
+        """Whether no image has noise of its own."""
+        return len(self.own) == 0
+
+    def of(self, labels: Tensor, rows: Tensor) -> Tensor:
+        """δ of a batch's images, B×C×H×W, ready to receive its gradient. rows: where their own noise stands."""
+        delta = self.shared[labels] if self.classwise else self.budget.project(self.shared[labels] + self.own[rows])
+        return delta.requires_grad_()
+
+    def step(self, delta: Tensor, labels: Tensor, rows: Tensor, left: float) -> None:
+        """A sign step of all parts of a batch's noise, by the gradient in `delta`; left: the share of a full step."""
+        assert delta.grad is not None
+        sums = summed(self.fabric, by_class(delta.grad, labels, len(self.shared)))
+        self.shared.copy_(self.budget.step(self.shared, sums, left * self.shared_step))
+        if not self.classwise:
+            moved = self.budget.step(delta.detach(), delta.grad, left * self.own_step)
+            self.own[rows] = moved - self.shared[labels]
 
 
 def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
     """Return δ, float32 K×C×H×W or int8 N×C×H×W within ±ε, and the rounds it took. data: on the fabric's device."""
-    budget, surrogate = PerturbationBudget(config.epsilon), Surrogate(fabric, config, data)
-    classwise, device, world = config.kind == "classwise", data.images.device, fabric.world_size
-    shared_step = (config.step if classwise else config.shared_step) or 0.0
-    shared = torch.zeros((len(data.classes), *data.images.shape[1:]), device=device)
-    wait = WAIT if config.start == "bands" else 0.0
-    if wait:
-        shared.copy_(bands.start(budget, tuple(shared.shape), generator(device, config.seed, 12)))
-    rows = 0 if classwise else -(-len(data) // world)
-    own = stores.room_for((rows, *data.images.shape[1:]), torch.float32, "the search").to(device)
-    rounds = Rounds(config, surrogate, {"shared": shared, "own": own}, folder)
+    surrogate, noise = Surrogate(fabric, config, data), started(data, config, fabric)
+    device, rank, world = data.images.device, fabric.global_rank, fabric.world_size
+    epochs, wait = config.rounds or 1, WAIT if config.start == "bands" else 0.0
+    batches = len(share_of_batches(len(data), config, 0, rank, world, device))
+    size = max(LEAST, -(-batches // MOST_PARTS))
+    parts = -(-batches // size)
+    kept, unit = {"shared": noise.shared, "own": noise.own}, "round" if parts == 1 else "part"
+    rounds = Rounds(replace(config, rounds=epochs * parts), surrogate, kept, folder, unit)
     for number in rounds:
         with rounds:
+            epoch, first = number // parts, number % parts * size
+            order = share_of_batches(len(data), config, epoch, rank, world, device)[first : first + size]
             wrong = torch.zeros((), device=device)
-            order = share_of_batches(len(data), config, number, fabric.global_rank, world, device)
-            for turn, batch in enumerate(order):
-                left = share_of_step((number + turn / len(order)) / (config.rounds or 1), wait)
-                labels, mine = data.labels[batch], batch // world
-                delta = shared[labels] if classwise else budget.project(shared[labels] + own[mine])
-                delta.requires_grad_()
-                pixels = (data.images[batch] + delta).clamp(0, PIXEL_MAX)
-                logits = surrogate.train_step(pixels, labels)
-                assert delta.grad is not None
-                sums = summed(fabric, by_class(delta.grad, labels, len(shared)))
-                if not classwise:
-                    moved = delta.detach() - left * (config.step or 0.0) * delta.grad.sign()
-                shared.copy_(budget.step(shared, sums, left * shared_step))
-                if not classwise:
-                    own[mine] = budget.project(moved) - shared[labels]
+            for turn, batch in enumerate(order, first):
+                labels, rows = data.labels[batch], batch // world
+                delta = noise.of(labels, rows)
+                logits = surrogate.train_step((data.images[batch] + delta).clamp(0, PIXEL_MAX), labels)
+                noise.step(delta, labels, rows, share_of_step((epoch + turn / batches) / epochs, wait))
                 wrong += (logits.argmax(1) != labels).sum()
-                rounds.image_passes += len(batch) * world
-            rounds.end(float(summed(fabric, wrong)) / len(data))
-    return shared if classwise else together(fabric, budget, shared, own, data.labels), rounds
+            seen = sum(map(len, order)) * world
+            rounds.image_passes += seen
+            rounds.end(float(summed(fabric, wrong)) / seen)
+    if noise.classwise:
+        return noise.shared, rounds
+    return together(fabric, noise.budget, noise.shared, noise.own, data.labels), rounds
+
+
+def started(data: ImageSet, config: NoiseConfig, fabric: Fabric) -> Delta:
+    """The noise before the search: shared bands or nothing, and nothing of any image's own."""
+    budget, classwise, device = PerturbationBudget(config.epsilon), config.kind == "classwise", data.images.device
+    shared = torch.zeros((len(data.classes), *data.images.shape[1:]), device=device)
+    if config.start == "bands":
+        shared.copy_(bands.start(budget, tuple(shared.shape), generator(device, config.seed, 12)))
+    rows = 0 if classwise else -(-len(data) // fabric.world_size)
+    own = stores.room_for((rows, *data.images.shape[1:]), torch.float32, "the search").to(device)
+    steps = (config.step, 0.0) if classwise else (config.shared_step, config.step)
+    return Delta(budget, fabric, shared, own, *(step or 0.0 for step in steps))
 
 
 def share_of_step(done: float, wait: float) -> float:

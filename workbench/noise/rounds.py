@@ -35,17 +35,25 @@ class Resumable(Protocol):
 class Rounds:
     """Iterate over the rounds that are still to do; do each in a `with` block and call `end` as its last act.
 
-    noise: the float tensors the search changes in place; folder: where noise.ckpt is kept (None: nowhere).
+    noise: the float tensors the search changes in place; folder: where noise.ckpt is kept (None: nowhere); unit: what a
+    round is called where people read it.
     `image_passes` counts images that went forward and backward through the surrogate, over all rounds.
     A round in which a value stops being finite is undone, and the search goes on with half the learning rate, once:
     `rolled_back` then says in which round, why, and with what learning rate; the second time raises DataError.
     """
 
-    def __init__(self, config: NoiseConfig, surrogate: Resumable, noise: dict[str, Tensor], folder: Path | None):
+    def __init__(
+        self,
+        config: NoiseConfig,
+        surrogate: Resumable,
+        noise: dict[str, Tensor],
+        folder: Path | None,
+        unit: str = "round",
+    ):
         self.surrogate, self.noise = surrogate, noise
         self.image_passes, self.error = 0, 1.0
         self.rolled_back: dict[str, Any] | None = None
-        self._label, self._total, self._done = f"{config.method} {config.kind} noise, round", config.rounds or 1, 0
+        self._label, self._total, self._done = f"{config.method} {config.kind} noise, {unit}", config.rounds or 1, 0
         self._slower = (config.learning_rate or 0.0) / 2
         self._finished = False
         self._keeper = Keeper(folder / CHECKPOINT if folder else None)
