@@ -24,6 +24,7 @@ def search_settings(config: ProtectConfig, data: ImageSet) -> NoiseConfig:
             surrogate=SURROGATES, train_steps=long, rounds=many, noise_steps=2, learning_rate=0.06, **common
         )
     elif config.method == "em-joint":
+        # Begun at zero it was measured on faces; of bands on one channel, in noise that is scaled up, nothing is known.
         asked = NoiseConfig(surrogate=SURROGATE, rounds=max(6, turns), start="zero", **common)
     else:
         asked = NoiseConfig(surrogate=SURROGATE, **common)
