@@ -1,4 +1,4 @@
-"""Bands: within the budget, a pattern a class, far apart, the same when mirrored, and nearly so when shifted."""
+"""Bands: within the budget, a pattern a class, far apart, the same when mirrored, in bands of equal height."""
 
 import pytest
 import torch
