@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from workbench import noise, tasks, victim
+from workbench.batches import Batches, generator
 from workbench.config import ConfigError, NoiseConfig, VictimConfig
 from workbench.images import DataPair
 from workbench.published import learnt_from, published
@@ -58,6 +59,22 @@ def test_leave_out_trains_on_the_clean_part_alone_for_as_many_steps(tiny, made):
         image.numpy().tobytes(): int(label) for image, label in zip(tiny.train.images, tiny.train.labels, strict=True)
     }
     assert all(by_image[i.numpy().tobytes()] == int(k) for i, k in zip(seen.images, seen.labels, strict=True))
+
+
+def test_noisy_and_clean_images_are_mixed_in_every_epoch(patterned, made):
+    """The draw of who carries noise must not be the draw of any epoch's order (it was that of the second)."""
+    data = patterned(300)
+    noise = replace(made, delta=torch.zeros_like(data.images, dtype=torch.int8), fingerprint=data.fingerprint())
+    config = replace(CONFIG, protected_fraction=0.5)
+    _, chosen = published(data, noise, config)
+    seen = victim.Victim(torch.nn.Identity(), config, replace(data, labels=chosen.long()), data, 0.0)
+    for epoch in range(8):
+        draw = generator(torch.device("cpu"), config.seed, epoch)
+        carries = torch.cat([labels for _, labels in Batches(seen.train_set, 16, draw)]).float()
+        first, second = carries[:150].mean(), carries[150:].mean()
+        assert abs(first - second) < 0.25, (
+            f"epoch {epoch}: {first:.2f} of the first half carry noise, then {second:.2f}"
+        )
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])

@@ -22,7 +22,8 @@ def published(data: ImageSet, perturbation: Perturbation | None, config: VictimC
     chosen = torch.zeros(len(data), dtype=torch.bool)
     if perturbation is None:
         return data, chosen
-    order = torch.randperm(len(data), generator=generator(torch.device("cpu"), config.seed, 1))
+    # A stream of its own: (seed, 1) is that of the second epoch's order, which then met all noisy images first.
+    order = torch.randperm(len(data), generator=generator(torch.device("cpu"), config.seed, 1, 11))
     order = order[_of_classes(data, config.protected_classes).cpu()[order]]
     chosen[order[: round(config.protected_fraction * len(order))]] = True
     return replace(data, images=perturbation.apply(data, chosen.to(data.images.device))), chosen
