@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from workbench import results, runs
 from workbench.config import WorkbenchError
+from workbench.files import atomic
+from workbench.records import run_folder, table
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -29,25 +30,25 @@ def main() -> int:
     parser.add_argument("runs", type=Path, nargs="+")
     arguments = parser.parse_args()
     try:
-        tables = [rows_of(folder) for folder in arguments.runs if (folder / results.FILE_NAME).exists()]
+        tables = [rows_of(folder) for folder in arguments.runs if (folder / table.FILE_NAME).exists()]
         records = {folder.name: provenance(folder) for folder in arguments.runs}
     except WorkbenchError as error:
         print(error, file=sys.stderr)
         return 2
     RESULTS.mkdir(exist_ok=True)
-    rows = results.merged(tables).round(5)
-    runs.write_atomically(RESULTS / f"{arguments.name}.csv", rows.to_csv(index=False))
-    runs.write_atomically(RESULTS / f"{arguments.name}.json", json.dumps(records, indent=1) + "\n")
+    rows = table.merged(tables).round(5)
+    atomic.write_atomically(RESULTS / f"{arguments.name}.csv", rows.to_csv(index=False))
+    atomic.write_atomically(RESULTS / f"{arguments.name}.json", json.dumps(records, indent=1) + "\n")
     for folder in arguments.runs:
         copy_figures(folder, arguments.name)
-    print(results.summary(rows).to_string(index=False))
+    print(table.summary(rows).to_string(index=False))
     return 0
 
 
 def rows_of(folder: Path) -> pd.DataFrame:
     """The rows of a run; of many trainings only accuracies, those on training images of the last epoch alone."""
-    rows = results.read(folder)
-    if runs.read(folder)["command"] not in ("sweep", "recognition"):
+    rows = table.read(folder)
+    if run_folder.read(folder)["command"] not in ("sweep", "recognition"):
         return rows
     kept = rows[(rows["metric"] != "loss") & ~rows["metric"].str.startswith("confusion/")]
     last = kept.groupby("run")["epoch"].transform("max")
@@ -56,19 +57,19 @@ def rows_of(folder: Path) -> pd.DataFrame:
 
 def provenance(folder: Path) -> dict[str, Any]:
     """What a run's record says of where its numbers come from, and the same of the stages behind it."""
-    record = runs.read(folder)
-    kept = {name: record[name] for name in runs.PROVENANCE if name in record}
+    record = run_folder.read(folder)
+    kept = {name: record[name] for name in run_folder.PROVENANCE if name in record}
     if record["command"] == "sweep":
         jobs = {job["name"]: job["seconds"] for job in record["jobs"]}
         short = {name: {k: v for k, v in stage.items() if k != "versions"} for name, stage in record["stages"].items()}
         return kept | {"config": record["config"], "seeds": record["seeds"], "job_seconds": jobs, "stages": short}
-    inside = {path.parent.name: provenance(path.parent) for path in sorted(folder.glob(f"*/{runs.RECORD}"))}
+    inside = {path.parent.name: provenance(path.parent) for path in sorted(folder.glob(f"*/{run_folder.RECORD}"))}
     return kept | ({"stages": inside} if inside else {})
 
 
 def copy_figures(folder: Path, name: str) -> None:
     """Copy a sweep's figures beside its table."""
-    if runs.read(folder)["command"] == "sweep":
+    if run_folder.read(folder)["command"] == "sweep":
         found = sorted((folder / "figures").glob("*.png"))
         for file in found:
             shutil.copyfile(file, RESULTS / (f"{name}.png" if len(found) == 1 else f"{name}_{file.stem}.png"))

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from workbench import images
 from workbench.config import DataConfig
-from workbench.images import DataPair, ImageSet
+from workbench.data import sources
+from workbench.data.dataset import DataPair, Dataset
 
 torch.set_num_threads(1)  # the tests' shapes are tiny: threads would only wait for each other
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -17,13 +17,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _patterned(count: int, seed: int = 0, side: int = 12, channels: int = 3) -> ImageSet:
+def _patterned(count: int, seed: int = 0, side: int = 12, channels: int = 3) -> Dataset:
     classes = ("ant", "bee", "cat")
     labels = torch.arange(count) % len(classes)
     patterns = _integers(60, 196, (len(classes), channels, side, side), seed=99)
     change = _integers(-70, 71, (count, channels, side, side), seed)
     pixels = (patterns[labels] + change).clamp(0, 255).to(torch.uint8)
-    return ImageSet(pixels, labels, classes, tuple(f"{classes[k]}/{i:04d}.png" for i, k in enumerate(labels.tolist())))
+    return Dataset(pixels, labels, classes, tuple(f"{classes[k]}/{i:04d}.png" for i, k in enumerate(labels.tolist())))
 
 
 def _integers(low: int, high: int, shape: tuple[int, ...], seed: int) -> Tensor:
@@ -31,7 +31,7 @@ def _integers(low: int, high: int, shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 @pytest.fixture(scope="session")
-def patterned() -> Callable[..., ImageSet]:
+def patterned() -> Callable[..., Dataset]:
     """Makes (count, seed=0, side=12, channels=3) images of three classes in turn: the pattern of the class, the same
     for every seed, under random noise. Some pixels lie at 0 and at 255.
     """
@@ -47,7 +47,7 @@ def tiny() -> DataPair:
 @pytest.fixture(scope="session")
 def digits() -> DataPair:
     """600 training and 200 test images of photo-digits."""
-    return images.load(DataConfig(data="photo-digits:600", limit_test=200))
+    return sources.load(DataConfig(data="photo-digits:600", limit_test=200))
 
 
 @pytest.fixture(autouse=True)

@@ -48,8 +48,8 @@ def wait_for(condition: Callable[[], bool], process: BaseProcess) -> None:
 def _run(words: list[str], log: Path, faults: tuple[tuple[Any, ...], ...]) -> None:
     import torch
 
-    from workbench import checkpoints
     from workbench.cli import main
+    from workbench.records import checkpoint
 
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
@@ -57,7 +57,7 @@ def _run(words: list[str], log: Path, faults: tuple[tuple[Any, ...], ...]) -> No
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["WORKBENCH_PROGRESS"] = "off"
-    checkpoints.SHARE = math.inf  # after every round, however long it takes
+    checkpoint.SHARE = math.inf  # after every round, however long it takes
     for moment, count, *action in faults:
         _at(moment, count, action)
     sys.exit(main(words))
@@ -67,9 +67,10 @@ def _at(moment: str, count: int, action: list[Any]) -> None:
     """Act at the count-th time (from 1): "step" before a training step, "fsync" and "replace" before such a call for a
     checkpoint, "replaced" after it, "leaving" when the program has heard of its interruption.
     """
-    from workbench.checkpoints import Keeper
+    from workbench.victim.module.module import Victim
+
     from workbench.noise.surrogate import Surrogate
-    from workbench.victim import Victim
+    from workbench.records.checkpoint import Keeper
 
     if moment == "step":
         _before(Surrogate, "train_step", count, action)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from workbench.images import ImageSet
+from workbench.data.dataset import Dataset
 
 CLASSES = ("bird", "cat", "dog")
 
@@ -37,12 +37,12 @@ def write_splits(root: Path, train: int = 4, test: int = 2, **style) -> Path:
     return root
 
 
-def image_set(each: int = 4, side: int = 12, root: Path | None = None) -> ImageSet:
-    """An ImageSet of three classes in memory."""
+def image_set(each: int = 4, side: int = 12, root: Path | None = None) -> Dataset:
+    """An Dataset of three classes in memory."""
     pixels = np.stack([picture(100 * label + i, side) for label in range(3) for i in range(each)])
     labels = torch.arange(3).repeat_interleave(each)
     names = tuple(f"{CLASSES[label]}/{i:02d}.png" for label in range(3) for i in range(each))
-    return ImageSet(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, CLASSES, names, root)
+    return Dataset(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, CLASSES, names, root)
 
 
 def snapshot(root: Path) -> dict[str, bytes]:

@@ -12,8 +12,8 @@ import torch
 from pictures import write_folder, write_splits
 from safetensors.torch import load_file
 
-from workbench import results, runs
 from workbench.cli import main
+from workbench.records import run_folder, table
 
 SMALL = ["--surrogate", "convnet-w2", "--rounds", "1"]
 BRIEF = ["--victim", "convnet-w2", "--epochs", "2"]
@@ -165,15 +165,15 @@ def test_training_on_the_exported_folder_gives_the_same_curve(kind, data, tmp_pa
     assert main(["verify", str(root), str(both / "train")]) == 0
     (both / "test").symlink_to(root / "test")
     assert main(["train", "--data", f"folder:{both}", *BRIEF, "--out", str(tmp_path / "by-files")]) == 0
-    direct, by_files = (results.read(tmp_path / name) for name in ("direct", "by-files"))
+    direct, by_files = (table.read(tmp_path / name) for name in ("direct", "by-files"))
     assert list(direct["value"]) == list(by_files["value"])
     assert set(direct["method"]) == {"em-joint"}
     assert set(by_files["method"]) == {"clean"}
     assert main(["train", *words, *BRIEF, "--out", str(tmp_path / "clean")]) == 0
-    assert list(results.read(tmp_path / "clean")["value"]) != list(direct["value"])
-    record = runs.read(tmp_path / "direct")
+    assert list(table.read(tmp_path / "clean")["value"]) != list(direct["value"])
+    record = run_folder.read(tmp_path / "direct")
     assert {"train"} == set(record["seconds"])
-    assert record["data_fingerprint"] == runs.read(tmp_path / "noise")["data_fingerprint"]
+    assert record["data_fingerprint"] == run_folder.read(tmp_path / "noise")["data_fingerprint"]
 
 
 def test_ctrl_c_leaves_a_run_that_resumes_to_the_same_noise(data, tmp_path):

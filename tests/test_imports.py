@@ -1,4 +1,4 @@
-"""Imports go one way, figures and tables need no torch, and the program needs no laboratory packages."""
+"""Imports go one way along the line of the folders; tables and figures need no torch, the program no laboratory."""
 
 import ast
 import json
@@ -11,27 +11,36 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 
-# Two lines of modules; each may import what stands before it on its line. The line of records knows nothing of torch's.
-BASE = ("config", "progress", "board", "arguments", "cluster", "disk", "locks", "untrusted", "plain_yaml")
-RECORDS = (("runs",), ("results",), ("figures", "notebooks", "report"), ("experiments", "sweeps"))
-SCIENCE = (
-    ("budget", "finite", "checkpoints", "stores"),
-    ("device", "photo_digits", "synthetic_people", "folders", "images", "reading", "watch"),
-    ("augment", "batches", "models", "quality"),
+# Each may import what stands before it, and its own folder. `files` and `records` stand beside the line of the data:
+# every stage reads, writes and records, so they know nothing of the science.
+LINE = (
+    ("config", "progress"),
+    ("catalogue",),
+    ("registry",),
+    ("files",),
+    ("device",),
+    ("records",),
+    ("data",),
+    ("models",),
     ("noise",),
-    ("protected", "verify", "defences", "published"),
-    ("recipes", "trained", "fitting", "victim", "matching"),
-    ("tasks", "study"),
-    ("photos",),
+    ("victim",),
+    ("export", "figures"),
+    ("study",),
+    ("library",),
+    ("sweep",),
+    ("apps",),
+    ("commands",),
+    ("cli",),
+    ("__main__",),
 )
-TOP = ("app", "explore", "commands", "cli", "__main__")
-WITHOUT_TORCH = (*BASE, *(name for level in RECORDS for name in level), "cli")
+PLACE = {name: level for level, names in enumerate(LINE) for name in names}
+TORCH_FREE = ("config", "progress", "catalogue", "registry", "records.table", "records.run_folder", "figures", "sweep", "cli")
 HEAVY = ("torch", "torchvision", "lightning", "torchmetrics", "safetensors")
 LABORATORY = ("papermill", "nbformat", "nbclient", "dask", "distributed", "ipywidgets", "ipykernel", "IPython", "voila")
 
 
 def name_of(file: Path) -> str:
-    """The module's name below the package, as "images" or "noise.rounds"; "" for the package."""
+    """The module's name below the package, as "device" or "noise.search"; "" for the package."""
     parts = file.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -52,34 +61,27 @@ def imports(name: str) -> set[str]:
     return {next(part for part in (each, each.rpartition(".")[0]) if part in FILES) for each in inner}
 
 
-def place(name: str) -> tuple[str, int]:
-    """The line and level of a module; a new module must be given its place above."""
-    top = name.split(".")[0]
-    for line, levels in (("base", (BASE,)), ("records", RECORDS), ("science", SCIENCE), ("top", (TOP,))):
-        for level, names in enumerate(levels):
-            if top in names:
-                return line, level
-    raise AssertionError(f"workbench.{name} has no place in the order of imports")
-
-
 def allowed(importer: str, imported: str) -> bool:
-    (line, level), (other, below) = place(importer), place(imported)
-    if line == other:
-        return below <= level
-    return other == "base" or line == "top" or (line == "science" and other == "records")
+    here, there = importer.split(".")[0], imported.split(".")[0]
+    return here == there or PLACE[there] < PLACE[here]
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name])
 def test_module_imports_only_what_stands_before_it(name):
+    assert name.split(".")[0] in PLACE, "give the new room its place in LINE"
     assert [other for other in imports(name) if other and not allowed(name, other)] == []
 
 
-def test_records_and_figures_stay_apart_from_the_science():
-    assert not allowed("figures", "images")
-    assert not allowed("runs", "results")
-    assert not allowed("images", "noise.rounds")
-    assert allowed("protected", "runs")
-    assert imports("tasks") >= {"noise", "runs", "results", "victim"}
+def test_the_order_can_be_violated():
+    assert not allowed("figures", "noise.search") or PLACE["noise"] < PLACE["figures"]
+    assert not allowed("records.run_folder", "data.dataset")
+    assert not allowed("data.sources", "noise.search")
+    assert not allowed("study", "apps.photos.protect")
+    assert allowed("export.write", "noise.perturbation")
+
+
+def test_the_catalogue_imports_the_configuration_alone():
+    assert imports("catalogue") <= {"config"}
 
 
 def test_no_module_imports_itself_in_a_circle():
@@ -97,13 +99,13 @@ def test_no_module_imports_itself_in_a_circle():
         visit(name, [])
 
 
-def test_noise_methods_are_known_to_the_table_alone():
-    methods = {name for name in FILES if name.startswith("noise.")} - {"noise.perturbation"}
-    others = [name for name in FILES if not name.startswith("noise")]
-    assert {name: methods & imports(name) for name in others if methods & imports(name)} == {}
+def test_figures_draw_from_tables_alone():
+    drawing = [name for name in FILES if name.startswith("figures")]
+    science = {"data", "models", "noise", "victim", "export"}
+    assert {n: imports(n) for n in drawing if {other.split(".")[0] for other in imports(n)} & science} == {}
 
 
-@pytest.mark.parametrize("name", [name for name in WITHOUT_TORCH if name in FILES])
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith(TORCH_FREE)])
 def test_module_names_no_torch(name):
     found = set()
     for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
@@ -117,7 +119,7 @@ def test_module_names_no_torch(name):
 @pytest.fixture(scope="module")
 def loaded():
     """What a fresh interpreter has loaded after two steps of imports, when the laboratory is not installed."""
-    light = [name for name in WITHOUT_TORCH if name in FILES]
+    light = [name for name in FILES if name.startswith(TORCH_FREE) and name]
     code = f"""
 import importlib, json, sys
 
@@ -135,7 +137,7 @@ import workbench
 for name in {light!r}:
     importlib.import_module("workbench." + name)
 first = sorted(sys.modules)
-import workbench.tasks, workbench.cli
+import workbench.study, workbench.cli
 workbench.cli.parser()
 print(json.dumps([first, sorted(sys.modules)]))
 """
@@ -148,13 +150,13 @@ print(json.dumps([first, sorted(sys.modules)]))
 
 def test_figures_tables_records_and_command_line_load_no_torch(loaded):
     first, _ = loaded
-    assert {"workbench.figures", "workbench.results", "workbench.runs", "workbench.cli"} <= first
+    assert {"workbench.figures", "workbench.records.table", "workbench.records.run_folder", "workbench.cli"} <= first
     assert first.isdisjoint(HEAVY)
 
 
-def test_tasks_load_without_the_laboratory(loaded):
+def test_stages_load_without_the_laboratory(loaded):
     _, second = loaded
-    assert {"workbench.tasks", "workbench.victim", "torch", "lightning"} <= second
+    assert {"workbench.study", "workbench.victim.module", "torch", "lightning"} <= second
     assert second.isdisjoint((*LABORATORY, "sklearn"))
 
 

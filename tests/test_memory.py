@@ -81,9 +81,9 @@ def test_smaller_batches_are_in_the_record(tiny, tmp_path, monkeypatch):
 
     monkeypatch.setattr(noise, "search", search)
     tasks.make_noise(replace(CONFIG, surrogate="mlp-w4", rounds=1), tmp_path / "run", data=tiny)
-    from workbench import runs
+    from workbench.records import run_folder
 
-    record = runs.read(tmp_path / "run")
+    record = run_folder.read(tmp_path / "run")
     assert record["batch_size"] == 12
     assert record["config"]["batch_size"] == 24
 

@@ -11,8 +11,8 @@ import pytest
 from faults import code, named, start, wait_for
 from safetensors.torch import load_file
 
-from workbench import results, runs
 from workbench.cli import main
+from workbench.records import run_folder, table
 
 DATA = ["--data", "photo-digits:200", "--limit-test", "100", "--device", "cpu", "--batch-size", "50"]
 NOISE = ["noise", *DATA, "--surrogate", "convnet-w4", "--rounds", "4"]
@@ -31,9 +31,9 @@ def whole(tmp_path_factory):
 
 def product(folder):
     """What a run leaves: the bytes of its noise, or the values of its curve."""
-    runs.read(folder)
+    run_folder.read(folder)
     noise = folder / "noise.safetensors"
-    return noise.read_bytes() if noise.exists() else results.read(folder).to_csv()
+    return noise.read_bytes() if noise.exists() else table.read(folder).to_csv()
 
 
 def goes_on(words, out, whole):
@@ -56,8 +56,8 @@ def test_killed_in_the_middle_of_a_round(words, step, whole, tmp_path):
     out = tmp_path / "out"
     assert code([*words, "--out", str(out)], tmp_path / "log", ("step", step, *KILL)) == -signal.SIGKILL
     assert state(out) == "running"
-    with pytest.raises(runs.DataError, match="not complete"):
-        runs.read(out)
+    with pytest.raises(run_folder.DataError, match="not complete"):
+        run_folder.read(out)
     goes_on(words, out, whole)
 
 
@@ -181,7 +181,7 @@ def test_another_number_of_threads_is_said_aloud_and_noted(tmp_path, capsys):
     assert main([*NOISE, "--out", str(out), "--resume"]) == 0
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert f"another device ({elsewhere} before, {record['device']} now): the bits may differ" in line
-    assert runs.read(out)["changed"][0]["device"] == elsewhere
+    assert run_folder.read(out)["changed"][0]["device"] == elsewhere
 
 
 def test_damaged_checkpoint_is_said_aloud_and_costs_a_round(whole, tmp_path, capsys):

@@ -14,8 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench import figures, folders, protected, report, results
+from workbench import figures
 from workbench.config import DataError
+from workbench.data import folder as folders
+from workbench.export import write
+from workbench.records import table as results
+from workbench.sweep import report
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIL = "<img src=x onerror=alert(1)>' onload='alert(2)\" onload=\"alert(3)"
@@ -120,7 +124,7 @@ def table() -> pd.DataFrame:
 
 def html_of_explore() -> dict[str, str]:
     pytest.importorskip("ipywidgets")
-    from workbench.explore import pictures
+    from workbench.apps.explore import pictures
 
     image = torch.zeros(3, 12, 12, dtype=torch.uint8)
     figure = figures.FIGURES["confusion"](table(), 0.5)
@@ -134,8 +138,8 @@ def html_of_explore() -> dict[str, str]:
 
 def html_of_photos(folder: Path) -> dict[str, str]:
     pytest.importorskip("ipywidgets")
-    from workbench.photos import compare, views
-    from workbench.photos.viewer import Viewer
+    from workbench.apps.photos import compare, views
+    from workbench.apps.photos.viewer import Viewer
 
     pixels = np.zeros((40, 40, 3), np.uint8)
     file = folder / "copies.zip"
@@ -181,7 +185,7 @@ def test_names_stay_text_in_saved_figures_and_cards(tmp_path):
     tree = ElementTree.parse(tmp_path / "confusion.svg")
     assert {element.tag.rpartition("}")[2] for element in tree.iter()}.isdisjoint({"img", "script", "foreignObject"})
     files = [{"linf": 8, "psnr": 30.0, "class": EVIL}]
-    assert EVIL not in protected.card({"kind": "classwise", "method": "em", "epsilon": 8, "files": files})
+    assert EVIL not in write.card({"kind": "classwise", "method": "em", "epsilon": 8, "files": files})
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "\x7f"])

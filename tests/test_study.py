@@ -6,8 +6,10 @@ import pytest
 import torch
 from pictures import write_folder
 
-from workbench import noise, results, runs, tasks
+from workbench import noise, tasks
 from workbench.config import DataError
+from workbench.records import run_folder
+from workbench.records import table as results
 from workbench.study import Study
 
 SMALL = {"data": "photo-digits:60", "limit_train": 0, "limit_test": 20, "seed": 0, "device": "cpu"}
@@ -79,7 +81,7 @@ def test_quality_is_that_of_the_images_with_noise(tmp_path):
     rows = study.quality(made).set_index("metric")
     value = rows["value"]
     assert value["linf"] == 8
-    changed = (made.noise.apply(study.pair.train).float() - study.pair.train.images).square().mean((1, 2, 3))
+    changed = (made.noise.apply(study.pair.train).float() - study.pair.train.samples).square().mean((1, 2, 3))
     assert value["psnr"] == pytest.approx(float((10 * torch.log10(255**2 / changed)).mean()), abs=1e-3)
     assert 0.3 < value["ssim"] < 1
     assert (rows["run"] == made.record["key"]).all()
@@ -96,7 +98,7 @@ def test_pictures_are_the_images_and_their_protected_copies(tmp_path):
     plain, noisy = study.pictures(which), study.pictures(which, made)
     assert list(plain) == list(noisy) == [f"{k} ({i})" for k, i in zip("0011", which, strict=True)]
     for (_, before), (_, after), index in zip(plain.items(), noisy.items(), which, strict=True):
-        assert (torch.from_numpy(before).permute(2, 0, 1) == study.pair.train.images[index]).all()
+        assert (torch.from_numpy(before).permute(2, 0, 1) == study.pair.train.samples[index]).all()
         assert 0 < abs(after.astype(int) - before).max() <= 8
 
 
@@ -119,7 +121,7 @@ def test_an_interrupted_stage_is_gone_on_with(tmp_path):
     (folder / "run.json").write_text(json.dumps(record | {"state": "running"}))
     (folder / "results.csv").unlink()
     assert study.victim(**VICTIM).equals(rows)
-    assert runs.read(folder)["state"] == "complete"
+    assert run_folder.read(folder)["state"] == "complete"
 
 
 def test_groups_are_the_means_over_the_people_who_protect_and_the_others(tmp_path):

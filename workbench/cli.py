@@ -12,7 +12,7 @@ from typing import Any
 from workbench import commands as do
 from workbench.arguments import BAD_INPUT, Parser, add_command, add_run_folder, add_settings
 from workbench.config import DataConfig, NoiseConfig, ProtectConfig, VictimConfig, WorkbenchError
-from workbench.untrusted import line
+from workbench.files.untrusted import line
 
 INTERRUPTED = 130
 MOST_SAID = 2000  # characters of an error's line

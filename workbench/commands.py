@@ -24,20 +24,22 @@ def _config(kind: type[Any], arguments: argparse.Namespace) -> Any:
 
 def run_demo(arguments: argparse.Namespace) -> int:
     """`workbench demo`"""
-    from workbench import notebooks, results
+    from workbench.records import table
+    from workbench.sweep import notebook
 
-    notebooks.run(notebooks.find("01_clean_vs_unlearnable.ipynb"), arguments.out, {}, resume=True)
-    _print_summary(results.read(arguments.out))
+    notebook.run(notebook.find("01_clean_vs_unlearnable.ipynb"), arguments.out, {}, resume=True)
+    _print_summary(table.read(arguments.out))
     print(f"\nfigures: {arguments.out / 'figures'}; the whole report: {arguments.out / 'notebook.ipynb'}")
     return DONE
 
 
 def run_noise(arguments: argparse.Namespace) -> int:
     """`workbench noise`"""
-    from workbench import runs, tasks
+    from workbench import tasks
+    from workbench.records import run_folder
 
     found = tasks.make_noise(_config(NoiseConfig, arguments), arguments.out, resume=arguments.resume)
-    record = runs.read(arguments.out)
+    record = run_folder.read(arguments.out)
     print(f"{found.method} {found.kind} noise within ±{found.epsilon} of 255 in {arguments.out} ", end="")
     print(f"({record['seconds'].get('noise', 0):.0f} s, {record.get('image_passes', 0):,} image passes)")
     print("next: workbench train --noise with the same --data, --limit-train and --seed, beside its clean twin")
@@ -55,9 +57,9 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 
 def _print_summary(rows: Any) -> None:
-    from workbench import results
+    from workbench.records import table
 
-    shown = results.summary(rows)[["method", "kind", "epsilon", "victim", "defence", "seed", "peak", "final"]]
+    shown = table.summary(rows)[["method", "kind", "epsilon", "victim", "defence", "seed", "peak", "final"]]
     print("\naccuracy on clean test images:")
     print(shown.to_string(index=False, formatters={"peak": "{:.3f}".format, "final": "{:.3f}".format}))
 
@@ -75,18 +77,18 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 def run_protect(arguments: argparse.Namespace) -> int:
     """`workbench protect`"""
-    from workbench.photos import protecting, selftest
+    from workbench.apps.photos import protect, self_test
     from workbench.progress import mode
 
     if arguments.json and mode() == "lines":
         os.environ["WORKBENCH_PROGRESS"] = "off"  # or its lines would stand before the JSON
     config = _config(ProtectConfig, arguments)
-    report = protecting.protect(arguments.input, arguments.output, config)
+    report = protect.protect(arguments.input, arguments.output, config)
     if not arguments.json:
         print(report.in_words())
     tested = None
     if arguments.self_test:
-        tested = selftest.self_test(arguments.input, arguments.output, config, seeds=arguments.seeds)
+        tested = self_test.self_test(arguments.input, arguments.output, config, seeds=arguments.seeds)
         if not arguments.json:
             print(f"\nDoes it work on these photos?\n{tested.in_words()}")
     if arguments.json:
@@ -97,15 +99,15 @@ def run_protect(arguments: argparse.Namespace) -> int:
 
 def run_app(arguments: argparse.Namespace) -> int:
     """`workbench app`"""
-    from workbench import app
+    from workbench.apps import server
 
-    return app.serve(arguments.port, open_browser=not arguments.no_browser)
+    return server.serve(arguments.port, open_browser=not arguments.no_browser)
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
     """`workbench verify`"""
-    from workbench import verify
-    from workbench.budget import PerturbationBudget
+    from workbench.export import verify
+    from workbench.noise.budget import PerturbationBudget
 
     if arguments.epsilon is not None:
         PerturbationBudget(arguments.epsilon)
@@ -119,30 +121,33 @@ def run_verify(arguments: argparse.Namespace) -> int:
 
 def run_notebook(arguments: argparse.Namespace) -> int:
     """`workbench run`"""
-    from workbench import notebooks, study
+    from workbench import study
+    from workbench.sweep import notebook
 
     values = dict(arguments.parameters)
-    study.check_parameters(notebooks.identity(arguments.notebook, values))
-    notebooks.run(arguments.notebook, arguments.out, values, resume=arguments.resume)
+    study.check_parameters(notebook.identity(arguments.notebook, values))
+    notebook.run(arguments.notebook, arguments.out, values, resume=arguments.resume)
     print(f"done: {arguments.out / 'notebook.ipynb'}")
     return DONE
 
 
 def run_sweep(arguments: argparse.Namespace) -> int:
     """`workbench sweep`"""
-    from workbench import experiments, study, sweeps
+    from workbench import study
+    from workbench.sweep import experiment as experiments
+    from workbench.sweep import run
 
     experiment = experiments.load(experiments.find(arguments.experiment))
     jobs = experiment.jobs(arguments.size, dict(arguments.parameters), arguments.seeds, study.check_parameters)
     out = arguments.out or Path("runs") / f"{experiment.name}-{arguments.size}"
-    sweep = sweeps.Sweep(experiment, arguments.size, jobs, out, arguments.store)
+    sweep = run.Sweep(experiment, arguments.size, jobs, out, arguments.store)
     if arguments.dry_run:
         for job in jobs:
             print(f"{'complete' if sweep.done(job) else 'to run':9}{job.name}")
         return DONE
     try:
-        sweeps.run(sweep, scheduler=arguments.scheduler, workers=arguments.workers, threads=arguments.threads)
-    except sweeps.JobsFailed as failed:
+        run.run(sweep, scheduler=arguments.scheduler, workers=arguments.workers, threads=arguments.threads)
+    except run.JobsFailed as failed:
         print(f"workbench sweep: {failed}", file=sys.stderr)
         return min(failed.count, MOST)
     print(f"table, figures and report: {out / 'report.html'}")

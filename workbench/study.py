@@ -15,12 +15,16 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from workbench import images, matching, models, noise, quality, results, runs, tasks, victim
+from workbench import models, noise, tasks
 from workbench.config import DataConfig, NoiseConfig, VictimConfig, key
+from workbench.data import measures, sources
+from workbench.data.dataset import DataPair
+from workbench.data.measures import linear_separability
 from workbench.figures.people import OTHERS, PROTECTED
-from workbench.images import DataPair
+from workbench.files import atomic
 from workbench.noise.perturbation import Perturbation
-from workbench.quality import linear_separability
+from workbench.records import run_folder, table
+from workbench.victim import matching, module
 
 FACTS = "study.json"
 SEVERAL = {"fractions": "protected_fraction"}  # other lists are called as their setting with an s: epsilons, victims
@@ -46,7 +50,7 @@ class Study:
     def __init__(self, out: str, *, store: str = "", **data: Any):
         self.out, self.store = Path(out), Path(store or out)
         self._which = data
-        self.pair: DataPair = images.load(DataConfig(**data))
+        self.pair: DataPair = sources.load(DataConfig(**data))
         self.classes = self.pair.train.classes
         self.chance = 1 / len(self.classes)
         self._stages: dict[str, dict[str, Any]] = {}
@@ -77,8 +81,8 @@ class Study:
         this one goes on from; settings: other fields of VictimConfig.
         """
         before = None if start is None else self._folders[start["run"].iloc[0]]
-        config = victim.resolved(VictimConfig(**self._which, epochs=epochs or None, **settings), self.pair.name)
-        earlier = runs.read(before) if before else None
+        config = module.resolved(VictimConfig(**self._which, epochs=epochs or None, **settings), self.pair.name)
+        earlier = run_folder.read(before) if before else None
         identity = tasks.victim_identity(config, made.record if made else None, earlier)
         label = "clean" if made is None else "-".join((*made.name, str(made.noise.epsilon)))
         folder = self.store / f"victim-{label}-{config.defence}-{key(identity)}"
@@ -108,7 +112,7 @@ class Study:
         Half of the people teach the network, with clean photos; the others are matched, by guessing right at twice
         `chance`. Settings as for `victim`. A network that comes with weights of its own is not taught.
         """
-        config = victim.resolved(VictimConfig(**self._which, epochs=epochs or None, **settings), self.pair.name)
+        config = module.resolved(VictimConfig(**self._which, epochs=epochs or None, **settings), self.pair.name)
         taught = None
         if config.victim != models.PROBE:
             others, _ = matching.halves(self.pair, config.seed)
@@ -123,7 +127,7 @@ class Study:
             "victim": f"matching:{config.victim}",
             "defence": config.defence,
         }
-        return results.table(identity, [{"epoch": 0, "split": "test", "metric": "accuracy", "value": value}])
+        return table.table(identity, [{"epoch": 0, "split": "test", "metric": "accuracy", "value": value}])
 
     def _identity(self, made: Made | None) -> dict[str, Any]:
         """The columns of a table that say what noise all images carry, for results of no victim."""
@@ -147,18 +151,18 @@ class Study:
         """
         train = self.pair.train
         some = torch.linspace(0, len(train) - 1, min(sample, len(train))).long()
-        measured = quality.measure(train.images[some], made.noise.apply(train)[some])
+        measured = measures.measure(train.samples[some], made.noise.apply(train)[some])
         means = {name: float(np.mean([getattr(one, name) for one in measured])) for name in ("psnr", "ssim")}
         delta = made.noise.delta
         each = delta if made.noise.kind == "samplewise" else delta[train.labels]
         means |= {"linf": max(one.linf for one in measured), "linear_separability": _separable(each, train.labels)}
         points = [{"epoch": 0, "split": "train", "metric": name, "value": value} for name, value in means.items()]
-        return results.table(self._identity(made), points)
+        return table.table(self._identity(made), points)
 
     def pictures(self, which: list[int], made: Made | None = None) -> dict[str, np.ndarray]:
         """The training images `which`, with noise if given, by class and index: uint8 H×W×C."""
         train = self.pair.train
-        pixels = (train.images if made is None else made.noise.apply(train))[which].permute(0, 2, 3, 1).numpy()
+        pixels = (train.samples if made is None else made.noise.apply(train))[which].permute(0, 2, 3, 1).numpy()
         names = [f"{self.classes[label]} ({index})" for label, index in zip(train.labels[which], which, strict=True)]
         return dict(zip(names, pixels, strict=True))
 
@@ -169,16 +173,16 @@ class Study:
 
     def finish(self, *tables: pd.DataFrame) -> pd.DataFrame:
         """Write out/results.csv, every run once, and out/study.json, what it rests on; return the rows."""
-        rows = results.merged(tables)
+        rows = table.merged(tables)
         self.out.mkdir(parents=True, exist_ok=True)
-        results.write(rows, self.out)
+        table.write(rows, self.out)
         facts = {"chance": self.chance, "classes": self.classes, "stages": self._stages}
-        runs.write_atomically(self.out / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        atomic.write_atomically(self.out / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         return rows
 
     def _note(self, folder: Path) -> dict[str, Any]:
-        record = runs.read(folder)
-        self._stages[folder.name] = {name: record[name] for name in runs.PROVENANCE if name in record}
+        record = run_folder.read(folder)
+        self._stages[folder.name] = {name: record[name] for name in run_folder.PROVENANCE if name in record}
         return record
 
 
@@ -199,10 +203,10 @@ def check_parameters(values: Mapping[str, Any]) -> None:
     A list is checked item by item under its singular name: epsilons as epsilon. An `epochs` of 0 means the recipe.
     """
     name = str(values.get("data", DataConfig().data)).partition(":")[0]
-    images.check_name(name)
+    sources.check_name(name)
     configurations: list[tuple[type, Callable[[Any, str], Any]]] = [
         (NoiseConfig, noise.resolved),
-        (VictimConfig, victim.resolved),
+        (VictimConfig, module.resolved),
     ]
     for kind, resolve in configurations:
         known = {entry.name for entry in fields(kind)} - {"data"}

@@ -13,12 +13,17 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workbench import device, images, models, noise, protected, published, results, runs, stores, trained, victim
+from workbench import device, models, noise
 from workbench.config import DataConfig, NoiseConfig, VictimConfig
-from workbench.images import DataPair
+from workbench.data import sources
+from workbench.data.dataset import DataPair
+from workbench.data.measures import linear_separability
+from workbench.export import write
+from workbench.files import mapped
 from workbench.noise import perturbation
 from workbench.noise.perturbation import Perturbation
-from workbench.quality import linear_separability
+from workbench.records import run_folder, table
+from workbench.victim import exposure, module, trained
 
 DESCRIBED = 10_000
 
@@ -30,12 +35,12 @@ def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: Da
     """
     config = noise.resolved(config, data_name(config))
     on = device.pick(config.device)
-    runs.check_free(out, "noise", asdict(config), resume=resume)
-    data = data or images.load(config)
+    run_folder.check_free(out, "noise", asdict(config), resume=resume)
+    data = data or sources.load(config)
     for name in noise.architectures(config):
-        models.check_fits(name, min(data.train.images.shape[2:]))
-    stores.check_room(out, noise.bytes_on_disk(config, data.train), "the search", "make room or name another folder")
-    with runs.opened(out, "noise", asdict(config), resume=resume) as run:
+        models.check_fits(name, min(data.train.samples.shape[2:]))
+    mapped.check_room(out, noise.bytes_on_disk(config, data.train), "the search", "make room or name another folder")
+    with run_folder.opened(out, "noise", asdict(config), resume=resume) as run:
         run.belongs(data_fingerprint=data.train.fingerprint())
         if run.complete:
             return perturbation.load(out)
@@ -81,29 +86,29 @@ def train_victim(
     start: the folder of an earlier complete run of the same architecture, whose network the training goes on from; the
     victim is then called "ARCHITECTURE after METHOD", METHOD being what that network had learnt from.
     """
-    config = victim.resolved(config, data_name(config))
+    config = module.resolved(config, data_name(config))
     made, found = _noise_for(noise_folder)
     before = trained.record_of(start, config.victim) if start else None
     identity = victim_identity(config, made, before)
     on = device.pick(config.device)
-    runs.check_free(out, "train", identity, resume=resume)
-    data = data or images.load(config)
+    run_folder.check_free(out, "train", identity, resume=resume)
+    data = data or sources.load(config)
     if found is not None:
         found.check_belongs(data.train)
-    seen, chosen = published.published(data.train, found, config)
-    published.check(config, seen, chosen)
-    models.check_fits(config.victim, min(data.train.images.shape[2:]))
-    with runs.opened(out, "train", identity, resume=resume) as run:
+    seen, chosen = exposure.published(data.train, found, config)
+    exposure.check(config, seen, chosen)
+    models.check_fits(config.victim, min(data.train.samples.shape[2:]))
+    with run_folder.opened(out, "train", identity, resume=resume) as run:
         run.belongs(data_fingerprint=data.train.fingerprint())
         if run.complete:
-            return results.read(out)
+            return table.read(out)
         run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
         method, kind = (found.method, found.kind) if found else ("clean", "none")
         label = f"victim, {method}{f' {kind}' if found else ''} images"
         label += ", epoch" if config.defence == "none" else f", {config.defence}, epoch"
         with run.stage("train"):
             learn = partial(
-                victim.train,
+                module.train,
                 data=data,
                 perturbation=found,
                 label=label,
@@ -113,7 +118,7 @@ def train_victim(
             )
             curve, smaller = device.within_memory(learn, config)
         run.note(**smaller)
-        rows = results.table(
+        rows = table.table(
             {
                 "run": run.record["key"],
                 "data": data.name,
@@ -121,14 +126,14 @@ def train_victim(
                 "kind": kind,
                 "epsilon": found.epsilon if found else 0,
                 "surrogate": made["config"]["surrogate"] if made and found and found.method != "random" else "none",
-                "victim": config.victim + (f" after {results.read(start)['method'].iloc[0]}" if start else ""),
+                "victim": config.victim + (f" after {table.read(start)['method'].iloc[0]}" if start else ""),
                 "defence": config.defence,
                 "protected_fraction": round(float(chosen.float().mean()), 4),
                 "seed": config.seed,
             },
             curve,
         )
-        results.write(rows, out)
+        table.write(rows, out)
     return rows
 
 
@@ -145,14 +150,14 @@ def victim_identity(
 def _noise_for(folder: Path | None) -> tuple[dict[str, Any] | None, Perturbation | None]:
     if folder is None:
         return None, None
-    return runs.read(folder), perturbation.load(folder)
+    return run_folder.read(folder), perturbation.load(folder)
 
 
 def export(config: DataConfig, noise_folder: Path | None, out: Path, *, official: bool = False) -> dict[str, Any]:
     """Export the training images, protected (or, without a noise folder, as they are), as PNG files with a manifest."""
     made, found = _noise_for(noise_folder)
-    protected.check_new(out)
-    data = images.load(config)
+    write.check_new(out)
+    data = sources.load(config)
     same_folder = data.train.root is not None and data.train.root == data.test.root
     facts = {
         "source": data.name,
@@ -160,11 +165,11 @@ def export(config: DataConfig, noise_folder: Path | None, out: Path, *, official
         "noise_run": made["key"] if made else None,
         "left_out": list(data.test.names) if same_folder else [],
     }
-    return protected.export(data.train, found, out, official=official, **facts)
+    return write.export(data.train, found, out, official=official, **facts)
 
 
 def data_name(config: DataConfig) -> str:
     """The data set's name in a SPEC, checked."""
     name = config.data.partition(":")[0]
-    images.check_name(name)
+    sources.check_name(name)
     return name

@@ -29,8 +29,8 @@ from killing import WORKS, Fault, Work, prepare
 from measuring import provenance
 from sweeping import sweep_points
 
-from workbench import checkpoints
 from workbench.progress import progress
+from workbench.records import checkpoint
 
 KILLED = ("SIGKILL at any moment", "SIGKILL within a change")
 DAMAGES = ("newest checkpoint: a bit flipped", "newest checkpoint: cut short", "both checkpoints damaged")
@@ -58,9 +58,9 @@ def point(work: Work, fault: str, folder: Path, chance: random.Random) -> tuple[
         complete = complete or work.complete(folder)
     if fault in DAMAGES:
         newest = next(folder.rglob("*.ckpt"), None)
-        if complete or newest is None or not checkpoints.previous(newest).exists():
+        if complete or newest is None or not checkpoint.previous(newest).exists():
             return 0, "", ""
-        for path in (newest, checkpoints.previous(newest))[: 2 if fault == DAMAGES[2] else 1]:
+        for path in (newest, checkpoint.previous(newest))[: 2 if fault == DAMAGES[2] else 1]:
             _damage(path, fault == DAMAGES[1] or (fault == DAMAGES[2] and chance.random() < 0.5), chance)
         caused = 1
         if fault == DAMAGES[2]:

@@ -19,9 +19,11 @@ import pandas as pd
 import torch
 from measuring import provenance
 
-from workbench import checkpoints, images, noise
+from workbench import noise
 from workbench.config import DataConfig, NoiseConfig
-from workbench.images import DataPair
+from workbench.data import sources
+from workbench.data.dataset import DataPair
+from workbench.records import checkpoint
 
 WAYS = ("without", "with")
 
@@ -29,14 +31,14 @@ WAYS = ("without", "with")
 def searched(config: NoiseConfig, pair: DataPair, way: str) -> tuple[torch.Tensor, dict[str, Any]]:
     """The noise of one search, and its costs."""
     spent: list[tuple[float, float]] = []
-    original = checkpoints.save
+    original = checkpoint.save
 
     def timed(*given: Any) -> None:
         begun, busy = time.perf_counter(), time.process_time()
         original(*given)
         spent.append((time.perf_counter() - begun, time.process_time() - busy))
 
-    checkpoints.save = timed
+    checkpoint.save = timed
     try:
         with tempfile.TemporaryDirectory() as folder:
             begun, busy = time.perf_counter(), time.process_time()
@@ -44,7 +46,7 @@ def searched(config: NoiseConfig, pair: DataPair, way: str) -> tuple[torch.Tenso
             costs = {"seconds": time.perf_counter() - begun, "processor_seconds": time.process_time() - busy}
             megabytes = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
     finally:
-        checkpoints.save = original
+        checkpoint.save = original
     writing = {"writing": sum(wall for wall, _ in spent), "processor_writing": sum(busy for _, busy in spent)}
     return found.delta, {**costs, **writing, "checkpoints": len(spent), "megabytes": round(megabytes, 1)}
 
@@ -59,7 +61,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="also write the table to this CSV file")
     arguments = parser.parse_args()
     data = DataConfig(data=arguments.data, device=arguments.device)
-    pair = images.load(data)
+    pair = sources.load(data)
     asked = NoiseConfig(data=arguments.data, surrogate=arguments.surrogate, device=arguments.device)
     config = noise.resolved(asked, pair.name)
     for way in WAYS:

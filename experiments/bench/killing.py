@@ -26,9 +26,11 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from workbench import checkpoints, cli, images, photo_digits, tasks  # noqa: F401
+from workbench import cli
+from workbench.apps.photos import protect, settings
 from workbench.config import DataConfig
-from workbench.photos import protecting, settings
+from workbench.data import photo_digits, sources
+from workbench.records import checkpoint
 
 PATIENCE = 900  # seconds for what should take a few: longer is a deadlock
 WORKS = ("noise", "train", "protect")
@@ -113,7 +115,7 @@ def _child(words: Sequence[str], folder: Path, log: Path, fault: Fault, pipe: in
         os.environ["WORKBENCH_PROGRESS"] = "off"
         torch.set_num_threads(1)  # also makes anew, before threads ask for it, the pool that fork left broken
         if fault.often:
-            checkpoints.SHARE = math.inf
+            checkpoint.SHARE = math.inf
         if fault.room:
             resource.setrlimit(resource.RLIMIT_FSIZE, (fault.room, fault.room))
         _watch(folder, fault, pipe)
@@ -206,13 +208,13 @@ def prepare(root: Path, names: list[str]) -> list[Work]:
     torch.set_num_threads(1)
     tqdm.monitor_interval = 0  # no thread of its own: the process will fork
     photo_digits.make = functools.cache(photo_digits.make)
-    images.load(DataConfig(data=DIGITS[1], limit_test=int(DIGITS[3])))  # once for all children
+    sources.load(DataConfig(data=DIGITS[1], limit_test=int(DIGITS[3])))  # once for all children
 
     def short(*given: Any) -> Any:
         asked = settings.search_settings(*given)
         return replace(asked, surrogate="convnet-w2+convnet-w2", rounds=5, train_steps=3)
 
-    protecting.search_settings = short
+    protect.search_settings = short
     rng = np.random.default_rng(0)
     for number in range(4):
         path = root / "photos" / f"person {number % 2}" / f"{number}.png"

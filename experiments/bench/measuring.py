@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from workbench import device, runs
+from workbench import device
+from workbench.records import run_folder
 
 
 @dataclass
@@ -45,8 +46,8 @@ def provenance(path: Path, settings: Mapping[str, Any]) -> None:
         "settings": {name: value for name, value in settings.items() if not isinstance(value, Path)},
         "device": device.describe(device.pick("auto")),
         "threads": torch.get_num_threads(),
-        "versions": runs.versions(),
-        "git": runs.git_commit(),
+        "versions": run_folder.versions(),
+        "git": run_folder.git_commit(),
         "load": [round(value, 2) for value in os.getloadavg()],
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -20,13 +20,15 @@ from measuring import provenance
 from torch import nn
 from torch.nn import functional
 
-from workbench import device, images, models, victim
-from workbench.augment import AUGMENTATIONS
-from workbench.batches import Batches, generator, network_input
+from workbench import device, models
 from workbench.config import DataConfig, VictimConfig
-from workbench.fitting import GRADIENT_CLIP
-from workbench.images import DataPair
-from workbench.recipes import RECIPES
+from workbench.data import sources
+from workbench.data.augment import AUGMENTATIONS
+from workbench.data.batches import Batches, generator, network_input
+from workbench.data.dataset import DataPair
+from workbench.victim import module as victim
+from workbench.victim.recipes import RECIPES
+from workbench.victim.train import GRADIENT_CLIP
 
 
 def bare(config: VictimConfig, pair: DataPair) -> float:
@@ -34,7 +36,7 @@ def bare(config: VictimConfig, pair: DataPair) -> float:
     device.pick(config.device)
     train, test = pair.train, pair.test
     network = models.build(
-        config.victim, channels=train.images.shape[1], classes=len(train.classes), side=train.side, seed=config.seed
+        config.victim, channels=train.samples.shape[1], classes=len(train.classes), side=train.side, seed=config.seed
     )
     optimiser = torch.optim.SGD(
         network.parameters(), lr=config.learning_rate, momentum=0.9, weight_decay=config.weight_decay
@@ -79,7 +81,7 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--out", type=Path, help="also write the table to this CSV file")
     arguments = parser.parse_args()
-    pair = images.load(DataConfig(data=arguments.data, device="cpu"))
+    pair = sources.load(DataConfig(data=arguments.data, device="cpu"))
     asked = VictimConfig(data=arguments.data, victim=arguments.victim, epochs=arguments.epochs, device="cpu")
     config = victim.resolved(asked, pair.name)
     rows: list[dict[str, Any]] = []

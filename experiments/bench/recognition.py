@@ -21,13 +21,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from workbench import device, images, results, runs, victim
+from workbench import device
+from workbench.apps.photos.protect import protect
+from workbench.apps.photos.settings import RECOGNISER, SIDE
 from workbench.config import DataConfig, ProtectConfig, VictimConfig, WorkbenchError, key
-from workbench.defences import defend
-from workbench.images import DataPair, ImageSet
-from workbench.photos.protecting import protect
-from workbench.photos.settings import RECOGNISER, SIDE
-from workbench.protected import to_tensor
+from workbench.data import folder, sources
+from workbench.data.dataset import DataPair, Dataset
+from workbench.export.write import to_tensor
+from workbench.records import run_folder
+from workbench.records import table as results
+from workbench.victim import module
+from workbench.victim.defence import defend
 
 WAYS = ("none", "jpeg-75", "resize-half")
 RECIPE = {"epochs": 40, "batch_size": 28, "learning_rate": 0.05}
@@ -59,12 +63,12 @@ def main() -> int:
 def recognition(arguments: argparse.Namespace) -> None:
     """Fill OUT/results.csv and OUT/run.json."""
     out: Path = arguments.out
-    pair = images.load(DataConfig(data=f"folder:{arguments.people}"))
+    pair = sources.load(DataConfig(data=f"folder:{arguments.people}"))
     identity = {"people": pair.train.fingerprint(), "alone": arguments.alone, **RECIPE}
     test = pair.test
     if arguments.alone:
         test = test.subset((test.labels < arguments.alone).nonzero()[:, 0])
-    with runs.opened(out, "recognition", identity, resume=True, again=True) as run:
+    with run_folder.opened(out, "recognition", identity, resume=True, again=True) as run:
         run.note(device=device.describe(device.pick("auto")), data_fingerprint=pair.train.fingerprint())
         plans = [("clean", 0)] + [(method, epsilon) for epsilon in arguments.epsilons for method in arguments.methods]
         for method, epsilon in plans:
@@ -73,33 +77,33 @@ def recognition(arguments: argparse.Namespace) -> None:
                 with run.stage(f"protect {method} {epsilon}"):
                     config = ProtectConfig(method=method, epsilon=epsilon)
                     published = copied(pair.train, arguments, out / f"{method}-{epsilon}", config)
-            share = float((published.images != pair.train.images).flatten(1).any(1).float().mean())
+            share = float((published.samples != pair.train.samples).flatten(1).any(1).float().mean())
             for way in arguments.ways:
                 for architecture in arguments.victims:
                     for seed in arguments.seeds:
                         one(out, published, test, share, method, epsilon, way, architecture, seed)
 
 
-def copied(train: ImageSet, arguments: argparse.Namespace, copies: Path, config: ProtectConfig) -> ImageSet:
+def copied(train: Dataset, arguments: argparse.Namespace, copies: Path, config: ProtectConfig) -> Dataset:
     """The training photos as published: everybody's copies, or those of the first people, each protected alone."""
     originals = arguments.people / "train"
     if not arguments.alone:
         protect(originals, copies, config)
-        return replace(train, images=images.read_folder(copies).images)
-    published = train.images.clone()
+        return replace(train, samples=sources.read_folder(copies).samples)
+    published = train.samples.clone()
     for label, person in enumerate(train.classes[: arguments.alone]):
         protect(originals / person, copies / person, config)
         mine = (train.labels == label).nonzero()[:, 0].tolist()
         for turn in mine:
             file = copies / person / Path(train.names[turn]).with_suffix(".png").name
-            published[turn] = to_tensor(images.read_image(file))
-    return replace(train, images=published)
+            published[turn] = to_tensor(folder.read_image(file))
+    return replace(train, samples=published)
 
 
 def one(
     out: Path,
-    published: ImageSet,
-    test: ImageSet,
+    published: Dataset,
+    test: Dataset,
     share: float,
     method: str,
     epsilon: int,
@@ -125,10 +129,10 @@ def one(
         return
     sets = []
     for part in (published, test):
-        changed = part.images if way == "none" else at_full_size(way, part.images)
-        sets.append(replace(part, images=changed).scaled(SIDE))
-    asked = victim.resolved(VictimConfig(victim=architecture, seed=seed, **RECIPE), "folder")
-    curve = victim.train(asked, DataPair("folder", *sets), label=f"{method} {epsilon}, {way}, seed {seed}, epoch")
+        changed = part.samples if way == "none" else at_full_size(way, part.samples)
+        sets.append(replace(part, samples=changed).scaled(SIDE))
+    asked = module.resolved(VictimConfig(victim=architecture, seed=seed, **RECIPE), "folder")
+    curve = module.train(asked, DataPair("folder", *sets), label=f"{method} {epsilon}, {way}, seed {seed}, epoch")
     rows = results.table(identity, curve)
     results.write(rows if known is None else pd.concat([known, rows], ignore_index=True), out)
 

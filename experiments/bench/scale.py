@@ -20,8 +20,9 @@ from pathlib import Path
 import pandas as pd
 from measuring import peak_memory, provenance
 
-from workbench import images, noise
+from workbench import noise
 from workbench.config import DataConfig, NoiseConfig
+from workbench.data import sources
 
 LOOK = 0.05  # seconds between two looks at the anonymous memory
 
@@ -64,7 +65,7 @@ def one(method: str, count: int, rounds: int | None) -> dict[str, float | int | 
     """Make, search, save: what it took."""
     with peak_memory() as peak, Anonymous() as anonymous, tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        pair = images.load(DataConfig(data=f"photo-digits:{count}"))
+        pair = sources.load(DataConfig(data=f"photo-digits:{count}"))
         made, busy = time.perf_counter(), time.process_time()
         asked = NoiseConfig(data=f"photo-digits:{count}", method=method, rounds=rounds)
         found, facts = noise.search(noise.resolved(asked, pair.name), pair.train, folder=Path(folder))

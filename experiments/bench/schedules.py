@@ -18,10 +18,12 @@ from typing import Any
 import pandas as pd
 from measuring import peak_memory, provenance
 
-from workbench import images, noise, victim
+from workbench import noise
 from workbench.config import KINDS, DataConfig, NoiseConfig, VictimConfig, WorkbenchError
-from workbench.images import DataPair
+from workbench.data import sources
+from workbench.data.dataset import DataPair
 from workbench.noise.perturbation import Perturbation
+from workbench.victim import module
 
 SCHEDULES: dict[str, dict[str, Any]] = {
     "em": {"method": "em"},
@@ -71,7 +73,7 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
         for name, kind in asked:
             if (seed, name, kind) in have or ONE_KIND.get(name, kind) != kind:
                 continue
-            pair = pair or images.load(DataConfig(data=arguments.data, seed=seed))
+            pair = pair or sources.load(DataConfig(data=arguments.data, seed=seed))
             found, cost = search(arguments, pair, seed, name, kind)
             rows += [row | cost for row in learn(arguments, pair, seed, name, kind, found)]
             if out:
@@ -105,7 +107,7 @@ def learn(
     rows = []
     for architecture in arguments.victims:
         asked = VictimConfig(data=arguments.data, seed=seed, victim=architecture, epochs=arguments.epochs)
-        curve = victim.train(victim.resolved(asked, pair.name), pair, found, label=f"{architecture}, {name} {kind}")
+        curve = module.train(module.resolved(asked, pair.name), pair, found, label=f"{architecture}, {name} {kind}")
         test = [point["value"] for point in curve if (point["split"], point["metric"]) == ("test", "accuracy")]
         row = {"schedule": name, "kind": kind, "victim": architecture, "seed": seed}
         rows.append(row | {"peak": max(test), "final": test[-1]})

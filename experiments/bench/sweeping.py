@@ -18,9 +18,9 @@ from typing import Any
 import nbformat
 import psutil
 
-from workbench import results
 from workbench.config import DataError
 from workbench.progress import progress
+from workbench.records import table
 
 PATIENCE = 1800  # seconds
 TRIES = 5
@@ -85,12 +85,12 @@ def _start(experiment: Path, out: Path) -> subprocess.Popen:
 def _outcome(out: Path, jobs: int) -> str | None:
     """The hash of the table, when there is exactly one result a job; None when not."""
     try:
-        rows = results.read(out)
+        rows = table.read(out)
         states = _states(out)
         whole = json.loads((out / "run.json").read_text())["state"] == "complete"
     except (DataError, OSError, ValueError):
         return None
-    once = not rows.duplicated(list(results.COLUMNS[:-1])).any() and rows["run"].nunique() == jobs
+    once = not rows.duplicated(list(table.COLUMNS[:-1])).any() and rows["run"].nunique() == jobs
     if not (whole and once and states == ["complete"] * jobs):
         return None
     return hashlib.sha256((out / "results.csv").read_bytes()).hexdigest()

@@ -5,8 +5,9 @@ import pytest
 from matplotlib.colors import to_hex
 from tidy import CHANCE, lines, run, three_runs
 
-from workbench import figures, noise, results
+from workbench import figures, noise
 from workbench.config import KINDS
+from workbench.records import table
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_curves_leave_defended_runs_out(rows):
 
 
 def test_bars_are_final_and_marks_are_peak(rows):
-    figure = figures.bars(results.summary(rows), CHANCE)
+    figure = figures.bars(table.summary(rows), CHANCE)
     (axis,) = figure.axes
     assert [bar.get_width() for bar in axis.patches] == [0.6, 0.7, 0.1]
     assert lines(axis)["peak of all epochs"].get_xdata().tolist() == [0.9, 0.8, 0.4]
@@ -61,7 +62,7 @@ def test_bars_are_final_and_marks_are_peak(rows):
 
 def test_bars_of_several_seeds_have_whiskers_from_lowest_to_highest(rows):
     more = pd.concat([rows, run(seed=1, test=(0.5, 0.7, 0.8))])
-    figure = figures.bars(results.summary(more), CHANCE)
+    figure = figures.bars(table.summary(more), CHANCE)
     (axis,) = figure.axes
     assert axis.patches[0].get_width() == pytest.approx(0.7)
     ends = [segment[:, 0].tolist() for group in axis.collections for segment in group.get_segments()]
@@ -70,7 +71,7 @@ def test_bars_of_several_seeds_have_whiskers_from_lowest_to_highest(rows):
 
 def test_bars_name_the_defence(rows):
     more = pd.concat([rows, run("em", "classwise", test=(0.9, 0.9, 0.5), defence="jpeg-10")])
-    (axis,) = figures.bars(results.summary(more), CHANCE).axes
+    (axis,) = figures.bars(table.summary(more), CHANCE).axes
     assert axis.get_yticklabels()[-1].get_text() == "em, class-wise\nlearner uses jpeg-10"
     assert [bar.get_hatch() or "" for bar in axis.patches] == ["", "", "", "//"]
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from tidy import CHANCE, ends, lines, run, seeds, texts
 
-from workbench import figures, results
+from workbench import figures
+from workbench.records import table
 
 
 def clean(**names):
@@ -22,7 +23,7 @@ def quality(epsilon, psnr, ssim, seed=0):
         "surrogate": "convnet-w4", "victim": "none", "defence": "none", "protected_fraction": 1.0, "seed": seed,
     }  # fmt: skip
     points = [{"epoch": 0, "split": "train", "metric": m, "value": v} for m, v in (("psnr", psnr), ("ssim", ssim))]
-    return results.table(identity, points)
+    return table.table(identity, points)
 
 
 def band(axis, nth=0):
@@ -117,13 +118,13 @@ def test_transfer_is_surrogates_by_victims_under_the_clean_twins():
     rows += [noisy(0.3, surrogate="b", victim="b")]
     figure = figures.transfer(pd.concat(rows), CHANCE)
     axis = figure.axes[0]
-    values = np.asarray(axis.images[0].get_array().filled(np.nan))
+    values = np.asarray(axis.samples[0].get_array().filled(np.nan))
     assert values == pytest.approx(np.array([[0.85, 0.85], [0.2, 0.4], [np.nan, 0.3]]), nan_ok=True)
     assert [label.get_text() for label in axis.get_yticklabels()] == ["clean, no noise", "a", "b"]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b"]
     for part in ("0.40", "0.30 to 0.50", "0.80 to 0.90", "not run"):
         assert part in texts(figure)
-    assert axis.images[0].get_cmap().name == "cividis"
+    assert axis.samples[0].get_cmap().name == "cividis"
     assert "a to b 0.40 (0.30 to 0.50)" in figures.words_of(figure)
 
 

@@ -14,7 +14,7 @@ def test_noise_sheet_shows_image_magnified_noise_and_copy(channels):
     copy[0, 0], copy[0, 1] = 108, 92
     figure = figures.noise_sheet({"cat": image}, {"classwise": {"cat": copy}}, epsilon=8)
     original, noise_shown, protected = (
-        np.asarray(axis.images[0].get_array()).reshape(8, 8, -1) for axis in figure.axes
+        np.asarray(axis.samples[0].get_array()).reshape(8, 8, -1) for axis in figure.axes
     )
     assert (original == image).all()
     assert (protected == copy).all()
@@ -39,7 +39,7 @@ def waves(frequency, count=2, side=16):
 
 def test_spectrum_lies_where_the_waves_are():
     figure = figures.spectrum({"slow": waves(1 / 8), "fast": waves(3 / 8)})
-    slow, fast = (np.asarray(axis.images[0].get_array()) for axis in figure.axes[:2])
+    slow, fast = (np.asarray(axis.samples[0].get_array()) for axis in figure.axes[:2])
     assert np.argwhere(slow == slow.max()).tolist() == [[8, 6], [8, 10]]  # ±1/8 cycles per pixel across, 0 down
     assert np.argwhere(fast == fast.max()).tolist() == [[8, 2], [8, 14]]
     left, right, bottom, top = figure.axes[0].images[0].get_extent()

@@ -6,7 +6,8 @@ import pytest
 from matplotlib.colors import to_hex
 from tidy import CHANCE, ends, run, texts
 
-from workbench import figures, results
+from workbench import figures
+from workbench.records import table
 
 WAYS = {"none": (0.2, 0.4), "blur": (0.3, 0.35), "jpeg-10": (0.7, 0.8)}
 
@@ -90,7 +91,7 @@ def confused():
 
 def test_confusion_is_a_panel_a_training_set_the_clean_one_first(confused):
     figure = figures.confusion(confused)
-    drawn = [axis for axis in figure.axes if axis.images]
+    drawn = [axis for axis in figure.axes if axis.samples]
     assert [axis.get_title() for axis in drawn] == [
         "clean\nnothing protected\naccuracy 0.75 (0.75 to 0.75)",
         "em, sample-wise\n50 % of the images protected\naccuracy 0.50 (0.50 to 0.50)",
@@ -134,5 +135,5 @@ def test_confusion_without_rows_is_refused():
 
 
 def test_worst_case_of_the_panel_is_that_of_the_table(tried):
-    shown = figures.table(results.summary(tried)).set_index(["method", "defence"])
+    shown = figures.table(table.summary(tried)).set_index(["method", "defence"])
     assert shown.loc[("em", "jpeg-10"), "peak"].startswith("0.800 (0.750 to 0.850")

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from tidy import CHANCE, ends, run, seeds, three_runs
 
-from workbench import figures, results
+from workbench import figures
+from workbench.records import table
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def rows():
 
 def test_table_is_a_row_a_run_with_its_spread(rows):
     more = pd.concat([rows, run(seed=1, test=(0.5, 0.7, 0.8))])
-    shown = figures.table(results.summary(more)).set_index(["method", "kind"])
+    shown = figures.table(table.summary(more)).set_index(["method", "kind"])
     assert shown.loc[("clean", "none"), "final"] == "0.700 (0.600 to 0.800)"
     assert shown.loc[("clean", "none"), "seeds"] == 2
     assert shown.loc[("em", "classwise"), "final"] == "0.100"
@@ -23,7 +24,7 @@ def test_table_is_a_row_a_run_with_its_spread(rows):
 
 def test_sentences_give_effect_control_and_what_still_learns(rows):
     more = pd.concat([rows, run("em", "classwise", test=(0.5, 0.85, 0.8), defence="jpeg-10")])
-    sentences = figures.honest_sentences(results.summary(more), CHANCE)
+    sentences = figures.honest_sentences(table.summary(more), CHANCE)
     text = "\n".join(sentences)
     assert "random, sample-wise: 0.70 on clean test images after the last epoch, 0.80 at the best one" in text
     assert "em, class-wise: 0.10 on clean test images after the last epoch, 0.40 at the best one" in text
@@ -37,7 +38,7 @@ def test_sentences_give_effect_control_and_what_still_learns(rows):
 def test_sentences_do_not_claim_learning_that_was_not_seen(rows):
     weak = rows[rows["method"] != "em"]
     weak = pd.concat([weak, run("em", "classwise", test=(0.2, 0.2, 0.1))])
-    assert not figures.honest_sentences(results.summary(weak), CHANCE)[-1].startswith("This data can still")
+    assert not figures.honest_sentences(table.summary(weak), CHANCE)[-1].startswith("This data can still")
 
 
 def noisy(final, peak, **names):
@@ -56,7 +57,7 @@ def tried():
 
 def test_worst_case_is_the_largest_mean_peak(tried):
     worst = figures.worst_case(tried)
-    assert worst == figures.worst_case(results.summary(tried))
+    assert worst == figures.worst_case(table.summary(tried))
     assert {name: worst[name] for name in ("method", "kind", "epsilon", "victim", "defence", "protected_fraction")} == {
         "method": "em",
         "kind": "classwise",

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from workbench import results
+from workbench.records import table
 
 CHANCE = 1 / 3
 
@@ -34,7 +34,7 @@ def run(
         for epoch, value in enumerate(values, 1)
         for metric in ("accuracy", "loss")
     ]
-    return results.table(identity, [*points, *more])
+    return table.table(identity, [*points, *more])
 
 
 def ends(final, peak=None):

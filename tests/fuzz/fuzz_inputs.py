@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import yaml
 
-from workbench.checkpoints import LENGTH, TRAILER
+from workbench.records.checkpoint import LENGTH, TRAILER
 
 Input = Callable[[Random], bytes]
 

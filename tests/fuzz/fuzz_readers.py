@@ -14,25 +14,19 @@ import fuzz_valid as valid
 import torch
 from PIL import Image
 
-from workbench import (
-    experiments,
-    figures,
-    folders,
-    notebooks,
-    protected,
-    reading,
-    results,
-    runs,
-    study,
-    trained,
-    verify,
-)
+from workbench import figures, study
+from workbench.apps.photos.ledger import FINISHED, UNFINISHED, Ledger
+from workbench.apps.photos.report import Report, Verdict
+from workbench.apps.photos.sources import gather, target_names
 from workbench.config import WorkbenchError, key
+from workbench.data import folder as folders
+from workbench.export import verify, write
+from workbench.files import pictures
+from workbench.files.picture_metadata import metadata
 from workbench.noise import perturbation
-from workbench.photos.inputs import gather, target_names
-from workbench.photos.ledger import FINISHED, UNFINISHED, Ledger
-from workbench.photos.report import Report, Verdict
-from workbench.reading.metadata import metadata
+from workbench.records import run_folder, table
+from workbench.sweep import experiment, notebook
+from workbench.victim import trained
 
 
 @dataclass(frozen=True)
@@ -62,23 +56,23 @@ def _read_network(folder: Path) -> None:
 
 
 def _read_record(folder: Path) -> None:
-    record = runs.read(folder)
-    runs.Run(folder, record).belongs(data_fingerprint="ab")
+    record = run_folder.read(folder)
+    run_folder.Run(folder, record).belongs(data_fingerprint="ab")
     json.dumps(record, indent=2, ensure_ascii=False).encode()
     f"{record['seconds'].get('noise', 0):.0f} s, {record.get('image_passes', 0):,} image passes"
 
 
 def _resume(folder: Path) -> None:
-    runs.check_free(folder, "noise", valid.RECORD["config"], resume=True)
+    run_folder.check_free(folder, "noise", valid.RECORD["config"], resume=True)
 
 
 def _read_results(folder: Path) -> None:
-    rows = results.read(folder)
-    results.summary(results.merged([rows, rows])).to_string()
+    rows = table.read(folder)
+    table.summary(table.merged([rows, rows])).to_string()
     if (rows["metric"] == "accuracy").any():
         figures.honest_sentences(rows, 0.1)
-    results.write(rows, folder)
-    results.read(folder)
+    table.write(rows, folder)
+    table.read(folder)
 
 
 def _prepare_verify(folder: Path) -> Path:
@@ -122,14 +116,14 @@ def _beside_book(name: str) -> Callable[[Path], Path]:
 
 
 def _read_experiment(folder: Path) -> None:
-    found = experiments.load(folder / "try.yml")
+    found = experiment.load(folder / "try.yml")
     for size in found.sizes:
         for job in found.jobs(size, {}, (), study.check_parameters)[:3]:
             (job.name + job.folder_name).encode()
 
 
 def _read_notebook(folder: Path) -> None:
-    known = notebooks.identity(folder / "book.ipynb", {})
+    known = notebook.identity(folder / "book.ipynb", {})
     key(known)
     json.dumps(known, ensure_ascii=False).encode()
     study.check_parameters(known)
@@ -138,7 +132,7 @@ def _read_notebook(folder: Path) -> None:
 def _read_values(folder: Path) -> None:
     for line in (folder / "values").read_bytes().decode("utf-8", "replace").split("\n")[:5]:
         name, _, value = line.partition("=")
-        study.check_parameters(notebooks.identity(folder / "book.ipynb", {name: value}))
+        study.check_parameters(notebook.identity(folder / "book.ipynb", {name: value}))
 
 
 def _wrong_values(random: Random) -> bytes:
@@ -149,19 +143,19 @@ def _wrong_values(random: Random) -> bytes:
 
 
 def _read_study(folder: Path) -> None:
-    facts = notebooks.study_facts(folder)
+    facts = notebook.study_facts(folder)
     sum(sum(stage["seconds"].values()) for stage in facts["stages"].values())
-    figures.honest_sentences(results.table(*_curve()), facts["chance"])
+    figures.honest_sentences(table.table(*_curve()), facts["chance"])
 
 
 def _curve() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    identity = dict(zip(results.IDENTITY, valid.CELLS[1], strict=False))
+    identity = dict(zip(table.IDENTITY, valid.CELLS[1], strict=False))
     return identity, [{"epoch": 1, "split": split, "metric": "accuracy", "value": 0.5} for split in ("train", "test")]
 
 
 def _read_photo(folder: Path) -> None:
     content = (folder / "photo").read_bytes()
-    reading.decode(content, "photo.png")
+    pictures.decode(content, "photo.png")
     metadata(content)
 
 
@@ -169,7 +163,7 @@ def _read_zip(folder: Path) -> None:
     sources, refusals = gather(folder / "photos.zip")
     target_names([one.name for one in sources])
     for source in sources:
-        reading.decode(source.read(), source.name)
+        pictures.decode(source.read(), source.name)
     [f"{one.name!r} {one.reason}" for one in refusals]
 
 
@@ -186,7 +180,7 @@ READERS = {
     "results": Reader(_one("results.csv"), inputs.csv_file(valid.CELLS), _read_results),
     "manifest": Reader(_prepare_verify, inputs.json_file(valid.manifest()), _read_manifest),
     "photos' manifest": Reader(
-        _prepare_ledger(protected.MANIFEST),
+        _prepare_ledger(write.MANIFEST),
         inputs.json_file({"job": valid.JOB, "files": [valid.entry()]}),
         _read_ledger,
     ),

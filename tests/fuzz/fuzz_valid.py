@@ -12,10 +12,10 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from workbench import results
 from workbench.config import key
-from workbench.images import ImageSet
+from workbench.data.dataset import Dataset
 from workbench.noise.perturbation import Perturbation
+from workbench.records import table
 
 PARAMETERS = 'epsilon = 8\nname = "a"\nshares = [0.5]\nkinds = ["classwise"]\nseed = 0\nout = "x"\nstore = ""'
 CONFIG = {"surrogate": "convnet-w4", "seed": 0}
@@ -39,7 +39,7 @@ ENTRY = {
     "ssim": 0.9, "changed": 0.5, "negative": 0.2, "notes": [],
 }  # fmt: skip
 JOB = "0" * 12
-CELLS = [list(results.COLUMNS)] + [
+CELLS = [list(table.COLUMNS)] + [
     ["ab12", "folder", method, "none", 0, "none", "convnet-w4", "none", 1.0, 0, epoch, split, metric, 0.25]
     for method in ("clean", "em")
     for epoch in (1, 2)
@@ -58,7 +58,7 @@ def encoded(kind: str) -> bytes:
     return file.getvalue()
 
 
-DATA = ImageSet(
+DATA = Dataset(
     torch.from_numpy(np.stack([pixels(seed) for seed in range(4)])).permute(0, 3, 1, 2),
     torch.tensor([0, 1, 0, 1]), ("ant", "bee"), tuple(f"{name}/{n}.png" for n, name in enumerate(("ant", "bee") * 2)),
 )  # fmt: skip

@@ -10,16 +10,18 @@ import safetensors.torch
 import torch
 from refusing import refused
 
-from workbench import checkpoints, results, runs, trained, verify
+from workbench.apps.photos.ledger import Ledger
+from workbench.apps.photos.sources import gather
+from workbench.apps.photos.zip_input import MOST_LIST, members
 from workbench.cli import main
 from workbench.config import DataError
+from workbench.export import verify
 from workbench.noise import perturbation
-from workbench.photos.archives import MOST_LIST, members
-from workbench.photos.inputs import gather
-from workbench.photos.ledger import Ledger
+from workbench.records import checkpoint, run_folder, table
+from workbench.victim import trained
 
 FACTS = {"kind": "classwise", "epsilon": 8, "method": "em", "fingerprint": "a" * 64}
-HEAD = ",".join(results.COLUMNS)
+HEAD = ",".join(table.COLUMNS)
 ROW = "ab,folder,em,classwise,8,none,convnet-w4,none,1.0,0,1,test,accuracy,0.5"
 
 
@@ -37,13 +39,13 @@ ROW = "ab,folder,em,classwise,8,none,convnet-w4,none,1.0,0,1,test,accuracy,0.5"
 ])  # fmt: skip
 def test_rows_that_no_run_writes_are_refused(tmp_path, row, part):
     (tmp_path / "results.csv").write_text(f"{HEAD}\n{row}\n")
-    assert part in refused(DataError, lambda: results.read(tmp_path))
+    assert part in refused(DataError, lambda: table.read(tmp_path))
 
 
 @pytest.mark.parametrize("key", ["012345678901", "123e45678901"])
 def test_a_runs_key_that_looks_like_a_number_stays_a_key(tmp_path, key):
     (tmp_path / "results.csv").write_text(f"{HEAD}\n{ROW.replace('ab', key)}\n")
-    assert results.read(tmp_path)["run"].tolist() == [key]
+    assert table.read(tmp_path)["run"].tolist() == [key]
 
 
 @pytest.mark.parametrize(("change", "part"), [
@@ -87,7 +89,7 @@ def test_noise_whose_header_lies_about_its_length_is_refused(tmp_path, length):
 def test_a_record_with_a_wrong_type_is_refused_by_its_place(tmp_path, change):
     good = {"command": "noise", "state": "complete", "key": "0", "config": {}, "seconds": {}}
     (tmp_path / "run.json").write_text(json.dumps({**good, **change}))
-    assert next(iter(change)) in refused(DataError, lambda: runs.read(tmp_path))
+    assert next(iter(change)) in refused(DataError, lambda: run_folder.read(tmp_path))
 
 
 def test_words_of_a_record_do_not_steer_the_terminal(tmp_path):
@@ -100,9 +102,9 @@ def test_words_of_a_record_do_not_steer_the_terminal(tmp_path):
         "data_fingerprint": "\n\x1b",
     }
     (tmp_path / "run.json").write_text(json.dumps(record))
-    refused(DataError, lambda: runs.read(tmp_path))
-    refused(DataError, lambda: runs.check_free(tmp_path, "noise", {}, resume=True))
-    refused(DataError, lambda: runs.Run(tmp_path, record).belongs(data_fingerprint="ab"))
+    refused(DataError, lambda: run_folder.read(tmp_path))
+    refused(DataError, lambda: run_folder.check_free(tmp_path, "noise", {}, resume=True))
+    refused(DataError, lambda: run_folder.Run(tmp_path, record).belongs(data_fingerprint="ab"))
 
 
 def test_an_error_is_one_line_of_the_terminal(tmp_path, capsys):
@@ -169,6 +171,6 @@ def test_an_archive_that_lists_millions_of_files_is_not_listed(tmp_path):
     {"state_dict": os.system},
 ])  # fmt: skip
 def test_a_forged_checkpoint_is_refused_without_torchs_advice_to_unpickle_it(tmp_path, state):
-    checkpoints.save(tmp_path / trained.CHECKPOINT, state)
+    checkpoint.save(tmp_path / trained.CHECKPOINT, state)
     said = refused(DataError, lambda: trained.weights(tmp_path))
     assert "can still be loaded" not in said

@@ -6,8 +6,9 @@ import nbformat
 import pytest
 from refusing import refused
 
-from workbench import experiments, notebooks, study
+from workbench import study
 from workbench.config import ConfigError, DataError
+from workbench.sweep import experiment, notebook
 
 
 @pytest.fixture
@@ -29,14 +30,14 @@ def book(tmp_path):
     "a = b'x'", "a = 1j", "a = (1, 2)", "a = '\0'", "a = 1\n" * 3000,
 ])  # fmt: skip
 def test_parameters_that_no_record_can_hold_are_refused(book, code):
-    assert "plain" in refused(DataError, lambda: notebooks.identity(book(code), {}))
+    assert "plain" in refused(DataError, lambda: notebook.identity(book(code), {}))
 
 
 @pytest.mark.parametrize(
     "value", ["(" * 3000, "-" * 3000 + "1", "{[]: 1}", "[{1}]", "[0x" + "f" * 5000 + "]", "'\\ud800'"]
 )
 def test_values_that_no_record_can_hold_are_refused(book, value):
-    assert "shares" in refused(ConfigError, lambda: notebooks.identity(book(), {"shares": value}))
+    assert "shares" in refused(ConfigError, lambda: notebook.identity(book(), {"shares": value}))
 
 
 @pytest.mark.parametrize("changes", [
@@ -46,12 +47,12 @@ def test_values_that_no_record_can_hold_are_refused(book, value):
     {"cells": [{"cell_type": "code"}]},
 ])  # fmt: skip
 def test_json_that_is_no_notebook_is_refused(book, changes):
-    assert "notebook" in refused(DataError, lambda: notebooks.identity(book(**changes), {}))
+    assert "notebook" in refused(DataError, lambda: notebook.identity(book(**changes), {}))
 
 
 def test_braces_in_a_path_are_no_parameters(book, tmp_path):
     path = book("epsilon = 8").rename(tmp_path / "{epsilon.__class__}.ipynb")
-    notebooks.run(path, tmp_path / "out{x}", {"epsilon": 4})
+    notebook.run(path, tmp_path / "out{x}", {"epsilon": 4})
     assert (tmp_path / "out{x}" / "notebook.ipynb").is_file()
 
 
@@ -61,7 +62,7 @@ def test_an_experiments_notebook_is_a_plain_path(book, tmp_path, path):
     size = {"quick": {"grid": {"epsilon": [1]}, "seeds": [0]}}
     content = {"title": "t", "text": "t", "notebook": path, "figures": [], "sizes": size}
     (tmp_path / "try.yml").write_text(json.dumps(content))
-    assert "plain path" in refused(ConfigError, lambda: experiments.load(tmp_path / "try.yml"))
+    assert "plain path" in refused(ConfigError, lambda: experiment.load(tmp_path / "try.yml"))
 
 
 def test_a_grid_does_not_grow_without_bound(book, tmp_path):
@@ -69,14 +70,14 @@ def test_a_grid_does_not_grow_without_bound(book, tmp_path):
     size = {"quick": {"grid": {f"p{n}": list(range(10)) for n in range(20)}, "seeds": [0]}}
     content = {"title": "t", "text": "t", "notebook": "book.ipynb", "figures": [], "sizes": size}
     (tmp_path / "try.yml").write_text(json.dumps(content))
-    assert "jobs" in refused(ConfigError, lambda: experiments.load(tmp_path / "try.yml"))
+    assert "jobs" in refused(ConfigError, lambda: experiment.load(tmp_path / "try.yml"))
 
 
 def test_odd_facts_of_a_study_are_refused(tmp_path):
     good = {"chance": 0.1, "classes": ["a"], "stages": {"s": {"seconds": {"noise": 1.0}}}}
     for change in ({"chance": "x"}, {"classes": [1]}, {"stages": []}, {"stages": {"s": {"seconds": {"noise": "x"}}}}):
-        (tmp_path / notebooks.FACTS).write_text(json.dumps({**good, **change}))
-        assert "run the notebook again" in refused(DataError, lambda: notebooks.study_facts(tmp_path))
+        (tmp_path / notebook.FACTS).write_text(json.dumps({**good, **change}))
+        assert "run the notebook again" in refused(DataError, lambda: notebook.study_facts(tmp_path))
 
 
 def test_checked_parameters_are_checked_in_time():

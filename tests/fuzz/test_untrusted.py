@@ -5,8 +5,10 @@ import os
 import pytest
 from refusing import refused
 
-from workbench import experiments, plain_yaml, results, untrusted
 from workbench.config import DataError, WorkbenchError
+from workbench.files import plain_yaml, untrusted
+from workbench.records import table
+from workbench.sweep import experiment
 
 
 @pytest.mark.parametrize(("content", "part"), [
@@ -51,7 +53,7 @@ def test_pipes_are_not_waited_for_and_large_files_not_read(tmp_path):
         assert part in refused(DataError, lambda name=name: untrusted.read(tmp_path / name, 1024))
     for name in ("zero", "results.csv"):
         (tmp_path / name).symlink_to("/dev/zero")
-    assert "regular" in refused(DataError, lambda: results.read(tmp_path))
+    assert "regular" in refused(DataError, lambda: table.read(tmp_path))
 
 
 LAUGHS = "\n".join(
@@ -72,7 +74,7 @@ LAUGHS = "\n".join(
 ])  # fmt: skip
 def test_yaml_that_is_more_than_plain_values_is_refused(tmp_path, content, part):
     (tmp_path / "try.yml").write_bytes(content)
-    said = refused(WorkbenchError, lambda: experiments.load(tmp_path / "try.yml"))
+    said = refused(WorkbenchError, lambda: experiment.load(tmp_path / "try.yml"))
     assert part in said
     assert "try.yml" in said
     assert not (tmp_path / "owned").exists()

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from workbench import noise
-from workbench.budget import PerturbationBudget
 from workbench.config import ConfigError, NoiseConfig
 from workbench.noise import bands
+from workbench.noise.budget import PerturbationBudget
 
 
 def start(shape, *, epsilon=8, seed=0):

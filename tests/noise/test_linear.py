@@ -7,8 +7,9 @@ import torch
 from lightning.fabric import Fabric
 from torch.nn import functional
 
-from workbench import noise, stores
+from workbench import noise
 from workbench.config import ConfigError, NoiseConfig
+from workbench.files import mapped
 from workbench.noise import linear
 from workbench.noise.linear import BLOCK, TARGET_SHARE, LinearClassifier, search
 
@@ -62,7 +63,7 @@ def test_what_is_seen_are_the_means_of_blocks(patterned):
     data = patterned(5)
     seen = LinearClassifier(data, CONFIG).seen(data)
     side = 12 // BLOCK
-    first = data.images[2, 1, :BLOCK, BLOCK : 2 * BLOCK].float().mean().round()
+    first = data.samples[2, 1, :BLOCK, BLOCK : 2 * BLOCK].float().mean().round()
     assert seen.view(5, 3, side, side)[2, 1, 0, 1] == first
 
 
@@ -85,7 +86,7 @@ def test_noise_keeps_the_budget_is_constant_on_blocks_and_names_the_class(patter
 def test_blocks_need_a_side_they_divide(patterned):
     odd = patterned(12, side=13)
     found, _ = search(odd, CONFIG, fabric(), None)
-    assert found.shape == odd.images.shape
+    assert found.shape == odd.samples.shape
 
 
 def test_seed_decides(patterned):
@@ -98,7 +99,7 @@ def test_seed_decides(patterned):
 
 def test_parts_do_not_change_what_an_image_gets_but_for_its_start(patterned, monkeypatch):
     data = patterned(30)
-    monkeypatch.setattr(stores, "PART", 10)
+    monkeypatch.setattr(mapped, "PART", 10)
     found, rounds = search(data, CONFIG, fabric(), None)
     assert rounds.image_passes == 30 * (CONFIG.rounds + CONFIG.noise_steps)
     assert (found != 0).flatten(1).any(1).all()
@@ -106,8 +107,8 @@ def test_parts_do_not_change_what_an_image_gets_but_for_its_start(patterned, mon
 
 def test_interrupted_between_parts_goes_on_to_the_same_noise(patterned, monkeypatch, tmp_path):
     data = patterned(30)
-    monkeypatch.setattr(stores, "PART", 10)
-    monkeypatch.setattr(stores, "parts", lambda count, size=10: iter([slice(k, k + 10) for k in range(0, count, 10)]))
+    monkeypatch.setattr(mapped, "PART", 10)
+    monkeypatch.setattr(mapped, "parts", lambda count, size=10: iter([slice(k, k + 10) for k in range(0, count, 10)]))
     whole, _ = search(data, CONFIG, fabric(), None)
     calls, make = [], linear._samplewise
 
@@ -120,7 +121,7 @@ def test_interrupted_between_parts_goes_on_to_the_same_noise(patterned, monkeypa
     monkeypatch.setattr(linear, "_samplewise", stopped)
     with pytest.raises(KeyboardInterrupt):
         search(data, CONFIG, fabric(), tmp_path)
-    assert (tmp_path / stores.STARTED).stat().st_size == data.images.numel()
+    assert (tmp_path / mapped.STARTED).stat().st_size == data.samples.numel()
     resumed, _ = search(data, CONFIG, fabric(), tmp_path)
     assert torch.equal(resumed, whole)
     assert calls == [0, 10, 10, 20]  # the first part was not made again
@@ -130,7 +131,7 @@ def test_saved_noise_leaves_no_started_file(tiny, tmp_path):
     config = noise.resolved(replace(CONFIG, data="photo-digits", rounds=2), "photo-digits")
     found, _ = noise.search(config, tiny.train, folder=tmp_path)
     found.save(tmp_path)
-    assert not (tmp_path / stores.STARTED).exists()
+    assert not (tmp_path / mapped.STARTED).exists()
     assert torch.equal(noise.perturbation.load(tmp_path).delta, found.delta)
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from workbench import checkpoints, noise, runs, tasks
+from workbench import noise, tasks
 from workbench.config import DataError, NoiseConfig
-from workbench.finite import NotFinite, check
-from workbench.images import DataPair
-from workbench.noise import rounds as module
-from workbench.noise.rounds import CHECKPOINT, Rounds
+from workbench.data.dataset import DataPair
+from workbench.noise import search as module
+from workbench.noise.search import CHECKPOINT, Rounds
 from workbench.noise.surrogate import Surrogate
+from workbench.records import checkpoint, run_folder
+from workbench.records.nan_guard import NotFinite, check
 
 SETTINGS = {
     "em": {"train_steps": 3, "noise_steps": 2, "step": 1.7, "stop_error": 0.0},
@@ -90,7 +91,7 @@ def test_the_round_is_undone_once_with_half_the_learning_rate(tiny, tmp_path, mo
 @pytest.mark.parametrize("stop", [1, 2])
 def test_a_search_that_went_back_goes_on_after_an_interruption(tiny, tmp_path, monkeypatch, config, stop):
     """Interrupted before or after it went back."""
-    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
     Poison(monkeypatch, "loss", 1)
     whole, facts = noise.search(config, tiny.train)
     end = Rounds.end
@@ -126,11 +127,11 @@ def test_the_second_time_is_one_line_and_no_noise(tiny, tmp_path, capsys, kind):
 
 
 def test_what_is_on_disk_is_always_finite(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
     saved = []
-    original = checkpoints.save
+    original = checkpoint.save
     monkeypatch.setattr(
-        checkpoints, "save", lambda path, state: (saved.append(1), check(state, "it is"), original(path, state))
+        checkpoint, "save", lambda path, state: (saved.append(1), check(state, "it is"), original(path, state))
     )
     for what in ("loss", "noise", "weights"):
         with monkeypatch.context() as patched:
@@ -146,7 +147,7 @@ def test_the_record_tells_it(tiny, tmp_path, monkeypatch):
     Poison(monkeypatch, "loss", 0)
     config = NoiseConfig(surrogate="convnet-w4", batch_size=20, rounds=2, learning_rate=0.1, device="cpu")
     tasks.make_noise(config, tmp_path, data=tiny)
-    found = runs.read(tmp_path)["rolled_back"]
+    found = run_folder.read(tmp_path)["rolled_back"]
     assert found == {
         "round": 1,
         "cause": "the surrogate's loss is not finite at step 1",
@@ -175,10 +176,10 @@ def test_the_gradient_of_the_noise_is_watched(tiny, monkeypatch):
 
 
 def test_a_search_too_large_to_be_kept_in_memory_goes_back_to_its_checkpoint_or_ends(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
     Poison(monkeypatch, "loss", 1)
     whole, facts = noise.search(SEARCHES["em-joint"], tiny.train)
-    monkeypatch.setattr(checkpoints, "MOST", 1)
+    monkeypatch.setattr(checkpoint, "MOST", 1)
     found, same = noise.search(SEARCHES["em-joint"], tiny.train, folder=tmp_path)
     assert torch.equal(found.delta, whole.delta)
     assert same == facts

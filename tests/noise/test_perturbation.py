@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from workbench.budget import PerturbationBudget
 from workbench.config import DataError
 from workbench.noise import perturbation
+from workbench.noise.budget import PerturbationBudget
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 
 
 def drawn(data, kind, epsilon=8, seed=0):
     count = len(data.classes) if kind == "classwise" else len(data)
-    shape = (count, *data.images.shape[1:])
+    shape = (count, *data.samples.shape[1:])
     delta = PerturbationBudget(epsilon).random_start(shape, torch.Generator().manual_seed(seed))
     return Perturbation(PerturbationBudget(epsilon).round(delta), kind, epsilon, "random", data.fingerprint())
 
@@ -25,15 +25,15 @@ def test_apply_is_clip_of_image_plus_its_own_noise(tiny, kind):
     assert protected.dtype == torch.uint8
     for index in range(len(data)):
         row = int(data.labels[index]) if kind == "classwise" else index
-        expected = (data.images[index].int() + made.delta[row].int()).clamp(0, 255)
+        expected = (data.samples[index].int() + made.delta[row].int()).clamp(0, 255)
         assert torch.equal(protected[index].int(), expected)
 
 
 def test_noise_goes_both_ways_and_stops_at_the_pixel_box(tiny):
-    data = replace(tiny.train, images=tiny.train.images.clone())
-    data.images[0], data.images[1], data.images[2] = 100, 0, 255
+    data = replace(tiny.train, samples=tiny.train.samples.clone())
+    data.samples[0], data.samples[1], data.samples[2] = 100, 0, 255
     made = drawn(data, "samplewise")
-    change = made.apply(data).int() - data.images.int()
+    change = made.apply(data).int() - data.samples.int()
     assert torch.equal(change[0], made.delta[0].int())
     assert (int(change[0].min()), int(change[0].max())) == (-8, 8)
     assert (int(change[1].min()), int(change[1].max())) == (0, 8)
@@ -43,14 +43,14 @@ def test_noise_goes_both_ways_and_stops_at_the_pixel_box(tiny):
 def test_only_the_chosen_images_are_changed(tiny):
     chosen = torch.arange(len(tiny.train)) % 4 == 1
     protected = drawn(tiny.train, "samplewise").apply(tiny.train, chosen)
-    changed = (protected != tiny.train.images).flatten(1).any(1)
+    changed = (protected != tiny.train.samples).flatten(1).any(1)
     assert torch.equal(changed, chosen)
 
 
 def test_apply_leaves_the_originals(tiny):
-    before = tiny.train.images.clone()
+    before = tiny.train.samples.clone()
     drawn(tiny.train, "samplewise").apply(tiny.train)
-    assert torch.equal(tiny.train.images, before)
+    assert torch.equal(tiny.train.samples, before)
 
 
 @pytest.mark.parametrize("kind", ["classwise", "samplewise"])
@@ -80,11 +80,11 @@ def test_a_wrong_kind_or_type_is_refused(tiny, change):
 
 def test_noise_for_other_images_is_refused(tiny):
     data = tiny.train
-    pixel = data.images.clone()
+    pixel = data.samples.clone()
     pixel[0, 0, 0, 0] ^= 1
     label = data.labels.clone()
     label[0] = 1
-    others = (tiny.test, data.limited(9), replace(data, images=pixel), replace(data, labels=label))
+    others = (tiny.test, data.limited(9), replace(data, samples=pixel), replace(data, labels=label))
     for other in others:
         for kind in ("classwise", "samplewise"):
             with pytest.raises(DataError, match="made for other data"):

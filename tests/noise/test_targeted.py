@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from workbench import models, noise, victim
-from workbench.batches import network_input
+from workbench import models, noise
 from workbench.config import ConfigError, NoiseConfig, VictimConfig
-from workbench.images import DataPair
+from workbench.data.batches import network_input
+from workbench.data.dataset import DataPair
 from workbench.noise import targeted
-from workbench.noise.rounds import CHECKPOINT
+from workbench.noise.search import CHECKPOINT
+from workbench.victim import module
 
 
 def config(**changes):
@@ -23,7 +24,7 @@ def test_a_network_trained_on_the_clean_images_sees_the_next_class(patterned, ki
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     for _ in range(100):
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(network(network_input(data.images)), data.labels).backward()
+        torch.nn.functional.cross_entropy(network(network_input(data.samples)), data.labels).backward()
         optimiser.step()
     network.eval()
 
@@ -31,7 +32,7 @@ def test_a_network_trained_on_the_clean_images_sees_the_next_class(patterned, ki
         return float((network(network_input(images)).argmax(1) == (data.labels + 1) % 3).float().mean())
 
     found, facts = noise.search(config(kind=kind, epsilon=60), data)
-    assert share_of_next(data.images) < 0.1
+    assert share_of_next(data.samples) < 0.1
     assert share_of_next(found.apply(data)) > least  # of a network that the search never saw
     assert int(found.delta.short().abs().max()) <= 60
     assert facts["image_passes"] == 12 * 96 + 10 * 3 * 96
@@ -41,12 +42,12 @@ def test_who_learns_from_it_learns_less_than_from_random_noise(patterned):
     pair = DataPair("photo-digits", patterned(96, seed=1, side=16), patterned(60, seed=2, side=16))
     made, _ = noise.search(config(epsilon=40), pair.train)
     random, _ = noise.search(noise.resolved(NoiseConfig(method="random", epsilon=40), "photo-digits"), pair.train)
-    asked = victim.resolved(
+    asked = module.resolved(
         VictimConfig(victim="convnet-w4", epochs=15, batch_size=8, augmentation="none"), "photo-digits"
     )
 
     def learnt(found):
-        curve = victim.train(asked, pair, found)
+        curve = module.train(asked, pair, found)
         return [p["value"] for p in curve if (p["split"], p["metric"]) == ("test", "accuracy")][-1]
 
     assert learnt(random) > 0.8
@@ -58,7 +59,7 @@ def test_several_architectures_are_kept_at_several_ages(patterned):
     fabric = targeted.Fabric(accelerator="cpu", devices=1)
     ensemble = targeted.Ensemble(fabric, config(surrogate="convnet-w2+resnet9-w2"), data)
     ensemble.keep()
-    ensemble.surrogates[0].train_step(data.images.float(), data.labels)
+    ensemble.surrogates[0].train_step(data.samples.float(), data.labels)
     ensemble.keep()
     first, other, later, _ = ensemble.kept
     assert type(first) is type(later)
@@ -69,7 +70,7 @@ def test_several_architectures_are_kept_at_several_ages(patterned):
     again = targeted.Ensemble(fabric, config(surrogate="convnet-w2+resnet9-w2"), data)
     again.restore(ensemble.state())
     for one, same in zip(ensemble.kept, again.kept, strict=True):
-        assert torch.equal(one(network_input(data.images)), same(network_input(data.images)))
+        assert torch.equal(one(network_input(data.samples)), same(network_input(data.samples)))
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 5, 24, 32])

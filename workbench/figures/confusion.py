@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from workbench.figures.heat import MAP, ink_on, squares
 from workbench.figures.lines import Line, lines, needed, over_seeds, overall, percent, said, setting, summarised
 from workbench.figures.style import titled
-from workbench.results import IDENTITY
+from workbench.records.table import IDENTITY
 
 WRITTEN = 12  # with more classes than this, cells hold no numbers
 NAMED = 25  # with more classes than this, axes hold no names

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from workbench import results
 from workbench.figures.style import STYLES, name_of, style_of
+from workbench.records import table
 
 CONTROLS = ("clean", "random")
 NAMED = ("data", "epsilon", "surrogate", "victim", "protected_fraction")  # told apart in names where there are several
@@ -27,7 +27,7 @@ class Line:
 
 def summarised(rows: pd.DataFrame) -> pd.DataFrame:
     """Peak and final accuracy, a row a run (see results.summary), of tidy rows or of a table that is one already."""
-    return results.summary(rows) if "metric" in rows.columns else rows
+    return table.summary(rows) if "metric" in rows.columns else rows
 
 
 def undefended(rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from workbench.figures.lines import CONTROLS, NAMED, has_several, overall, summarised
 from workbench.figures.ways import way_of
-from workbench.results import IDENTITY
+from workbench.records.table import IDENTITY
 
 SETTING = [name for name in IDENTITY if name not in ("run", "seed")]
 OF_NOISE = ["data", "method", "kind", "epsilon"]

@@ -10,24 +10,26 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from workbench import device, models, stores
-from workbench.budget import PerturbationBudget
+from workbench import device, models
 from workbench.config import ConfigError, NoiseConfig, check_choice
-from workbench.images import ImageSet
-from workbench.noise import controls, error_minimising, group, joint, linear, targeted
+from workbench.data.dataset import Dataset
+from workbench.files import mapped
+from workbench.noise import em, em_joint, em_max, linear, random, targeted
+from workbench.noise import together as group
+from workbench.noise.budget import PerturbationBudget
 from workbench.noise.perturbation import Perturbation
-from workbench.noise.rounds import CHECKPOINT, Rounds
+from workbench.noise.search import CHECKPOINT, Rounds
 from workbench.noise.settings import resolved as fill_in
 
-Method = Callable[[ImageSet, NoiseConfig, Fabric, Path | None], tuple[Tensor, Rounds | None]]
+Method = Callable[[Dataset, NoiseConfig, Fabric, Path | None], tuple[Tensor, Rounds | None]]
 
 METHODS: dict[str, Method] = {
-    "em-joint": joint.search,
-    "em": error_minimising.search,
-    "em-max": controls.search_maximising,
+    "em-joint": em_joint.search,
+    "em": em.search,
+    "em-max": em_max.search_maximising,
     "targeted": targeted.search,
     "linear": linear.search,
-    "random": controls.search_random,
+    "random": random.search_random,
 }
 
 
@@ -54,7 +56,7 @@ def architectures(config: NoiseConfig) -> list[str]:
     return names
 
 
-def search(config: NoiseConfig, data: ImageSet, *, folder: Path | None = None) -> tuple[Perturbation, dict[str, Any]]:
+def search(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> tuple[Perturbation, dict[str, Any]]:
     """Search noise for `data` and return it in whole pixel values, with what the search cost and reached.
 
     config: as `resolved` returns it. folder: where a checkpoint is kept after every round; the search goes on from one
@@ -88,8 +90,8 @@ def whole_pixels(budget: PerturbationBudget, delta: Tensor) -> Tensor:
     """δ as int8 on the CPU; what a method has rounded already passes."""
     if delta.dtype == torch.int8:
         return delta.cpu()
-    found = stores.room_for(tuple(delta.shape), torch.int8, "the noise")
-    for part in stores.parts(len(delta)):
+    found = mapped.room_for(tuple(delta.shape), torch.int8, "the noise")
+    for part in mapped.parts(len(delta)):
         found[part] = budget.round(delta[part]).cpu()
     return found
 
@@ -100,11 +102,11 @@ def forget(folder: Path) -> None:
         kept.unlink(missing_ok=True)
 
 
-def bytes_on_disk(config: NoiseConfig, data: ImageSet) -> int:
+def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
     """What a search writes into its folder at most, while it runs: noise.safetensors before and after it is whole, and
     checkpoints, of which the one before the last and the one being written lie there too.
     """
-    values = math.prod(data.images.shape[1:]) * (len(data) if config.kind == "samplewise" else len(data.classes))
+    values = math.prod(data.samples.shape[1:]) * (len(data) if config.kind == "samplewise" else len(data.classes))
     kept = {"random": 0, "linear": 0, "targeted": 2}.get(config.method, 1)  # float32 tensors in a checkpoint
     return values * (2 + 3 * 4 * kept)
 

@@ -8,7 +8,7 @@ Bands run across the image because a mirrored band is itself, and a few are wide
 import torch
 from torch import Tensor
 
-from workbench.budget import PerturbationBudget
+from workbench.noise.budget import PerturbationBudget
 
 FEW, MANY = 4, 8  # bands of a channel
 CANDIDATES = 4096

@@ -18,12 +18,12 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.nn import functional
 
-from workbench import stores
-from workbench.batches import generator
-from workbench.budget import PIXEL_MAX, PerturbationBudget
 from workbench.config import NoiseConfig
-from workbench.images import ImageSet
-from workbench.noise.rounds import Rounds
+from workbench.data.batches import generator
+from workbench.data.dataset import Dataset
+from workbench.files import mapped
+from workbench.noise.budget import PIXEL_MAX, PerturbationBudget
+from workbench.noise.search import Rounds
 
 TARGET_SHARE = 0.9  # λ
 MOMENTUM = 0.9
@@ -34,24 +34,24 @@ AT_ONCE = 2048  # images whose pixels are numbers with a point at the same time
 class LinearClassifier:
     """W of f(x) = Wx, float32 K×D, for images averaged over blocks: D is C·(H/block)·(W/block), values in [0, 1]."""
 
-    def __init__(self, data: ImageSet, config: NoiseConfig):
-        channels, height, width = data.images.shape[1:]
+    def __init__(self, data: Dataset, config: NoiseConfig):
+        channels, height, width = data.samples.shape[1:]
         self.classes, self.rate = len(data.classes), config.learning_rate or 0.0
         self.block = BLOCK if height % BLOCK == 0 == width % BLOCK else 1
         self.shape = (channels, height // self.block, width // self.block)
         size = channels * self.shape[1] * self.shape[2]
-        draw = generator(data.images.device, config.seed, 8)
+        draw = generator(data.samples.device, config.seed, 8)
         self.weights = (torch.rand((self.classes, size), generator=draw, device=draw.device) * 2 - 1) / size**0.5
         self.momentum = torch.zeros_like(self.weights)
 
-    def seen(self, data: ImageSet) -> Tensor:
+    def seen(self, data: Dataset) -> Tensor:
         """What f sees of the images, as whole pixel values: uint8 N×D, a sixteenth of the images."""
-        found = stores.room_for((len(data), self.weights.shape[1]), torch.uint8, "the images' averages")
-        found = found.to(data.images.device)
-        for piece in stores.parts(len(data), AT_ONCE):
-            means = functional.avg_pool2d(data.images[piece].float(), self.block)
+        found = mapped.room_for((len(data), self.weights.shape[1]), torch.uint8, "the images' averages")
+        found = found.to(data.samples.device)
+        for piece in mapped.parts(len(data), AT_ONCE):
+            means = functional.avg_pool2d(data.samples[piece].float(), self.block)
             found[piece] = means.flatten(1).round().to(torch.uint8)
-            stores.release(data.images)
+            mapped.release(data.samples)
         return found
 
     def train_step(self, seen: Tensor, labels: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class LinearClassifier:
         return here
 
 
-def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
+def search(data: Dataset, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
     """Return δ, int8 K×C×H×W or N×C×H×W within ±ε, and the rounds it took. data: on the fabric's device.
 
     rounds: epochs of W; noise_steps: sign steps an image. `image_passes` counts images through f, not through a
@@ -101,8 +101,8 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
     budget, classifier = PerturbationBudget(config.epsilon), LinearClassifier(data, config)
     epochs, by_class = config.rounds or 1, config.kind == "classwise"
     rows = len(data.classes) if by_class else len(data)
-    found = stores.room_for((rows, *data.images.shape[1:]), torch.int8, "the noise", folder)
-    pieces = [slice(0, rows)] if by_class else list(stores.parts(rows))
+    found = mapped.room_for((rows, *data.samples.shape[1:]), torch.int8, "the noise", folder)
+    pieces = [slice(0, rows)] if by_class else list(mapped.parts(rows))
     rounds = Rounds(replace(config, rounds=epochs + len(pieces)), classifier, {}, folder)
     seen = classifier.seen(data)
     for number in rounds:
@@ -115,10 +115,10 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
                 mine = slice(0, len(data)) if by_class else piece
                 make = _classwise if by_class else _samplewise
                 noise = make(classifier, seen[mine], data.labels[mine], config, mine.start)
-                for part in stores.parts(len(noise), AT_ONCE):
+                for part in mapped.parts(len(noise), AT_ONCE):
                     found[piece][part] = budget.round(classifier.pixels(noise[part])).cpu()
                 rounds.image_passes += len(data.labels[mine]) * (config.noise_steps or 1)
-                stores.release(found)
+                mapped.release(found)
             rounds.end(error)
     return found, rounds
 
@@ -145,7 +145,7 @@ def _samplewise(classifier: LinearClassifier, seen: Tensor, labels: Tensor, conf
 
 def _classwise(classifier: LinearClassifier, seen: Tensor, labels: Tensor, config: NoiseConfig, first: int) -> Tensor:
     """The noise of the classes, whose gradient is the sum over a class's images: float32 K×D."""
-    logits = torch.cat([(part.float() / PIXEL_MAX) @ classifier.weights.T for part in seen.split(stores.PART)])
+    logits = torch.cat([(part.float() / PIXEL_MAX) @ classifier.weights.T for part in seen.split(mapped.PART)])
     noise = _start(classifier, config, classifier.classes, first)
     for _ in range(config.noise_steps or 1):
         of_noise = noise @ classifier.weights.T

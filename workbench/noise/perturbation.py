@@ -10,11 +10,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from workbench import stores, untrusted
-from workbench.budget import PIXEL_MAX, PerturbationBudget
 from workbench.config import KINDS, DataError, WorkbenchError
-from workbench.disk import replacing
-from workbench.images import ImageSet
+from workbench.data.dataset import Dataset
+from workbench.files import mapped, untrusted
+from workbench.files.atomic import replacing
+from workbench.noise.budget import PIXEL_MAX, PerturbationBudget
 
 FILE_NAME = "noise.safetensors"
 FACTS = {"kind": str, "epsilon": int, "method": str, "fingerprint": str}
@@ -46,29 +46,29 @@ class Perturbation:
         """The row of `delta` for each image: by its label (class-wise) or its index (sample-wise). int64."""
         return labels if self.kind == "classwise" else indices
 
-    def apply(self, data: ImageSet, chosen: Tensor | None = None) -> Tensor:
+    def apply(self, data: Dataset, chosen: Tensor | None = None) -> Tensor:
         """The protected images, clip(x + δ, 0, 255): uint8 N×C×H×W, exactly what a PNG will hold.
 
         chosen: bool N, which images are protected (None: all). Raises DataError when the noise is for other data.
         """
         self.check_belongs(data)
         rows = self.rows(data.labels, torch.arange(len(data), device=data.labels.device))
-        on = data.images.device
-        protected = stores.room_for(tuple(data.images.shape), torch.uint8, "the protected images").to(on)
+        on = data.samples.device
+        protected = mapped.room_for(tuple(data.samples.shape), torch.uint8, "the protected images").to(on)
         delta = self.delta if self.kind == "samplewise" else self.delta.to(on)
-        for part in stores.parts(len(data), 8192):  # bounds the int16 copies
+        for part in mapped.parts(len(data), 8192):  # bounds the int16 copies
             mine = delta[part] if self.kind == "samplewise" else delta[rows[part]]
-            wide = data.images[part].short() + mine.to(on).short()
+            wide = data.samples[part].short() + mine.to(on).short()
             protected[part] = wide.clamp(0, PIXEL_MAX).to(torch.uint8)
-            for whole in (data.images, protected):
-                stores.release(whole)
+            for whole in (data.samples, protected):
+                mapped.release(whole)
         if chosen is not None:
-            protected[~chosen] = data.images[~chosen]
+            protected[~chosen] = data.samples[~chosen]
         return protected
 
-    def check_belongs(self, data: ImageSet) -> None:
+    def check_belongs(self, data: Dataset) -> None:
         """Raise DataError unless this noise was made for exactly these images."""
-        expected = (len(data.classes) if self.kind == "classwise" else len(data), *data.images.shape[1:])
+        expected = (len(data.classes) if self.kind == "classwise" else len(data), *data.samples.shape[1:])
         if tuple(self.delta.shape) != expected or self.fingerprint != data.fingerprint():
             raise DataError(
                 f"this {self.kind} noise was made for other data (fingerprint {self.fingerprint[:12]}, these images "
@@ -78,15 +78,15 @@ class Perturbation:
     def save(self, folder: Path) -> Path:
         """Write folder/noise.safetensors: `delta` and, as metadata, everything else."""
         facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
-        path, started = folder / FILE_NAME, folder / stores.STARTED
+        path, started = folder / FILE_NAME, folder / mapped.STARTED
         entry = {"dtype": "I8", "shape": list(self.delta.shape), "data_offsets": [0, self.delta.numel()]}
         header = json.dumps({"__metadata__": {"perturbation": json.dumps(facts)}, "delta": entry}).encode()
         header += b" " * (-len(header) % 8)
         with replacing(path) as file:  # safetensors' own writer would first copy all of it in memory
             file.write(struct.pack("<Q", len(header)) + header)
-            for part in stores.parts(len(self.delta)):
+            for part in mapped.parts(len(self.delta)):
                 file.write(self.delta[part].cpu().contiguous().numpy().data)
-                stores.release(self.delta)
+                mapped.release(self.delta)
         started.unlink(missing_ok=True)
         return path
 

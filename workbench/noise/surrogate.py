@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from workbench import models
-from workbench.batches import network_input
 from workbench.config import NoiseConfig
-from workbench.finite import Watch
-from workbench.images import ImageSet
+from workbench.data.batches import network_input
+from workbench.data.dataset import Dataset
+from workbench.records.nan_guard import Watch
 
 MOMENTUM, WEIGHT_DECAY, GRADIENT_CLIP = 0.9, 5e-4, 5.0
 SEED_APART = 1_000_003  # a victim of the same seed must not start from the surrogate's very weights
@@ -25,13 +25,13 @@ class Surrogate:
     Pixels are float32 N×C×H×W in pixel values of 255 and need not lie in 0..255; labels are int64 N.
     """
 
-    def __init__(self, fabric: Fabric, config: NoiseConfig, data: ImageSet):
+    def __init__(self, fabric: Fabric, config: NoiseConfig, data: Dataset):
         network = models.build(
             config.surrogate,
-            channels=data.images.shape[1],
+            channels=data.samples.shape[1],
             classes=len(data.classes),
             side=data.side,
-            short=min(data.images.shape[2:]),
+            short=min(data.samples.shape[2:]),
             seed=config.seed + SEED_APART,
         )
         rate = config.learning_rate or 0.0

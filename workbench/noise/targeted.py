@@ -16,14 +16,14 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from workbench.augment import shift_flip
-from workbench.batches import Batches, generator
-from workbench.budget import PIXEL_MAX, PerturbationBudget
 from workbench.config import NoiseConfig
-from workbench.images import ImageSet
+from workbench.data.augment import shift_flip
+from workbench.data.batches import Batches, generator
+from workbench.data.dataset import Dataset
 from workbench.models import input_gradient
-from workbench.noise.error_minimising import rows, start
-from workbench.noise.rounds import Rounds
+from workbench.noise.budget import PIXEL_MAX, PerturbationBudget
+from workbench.noise.em import rows, start
+from workbench.noise.search import Rounds
 from workbench.noise.surrogate import Surrogate
 
 AGES = 6  # at which every network is kept, evenly over the training after its start
@@ -36,7 +36,7 @@ ROLL = 3  # pixels, of a 64-pixel image: the noise must hold where crops move it
 class Ensemble:
     """The networks in training, and those kept so far. A surrogate named "A+B" is one network of each architecture."""
 
-    def __init__(self, fabric: Fabric, config: NoiseConfig, data: ImageSet):
+    def __init__(self, fabric: Fabric, config: NoiseConfig, data: Dataset):
         self.surrogates = [
             Surrogate(fabric, replace(config, surrogate=name, seed=config.seed + turn), data)
             for turn, name in enumerate(config.surrogate.split("+"))
@@ -72,7 +72,7 @@ class Ensemble:
             self.kept.append(network)
 
 
-def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
+def search(data: Dataset, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
     """Return δ, float32 K×C×H×W or N×C×H×W within ±ε, and the rounds it took. data: on the fabric's device.
 
     train_steps: epochs of clean training; rounds: passes of the noise over all images; noise_steps: networks, drawn
@@ -93,12 +93,12 @@ def search(data: ImageSet, config: NoiseConfig, fabric: Fabric, folder: Path | N
     return delta, rounds
 
 
-def _train(ensemble: Ensemble, data: ImageSet, config: NoiseConfig, number: int, rounds: Rounds) -> float:
+def _train(ensemble: Ensemble, data: Dataset, config: NoiseConfig, number: int, rounds: Rounds) -> float:
     """One epoch on the clean images; returns the networks' error in it."""
     epochs = config.train_steps or 1
     wrong = 0
     for turn, surrogate in enumerate(ensemble.surrogates):
-        draw = generator(data.images.device, config.seed, number, turn, 6)
+        draw = generator(data.samples.device, config.seed, number, turn, 6)
         batches = Batches(data, config.batch_size or 1, draw, shift_flip)
         for step, (pixels, labels) in enumerate(batches):
             surrogate.set_learning_rate((config.learning_rate or 0.0) * _share((number + step / len(batches)) / epochs))
@@ -124,7 +124,7 @@ def _sweep(
     budget: PerturbationBudget,
     delta: Tensor,
     drift: Tensor,
-    data: ImageSet,
+    data: Dataset,
     config: NoiseConfig,
     number: int,
     left: float,
@@ -133,8 +133,8 @@ def _sweep(
     """A sign step on the noise of every image; returns how often the networks still do not see the other class."""
     draw = generator(torch.device("cpu"), config.seed, number, 7)
     missed = seen = 0
-    for batch in torch.randperm(len(data), generator=draw).to(data.images.device).split(config.batch_size or 1):
-        images, labels = data.images[batch].float(), data.labels[batch]
+    for batch in torch.randperm(len(data), generator=draw).to(data.samples.device).split(config.batch_size or 1):
+        images, labels = data.samples[batch].float(), data.labels[batch]
         mine = rows(config.kind, labels, batch)
         target = (labels + 1) % len(data.classes)
         pixels = (images + delta[mine]).clamp(0, PIXEL_MAX)

@@ -1,0 +1,255 @@
+"""Inputs: every file a person gives is a source or a refusal, and the names of the copies suit every system."""
+
+import hashlib
+import json
+import os
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from photographs import encoded, photograph
+from PIL import Image
+
+from workbench.apps.photos.sources import gather, target_names
+from workbench.config import DataError
+from workbench.files.pictures import Refused, decode
+
+PNG = encoded(Image.fromarray(photograph()))
+
+
+def put(path, content=PNG):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def names(root):
+    return [source.name for source in gather(root)[0]]
+
+
+def reasons(root) -> dict[str, str]:
+    return {refusal.name: refusal.reason for refusal in gather(root)[1]}
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "photos"
+
+
+def test_sources_are_sorted_and_know_their_person(root):
+    for name in ("zoe/b.png", "zoe/2024/a.png", "anna/x.jpg", "top.png"):
+        put(root / name)
+    sources, refusals = gather(root)
+    assert refusals == []
+    assert [(source.name, source.person) for source in sources] == [
+        ("anna/x.jpg", "anna"), ("top.png", ""), ("zoe/2024/a.png", "zoe"), ("zoe/b.png", "zoe")
+    ]  # fmt: skip
+    assert all(source.read() == PNG for source in sources)
+
+
+def test_a_single_photo_is_its_own_folder(root):
+    sources, refusals = gather(put(root / "me.png"))
+    assert ([(source.name, source.person) for source in sources], refusals) == ([("me.png", "")], [])
+    assert decode(sources[0].read()).pixels.shape == (48, 64, 3)
+
+
+def test_every_file_is_in_one_of_the_lists(root):
+    for name, content in (("a.png", PNG), ("b.txt", b"Dear diary"), ("c.jpg", b""), ("d.png", PNG[:40]),
+                          ("e.pdf", b"%PDF-1.7"), ("f.zip", b"PK\3\4"), ("no suffix", PNG)):  # fmt: skip
+        put(root / name, content)
+    assert names(root) == ["a.png", "d.png", "no suffix"]
+    found = reasons(root)
+    assert list(found) == ["b.txt", "c.jpg", "e.pdf", "f.zip"]
+    for name, part in (("b.txt", "is not an image"), ("c.jpg", "empty"), ("e.pdf", "PDF"), ("f.zip", "unpack")):
+        assert part in found[name]
+        assert "\n" not in found[name]
+
+
+def test_what_systems_leave_behind_is_skipped_without_a_word(root):
+    for name in (".DS_Store", "._a.png", "Thumbs.db", "anna/desktop.ini", ".git/a.png", "__MACOSX/a.png"):
+        put(root / name)
+    assert gather(root) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["missing", "missing/photo.png"])
+def test_a_missing_root_is_refused(root, name):
+    with pytest.raises(DataError, match=r"missing.*No such file"):
+        gather(root / name)
+
+
+def test_special_files_are_refused_without_being_opened(root):
+    os.mkfifo(root / "pipe.png")
+    put(root / "a.png")
+    assert names(root) == ["a.png"]
+    assert "pipe" in reasons(root)["pipe.png"]
+    with pytest.raises(DataError, match="neither"):
+        gather(root / "pipe.png")
+
+
+def test_links_are_never_followed(root, tmp_path):
+    put(tmp_path / "secret" / "photo.png")
+    put(root / "a.png")
+    (root / "out.png").symlink_to(tmp_path / "secret" / "photo.png")
+    (root / "folder").symlink_to(tmp_path / "secret")
+    (root / "twice.png").symlink_to("a.png")
+    (root / "nowhere.png").symlink_to(root / "gone.png")
+    (root / "circle").symlink_to("circle")
+    assert names(root) == ["a.png"]
+    found = reasons(root)
+    assert set(found) == {"out.png", "folder", "twice.png", "nowhere.png", "circle"}
+    assert "out of the folder" in found["out.png"]
+    assert "out of the folder" in found["folder"]
+    assert "is a link to a.png" in found["twice.png"]
+
+
+def test_a_file_that_became_a_link_or_a_pipe_is_not_read(root, tmp_path):
+    put(tmp_path / "secret.png")
+    put(root / "a.png")
+    put(root / "b.png")
+    first, second = gather(root)[0]
+    (root / "a.png").unlink()
+    (root / "a.png").symlink_to(tmp_path / "secret.png")
+    (root / "b.png").unlink()
+    os.mkfifo(root / "b.png")
+    for source in (first, second):
+        with pytest.raises(Refused):
+            source.read()
+
+
+def test_a_root_that_is_a_link_is_what_it_leads_to(root, tmp_path):
+    put(root / "a.png")
+    (tmp_path / "link").symlink_to(root)
+    (tmp_path / "link.png").symlink_to(root / "a.png")
+    assert names(tmp_path / "link") == ["a.png"]
+    assert names(tmp_path / "link.png") == ["link.png"]
+    assert gather(tmp_path / "link.png")[0][0].read() == PNG
+
+
+def test_names_that_are_not_utf8_are_refused_in_a_form_that_can_be_printed(root):
+    put(root / "a.png")
+    with open(os.path.join(os.fsencode(root), b"caf\xe9.png"), "wb") as file:
+        file.write(PNG)
+    (name, reason), *_ = reasons(root).items()
+    assert name.encode() == b"caf\\udce9.png"
+    assert "UTF-8" in reason
+
+
+def test_odd_names_are_kept_as_they_are(root):
+    odd = ["-rf.png", "Ünï.png", unicodedata.normalize("NFD", "é.png"), "a b.png", "😀.png", "new\nline.png", "x.y.png"]
+    for name in odd:
+        put(root / name)
+    assert sorted(odd) == names(root)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_refused(root):
+    put(root / "a.png").chmod(0)
+    assert "permissions" in reasons(root)["a.png"]
+
+
+def test_files_that_grow_beyond_the_cap_are_refused(root):
+    path = put(root / "a.png")
+    os.truncate(path, 256 * 2**20 + 1)
+    with pytest.raises(Refused, match="256 MiB"):
+        gather(root)[0][0].read()
+
+
+def test_copies_with_noise_are_refused_and_the_programs_own_files_skipped(root):
+    copy = encoded(Image.fromarray(photograph(seed=1)))
+    put(root / "done" / "anna" / "a.png", copy)
+    put(root / "done" / "anna" / "renamed.jpg", copy)
+    put(root / "done" / "anna" / "other.png")
+    entry = {"file": "anna/a.png", "original": "anna/a.png", "sha256": hashlib.sha256(copy).hexdigest()}
+    put(root / "done" / "manifest.json", json.dumps({"epsilon": 8, "files": [entry], "refused": []}).encode())
+    put(root / "done" / "README.md", b"# copies")
+    put(root / "README.md", b"# mine")
+    assert names(root) == ["done/anna/other.png"]
+    found = reasons(root)
+    assert set(found) == {"README.md", "done/anna/a.png", "done/anna/renamed.jpg"}
+    assert "carries noise already" in found["done/anna/a.png"]
+    for part in (root / "done" / "anna", root / "done" / "anna" / "a.png"):  # a part of such a folder, too
+        assert all("carries noise already" in reason for reason in reasons(part).values())
+        assert names(part) in (["other.png"], [])
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b'{"epsilon": 8, "files": [1]}', b'{"name": "app"}'])
+def test_other_manifests_are_files_like_any(root, content):
+    put(root / "manifest.json", content)
+    put(root / "a.png")
+    assert names(root) == ["a.png"]
+    assert list(reasons(root)) == ["manifest.json"]
+
+
+def test_plain_names_only_change_their_suffix():
+    assert target_names(["anna/a.jpg", "anna/b.PNG", "c", "d.e.heic"]) == [
+        "anna/a.png",
+        "anna/b.png",
+        "c.png",
+        "d.e.png",
+    ]
+    assert target_names(["a.jpg", "a.png", "b.jpg"]) == ["a.jpg.png", "a.png.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("CON.jpg", "_CON.png"), ("nul", "_nul.png"), ("lpt1.tar.jpg", "_lpt1.tar.png"), ("-rf.jpg", "_-rf.png"),
+     ("a./b. /c.jpg", "a/b/c.png"), ("what?.jpg", "what_.png"), ("a\\b:c.jpg", "a_b_c.png"), ("x\ny.jpg", "x_y.png"),
+     ("aux/photo.jpg", "_aux/photo.png"), ("....jpg", "....png"), (" .jpg", " .png"), ("concert.jpg", "concert.png")],
+)  # fmt: skip
+def test_names_some_system_refuses_get_a_safe_spelling(name, expected):
+    assert target_names([name]) == [expected]
+
+
+def test_long_names_are_cut_and_stay_apart():
+    long = ["ü" * 200 + f"{number}.jpg" for number in range(3)] + ["x" * 255, "f" * 300 + "/a.jpg"]
+    found = target_names(long)
+    assert len(set(found)) == 5
+    assert all(len(part.encode()) <= 255 for name in found for part in name.split("/"))
+    assert all(name.endswith(".png") for name in found)
+
+
+def check(given_names):
+    found = target_names(given_names)
+    keys = [unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()) for name in found]
+    assert len(set(keys)) == len(given_names)
+    folders = {"/".join(key.split("/")[:end]) for key in keys for end in range(1, key.count("/") + 1)}
+    assert not folders & set(keys)
+    assert found == target_names(given_names)
+    for name in found:
+        for part in name.split("/"):
+            assert len(part.encode()) <= 255
+            assert part == part.rstrip(". ")
+            assert not part.startswith("-")
+        assert name.endswith(".png")
+
+
+@pytest.mark.parametrize(
+    "given_names",
+    [["A.jpg", "a.jpg", "a.JPG"], ["é.jpg", "e\u0301.jpg"], ["straße.jpg", "STRASSE.jpg"], ["a.jpg", "a.png/b.jpg"],
+     ["Anna/a.jpg", "anna/A.jpg"], ["a.jpg", "a.jpg.png", "a.png"], ["a?.jpg", "a*.jpg", "a_.jpg", "a_-2.png"],
+     ["x./a.jpg", "x/a.jpg"]],
+)  # fmt: skip
+def test_copies_never_collide(given_names):
+    check(given_names)
+
+
+PARTS = st.text(
+    st.sampled_from("aAéE\u0301ß.-_ ?:2🙂") | st.characters(codec="utf-8", exclude_characters="/"), min_size=1
+)
+
+
+@given(
+    st.lists(st.lists(PARTS.filter(lambda part: part.strip(".")), min_size=1, max_size=3).map("/".join), unique=True)
+)
+def test_copies_of_any_names_never_collide(given_names):
+    check(given_names)
+
+
+def test_thousands_of_like_names_take_no_time():
+    check(
+        [f"{'a' if number % 2 else 'A'}{'?*:<>|'[number % 6]}{'?*:<>|'[number // 6 % 6]}.jpg" for number in range(72)]
+    )
+    found = target_names([f"a{chr(1 + number % 31)}{chr(1 + number // 31)}.jpg" for number in range(31 * 31)])
+    assert len(set(found)) == 961

@@ -1,0 +1,140 @@
+"""The self-test: who is kept aside, what is compared with what, and sentences that follow from the numbers alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from photographs import encoded, photograph
+from PIL import Image
+
+from workbench.apps.photos import outcome, self_test
+from workbench.apps.photos.protect import protect
+from workbench.config import DataError, ProtectConfig
+from workbench.records import table as results
+
+RANDOM = ProtectConfig(method="random", epsilon=8)
+
+
+def write_people(root, shots, grey=False):
+    """A folder a person, photos that are variations of one picture; returns the root."""
+    for person, count in enumerate(shots):
+        (root / f"p{person}").mkdir(parents=True)
+        for shot in range(count):
+            pixels = photograph(80, 96, seed=person, grey=grey).astype(int)
+            shade = np.random.default_rng(10 * person + shot).integers(-25, 26, pixels.shape)
+            image = Image.fromarray(np.clip(pixels + shade, 0, 255).astype(np.uint8))
+            (root / f"p{person}" / f"{shot}.png").write_bytes(encoded(image))
+    return root
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Trainings of one epoch of a tiny network."""
+    monkeypatch.setattr(self_test, "EPOCHS", (1, 1))
+    monkeypatch.setattr(self_test, "RECOGNISER", "convnet-w2")
+
+
+def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path, brief):
+    people = write_people(tmp_path / "in", (6, 3, 2))
+    protect(people, tmp_path / "out", ProtectConfig(method="em-joint", epsilon=8))
+    heard = []
+    found = self_test.self_test(
+        people, tmp_path / "out", ProtectConfig(method="em-joint"), seeds=1, told=lambda line, share: heard.append(line)
+    )
+    runs = results.summary(found.rows)
+    counts = runs.groupby(["method", "defence"]).size()
+    assert dict(counts) == {
+        (method, defence): 1
+        for method in ("clean", "em-joint", "random")
+        for defence in ("none", "jpeg-75", "grayscale", "resize-half")
+        if method != "random" or defence == "none"
+    }
+    assert set(found.rows["data"]) == {"photos"}
+    assert "3 photos of 2 people were kept aside" in found.sentences[0]  # two of six, one of three, none of two
+    assert "Guessing names 10% rightly" in found.sentences[0]  # three people in company of seven
+    assert "7 drawn people" in found.sentences[1]
+    assert any("recogniser on the copies" in line for line in heard)
+    assert "%" in found.in_words()
+
+
+def test_photos_kept_aside_are_clean_and_in_no_training_set(tmp_path):
+    people = write_people(tmp_path / "in", (6, 5))
+    protect(people, tmp_path / "out", RANDOM)
+    sets = self_test._sets(people, tmp_path / "out", RANDOM)
+    assert len(sets.held_out) == 2 + 2
+    assert len(sets.original) == 7 + 8 * 7  # and eight others, seven photos each
+    same = (sets.original.samples[None] == sets.held_out.samples[:, None]).flatten(2).all(2)
+    assert not same.any()
+    change = sets.variants["random"][:7].short() - sets.original.samples[:7].short()
+    assert 2 <= int(change.abs().max()) <= 9  # scaling rounds twice
+    assert torch.equal(sets.variants["clean"], sets.original.samples)
+    assert torch.equal(sets.variants["random"][7:], sets.original.samples[7:])
+
+
+def test_grey_photos_stay_grey_and_are_not_turned_grey(tmp_path, brief):
+    people = write_people(tmp_path / "in", (3, 3), grey=True)
+    protect(people, tmp_path / "out", RANDOM)
+    assert self_test._sets(people, tmp_path / "out", RANDOM).original.samples.shape[1] == 1
+    found = self_test.self_test(people, tmp_path / "out", RANDOM, seeds=1)
+    assert "grayscale" not in set(found.rows["defence"])
+
+
+def test_too_few_photos_or_no_copies_are_one_line(tmp_path):
+    people = write_people(tmp_path / "in", (2, 2))
+    with pytest.raises(DataError, match="protect the photos first"):
+        self_test.self_test(people, tmp_path / "out", RANDOM)
+    protect(people, tmp_path / "out", RANDOM)
+    with pytest.raises(DataError, match="3 photos or more"):
+        self_test.self_test(people, tmp_path / "out", RANDOM)
+
+
+def table(finals: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
+    parts = []
+    for (method, defence), values in finals.items():
+        for seed, value in enumerate(values):
+            identity = {
+                "run": f"{method}{defence}{seed}", "data": "photos", "method": method, "kind": "samplewise",
+                "epsilon": 8, "surrogate": "none", "victim": "v", "defence": defence, "protected_fraction": 1.0,
+                "seed": seed,
+            }  # fmt: skip
+            curve = [
+                {"epoch": 1, "split": "test", "metric": "accuracy", "value": value + 0.02},
+                {"epoch": 2, "split": "test", "metric": "accuracy", "value": value},
+                {"epoch": 2, "split": "train", "metric": "accuracy", "value": 1.0},
+            ]
+            parts.append(results.table(identity, curve))
+    return results.merged(parts)
+
+
+@pytest.mark.parametrize(
+    ("original", "copies", "jpeg", "verdict"),
+    [
+        (0.95, 0.20, 0.30, "much harder"),
+        (0.95, 0.20, 0.70, "can still be learnt from"),
+        (0.95, 0.94, 0.93, "does not help"),
+        (0.12, 0.10, 0.10, "nothing can be said"),
+    ],
+)
+def test_the_verdict_is_the_worst_case(original, copies, jpeg, verdict):
+    rows = table(
+        {
+            ("clean", "none"): [original, original],
+            ("random", "none"): [original, original],
+            ("targeted", "none"): [copies - 0.05, copies + 0.05],
+            ("targeted", "jpeg-75"): [jpeg, jpeg],
+        }
+    )
+    found = outcome.sentences(rows, 0.1, 30, 10)
+    assert verdict in found[-1]
+    assert [line for line in found[:-1] if verdict in line] == []
+    assert f"{copies:.0%} ({copies - 0.05:.0%} to {copies + 0.05:.0%}; {copies + 0.02:.0%} at the best" in found[2]
+    assert any("JPEG" in line and f"{jpeg:.0%}" in line for line in found)
+    for line in found:
+        assert not {"safe", "secure", "protected"} & set(line.lower().replace(".", " ").split())
+
+
+def test_random_noise_alone_is_compared_with_the_originals():
+    found = outcome.sentences(table({("clean", "none"): [0.9], ("random", "none"): [0.9]}), 0.1, 3, 1)
+    assert "1 person" in found[0]
+    assert "once each" in found[0]
+    assert "does not help" in found[-1]

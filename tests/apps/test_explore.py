@@ -1,0 +1,331 @@
+"""The explorer: controls change pictures and words, work runs in the background and stops, errors are one line."""
+
+import re
+import threading
+import time
+
+import pytest
+import torch
+from torch import nn
+
+pytest.importorskip("ipywidgets")
+
+from workbench.apps import background, explore
+from workbench.apps.background import Job, Stopped, Watch
+from workbench.apps.explore import pictures
+from workbench.apps.explore.experiment import CLEAN, Choice, Experiment
+from workbench.config import ConfigError, DataConfig, DataError
+from workbench.records import table
+from workbench.sweep import notebook
+
+SMALL = {
+    "data": "photo-digits:60",
+    "limit_train": 0,
+    "limit_test": 20,
+    "method": "em-joint",
+    "kind": "classwise",
+    "epsilon": 8,
+    "network": "convnet-w2",
+    "epochs": 2,
+    "seed": 0,
+    "device": "cpu",
+}
+LONG = 120  # seconds; no test depends on speed, but none may hang
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Starts the bench as where somebody watches, with a few changes to SMALL."""
+    monkeypatch.setenv("WORKBENCH_PROGRESS", "bar")
+
+    def begin(**changes):
+        return explore.start(**{**SMALL, "out": str(tmp_path / "out"), **changes})
+
+    return begin
+
+
+@pytest.fixture
+def panel(start):
+    """Live controls; their work has ended when the test has."""
+    made = start()
+    yield made
+    made.job.stop()
+    made.job.wait(LONG)
+    assert not made.job.busy
+
+
+def plain(widget) -> str:
+    """The words in a widget of HTML."""
+    return re.sub(r"<[^>]*>", " ", widget.value)
+
+
+def noise_picture(panel) -> str:
+    """The second picture's data."""
+    return re.findall(r'src="([^"]+)"', panel.picture.value)[1]
+
+
+def largest(panel) -> int:
+    """The largest change that the words tell."""
+    return int(re.search(r"Largest change (\d+) of 255", plain(panel.text))[1])
+
+
+def searched(panel):
+    panel.search.click()
+    panel.job.wait(LONG)
+    assert "Found" in plain(panel.status)
+    return panel
+
+
+def test_the_slider_changes_picture_and_words_at_once_and_says_what_is_shown(panel):
+    assert "No noise yet" in plain(panel.text)
+    searched(panel)
+    at_8 = largest(panel)
+    assert 0 < at_8 <= 8
+    assert "found on all 60 training images" in plain(panel.text)
+    before = panel.picture.value, panel.text.value
+    panel.epsilon.value = 16
+    assert panel.picture.value != before[0]
+    assert largest(panel) == 2 * at_8
+    assert "found at ε = 8 and only scaled to 16" in plain(panel.text)
+    panel.epsilon.value = 8
+    assert (panel.picture.value, panel.text.value) == before
+
+
+def test_without_a_budget_the_noise_is_flat_grey_and_nothing_changes(panel):
+    searched(panel)
+    panel.epsilon.value = 0
+    assert "largest change 0" in plain(panel.text)
+    image, noise, both = re.findall(r'src="([^"]+)"', panel.picture.value)
+    assert image == both != noise
+    flat = pictures.magnified(
+        torch.full((3, 4, 4), 9, dtype=torch.uint8), torch.full((3, 4, 4), 9, dtype=torch.uint8), 4
+    )
+    assert (flat == 128).all()
+    panel.search.click()
+    assert "nothing to search" in plain(panel.status)
+
+
+def test_image_magnification_kind_and_method_change_what_is_shown(panel):
+    searched(panel)
+    seen = {noise_picture(panel)}
+    panel.times.value = 16
+    seen.add(noise_picture(panel))
+    panel.image.value = 1
+    seen.add(noise_picture(panel))
+    panel.method.value = "random"  # drawn at once
+    assert "random, class-wise" in plain(panel.text)
+    seen.add(noise_picture(panel))
+    assert len(seen) == 4
+    panel.kind.value = "samplewise"
+    assert "sample-wise" in plain(panel.text)
+    panel.method.value = "em-max"
+    assert "No noise yet" in plain(panel.text)
+
+
+def test_images_of_a_class_share_their_class_wise_noise(panel):
+    searched(panel)
+    found = panel.experiment.nearest(Choice("em-joint", "classwise", 8))
+    (a, b), labels = (0, 10), panel.experiment.data.train.labels
+    assert labels[a] == labels[b]
+    for index in (a, b):
+        image, copy = panel.experiment.shown(index, found, 8)
+        wide = image.short() + found.delta[labels[index]].short()
+        assert torch.equal(copy.short(), wide.clamp(0, 255))
+        _, half = panel.experiment.shown(index, found, 4)
+        assert int((half.short() - image.short()).abs().max()) <= 4
+
+
+def test_every_picture_has_words_and_text_is_never_markup(panel):
+    assert panel.picture.value.count("<img") == panel.picture.value.count("alt=") == 3
+    assert "<b>" not in pictures.words("<b>")
+    sheet = pictures.sheet(*panel.experiment.shown(0, None, 0), 4, 'class "><script>')
+    assert "<script>" not in sheet
+
+
+def test_the_pair_is_trained_beside_live_controls_and_told_in_numbers(panel):
+    panel.fit.click()
+    panel.epsilon.value = 3  # the choice was made: this changes the picture only
+    assert "only scaled" in plain(panel.text) or "No noise yet" in plain(panel.text)
+    panel.job.wait(LONG)
+    words = plain(panel.answer)
+    assert "em-joint, class-wise noise at ε = 8" in words
+    assert words.count("best epoch") == 2
+    assert "Guessing is 0.10" in words
+    assert panel.curves.value.count("<img") == 1
+    assert "em-joint, class-wise" in panel.curves.value  # in the alternative text
+    assert panel.done.value == 1
+    rows = table.read(panel.out)
+    assert set(rows["method"]) == {"clean", "em-joint"}
+    assert set(rows["epoch"]) == {1, 2}
+    assert panel.tried.value.count("<tr>") == 3
+
+
+def test_the_clean_twin_is_trained_once_and_is_the_victim_without_a_budget(panel):
+    panel.epsilon.value = 0
+    panel.fit.click()
+    panel.job.wait(LONG)
+    first = panel.experiment.curves[CLEAN]
+    zero = panel.experiment.curves[Choice("em-joint", "classwise", 0)]
+    assert first["value"].tolist() == zero["value"].tolist()
+    panel.epsilon.value = 4
+    panel.fit.click()
+    panel.job.wait(LONG)
+    assert panel.experiment.curves[CLEAN] is first
+    assert len(panel.experiment.curves) == 3
+
+
+def test_curves_grow_by_epoch_first_the_twin_then_the_victim(start):
+    experiment, grown = start().experiment, []
+    experiment.pair(Choice("random", "classwise", 8), Watch(), lambda rows: grown.append(rows))
+    assert [len(rows) // 4 for rows in grown] == [1, 2, 3, 4]  # accuracy and loss, test and train
+    assert list(grown[-1]["method"].unique()) == ["clean", "random"]
+
+
+@pytest.mark.parametrize("phase", ["searching", "clean twin", "victim"])
+def test_stop_ends_the_work_within_a_batch(start, phase, monkeypatch):
+    panel = start(epochs=3)
+    told, real = threading.Event(), panel._told
+
+    def gated(line, share):
+        real(line, share)
+        if phase in line and not told.is_set():
+            told.set()
+            panel.halt.click()
+
+    monkeypatch.setattr(panel, "_told", gated)
+    monkeypatch.setattr(background, "TOLD_EVERY", 0.0)
+    panel.fit.click()
+    panel.job.wait(LONG)
+    assert told.is_set()
+    assert not panel.job.busy
+    assert "Stopped" in plain(panel.status)
+    assert Choice("em-joint", "classwise", 8) not in panel.experiment.curves
+    assert panel.answer.value == ""
+    assert not panel.out.exists()
+
+
+def test_a_stopped_pair_can_be_trained_afterwards_with_the_same_result(start, panel):
+    panel.fit.click()
+    panel.halt.click()
+    panel.job.wait(LONG)
+    panel.fit.click()
+    panel.job.wait(LONG)
+    other = start()
+    other.fit.click()
+    other.job.wait(LONG)
+    assert panel.answer.value == other.answer.value != ""
+
+
+def test_one_piece_of_work_at_a_time(panel):
+    gate = threading.Event()
+    panel.job.start(Watch(), lambda: str(gate.wait(LONG)))
+    panel.fit.click()
+    assert "Still at work" in plain(panel.status)
+    gate.set()
+    panel.job.wait(LONG)
+    panel.halt.click()
+    assert "Nothing is at work" in plain(panel.status)
+
+
+@pytest.mark.parametrize(("error", "part"), [
+    (DataError("the noise is not finite"), "Error: the noise is not finite"),
+    (RuntimeError("out of memory\nat line 3"), "Error: out of memory (RuntimeError)"),
+    (Stopped(), "Stopped after"),
+])  # fmt: skip
+def test_work_that_fails_leaves_one_line(error, part):
+    lines = []
+
+    def fail():
+        raise error
+
+    job = Job(lines.append)
+    job.start(Watch(), fail)
+    job.wait(LONG)
+    assert len(lines) == 1
+    assert lines[0].startswith(part)
+    assert "\n" not in lines[0]
+
+
+@pytest.mark.parametrize(("changes", "part"), [
+    ({"data": "photo-digit"}, "did you mean"),
+    ({"method": "em-join"}, "did you mean"),
+    ({"kind": "class"}, "did you mean"),
+    ({"network": "convnet-wide"}, "convnet"),
+    ({"epsilon": 33}, "0..32"),
+    ({"epsilon": -1}, "0..32"),
+    ({"data": "folder:absent"}, "absent"),
+    ({"limit_train": -1}, "at least 0"),
+])  # fmt: skip
+def test_a_wrong_parameter_is_one_line_where_somebody_watches_and_an_error_elsewhere(
+    start, monkeypatch, changes, part, capsys
+):
+    refused = start(**changes)
+    for show in (refused.look, refused.train):
+        show()
+    assert part in plain(refused.message)
+    assert "Traceback" not in capsys.readouterr().err
+    monkeypatch.setenv("WORKBENCH_PROGRESS", "lines")
+    with pytest.raises((ConfigError, DataError), match=re.escape(part)):
+        start(**changes)
+
+
+@pytest.mark.parametrize(("method", "kind"), [
+    ("em-joint", "classwise"), ("em-joint", "samplewise"), ("random", "samplewise"), ("em", "classwise"),
+])  # fmt: skip
+def test_the_work_ahead_is_known_at_least_as_an_upper_bound(method, kind):
+    choice = Choice(method, kind, 8)
+    experiment = Experiment(DataConfig(data="photo-digits:60", limit_test=20, device="cpu"), "convnet-w2", 1, choice)
+    seen = Watch(experiment.work(choice, pair=True))
+    experiment.pair(choice, seen, lambda _: None)
+    assert seen.done <= seen.total
+    if method != "em":  # which may end early
+        assert seen.done == seen.total
+    assert experiment.work(choice, pair=True) == 0
+
+
+def test_only_the_own_thread_is_watched_and_only_whole_networks_count():
+    network, seen = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), Watch()
+    with seen.stage("here"):
+        network(torch.zeros(5, 2))
+        other = threading.Thread(target=lambda: network(torch.zeros(7, 2)))
+        other.start()
+        other.join()
+        seen.stop.set()
+        with pytest.raises(Stopped):
+            network(torch.zeros(1, 2))
+    network(torch.zeros(1, 2))  # the hook is gone
+    assert seen.done == 5
+
+
+def test_the_line_of_progress_tells_share_and_time_left(monkeypatch):
+    lines = []
+    seen = Watch(10, lambda line, share: lines.append((line, share)))
+    monkeypatch.setattr(background, "TOLD_EVERY", 0.0)
+    network = nn.Linear(2, 2)
+    with seen.stage("training"):
+        time.sleep(0.01)
+        network(torch.zeros(5, 2))
+    assert lines[0] == ("training: 0% of the work, 0 s so far", 0.0)
+    assert lines[-1][1] == 0.5
+    assert "50% of the work" in lines[-1][0]
+    assert "left" in lines[-1][0]
+
+
+def test_the_notebook_runs_without_anybody_watching(tmp_path):
+    small = {"data": "photo-digits:200", "limit_test": "50", "epochs": "1", "network": "convnet-w2"}
+    run = tmp_path / "run"
+    notebook.run(notebook.find("00_explore.ipynb"), run, small)
+    assert set(table.read(run)["method"]) == {"clean", "em-joint"}
+    import nbformat
+
+    cells = nbformat.read(run / "notebook.ipynb", as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    shown = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(shown) == 2
+    assert all(output.metadata["image/png"]["alt"] for output in shown)
+    text = "".join(output.get("text", "") for output in outputs)
+    assert "Largest change" in text
+    assert "clean twin reaches" in text
+    assert not any("widget" in kind for output in outputs for kind in output.get("data", {}))
+    for name in ("sheet", "curves"):
+        assert (run / "figures" / f"{name}.png").stat().st_size > 5000

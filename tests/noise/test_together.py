@@ -1,0 +1,137 @@
+"""A search by two processes against the same search by one, and its refusals."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+
+from workbench import device, noise
+from workbench.config import ConfigError, DataError, NoiseConfig
+from workbench.noise import em_joint
+
+# A network without batch statistics, which each process takes over its own images.
+CONFIG = NoiseConfig(
+    method="em-joint",
+    surrogate="mlp-w16",
+    batch_size=12,
+    step=2.0,
+    shared_step=1.5,
+    rounds=3,
+    start="bands",
+    learning_rate=0.05,
+    device="cpu",
+)
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Two processes fit on any machine."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+
+
+def by_one(monkeypatch, data, config):
+    """The search of one process that takes both processes' batches together."""
+    alone = em_joint.share_of_batches
+
+    def both(count, config, number, rank, world, on):
+        shares = [alone(count, config, number, which, 2, on) for which in range(2)]
+        return [torch.cat(batches) for batches in zip(*shares, strict=True)]
+
+    monkeypatch.setattr(em_joint, "share_of_batches", both)
+    found, rounds = em_joint.search(data, config, Fabric(accelerator="cpu", devices=1), None)
+    return (noise.whole_pixels(noise.PerturbationBudget(config.epsilon), found)), rounds
+
+
+@pytest.mark.parametrize("kind", ["classwise", "samplewise"])
+def test_two_processes_find_what_one_finds(patterned, monkeypatch, two, kind):
+    data, config = patterned(48), replace(CONFIG, kind=kind)
+    together, facts = noise.search(replace(config, devices=2), data)
+    expected, rounds = by_one(monkeypatch, data, config)
+    assert facts["image_passes"] == rounds.image_passes == 48 * 3
+    assert facts["surrogate_error"] == pytest.approx(rounds.error, abs=1 / 48)
+    # Sums over two processes round differently, and a gradient of nearly zero may then turn its sign.
+    assert (together.delta != expected).float().mean() < 0.005
+    assert together.fingerprint == data.fingerprint()
+
+
+def test_shares_are_disjoint_and_whole():
+    for count, world in ((48, 2), (49, 2), (10, 3)):
+        shares = [
+            em_joint.share_of_batches(count, CONFIG, 0, rank, world, torch.device("cpu")) for rank in range(world)
+        ]
+        assert len({len(share) for share in shares}) == 1
+        assert sorted(set(torch.cat([torch.cat(share) for share in shares]).tolist())) == list(range(count))
+        for rank, share in enumerate(shares):
+            assert (torch.cat(share) % world == rank).all()
+
+
+def test_one_process_has_all_batches():
+    order = em_joint.share_of_batches(50, CONFIG, 1, 0, 1, torch.device("cpu"))
+    assert sorted(torch.cat(order).tolist()) == list(range(50))
+    assert len(order[0]) == 12
+
+
+@pytest.mark.parametrize("sides", [(1, 2), (2, 1)])
+def test_more_than_one_needs_a_method_that_can(two, sides):
+    devices, nodes = sides
+    with pytest.raises(ConfigError, match="method em searches on one device only: use em-joint"):
+        noise.resolved(NoiseConfig(method="em", devices=devices, num_nodes=nodes), "photo-digits")
+
+
+def test_more_devices_than_there_are(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    with pytest.raises(ConfigError, match="devices 3: there are 2 processors here; use --devices 2 or fewer"):
+        noise.resolved(NoiseConfig(devices=3, device="cpu"), "photo-digits")
+
+
+def test_bf16_is_refused_on_a_cpu():
+    with pytest.raises(ConfigError, match="bf16 needs a CUDA device"):
+        noise.resolved(NoiseConfig(precision="bf16", device="cpu"), "photo-digits")
+
+
+def test_a_failing_process_is_one_line(patterned, two):
+    data = replace(patterned(12, side=12), classes=("ant",))  # labels that no output stands for
+    with pytest.raises(DataError, match="one of 2 processes failed") as refusal:
+        noise.search(replace(CONFIG, devices=2), data)
+    assert "\n" not in str(refusal.value)
+
+
+def test_two_machines_are_two_commands(two, tmp_path):
+    """On one machine here: each runs the same command with its number, and both end with the same noise."""
+    port = free_port()
+    words = ["-m", "workbench", "noise", "--data", "photo-digits:60", "--surrogate", "mlp-w8", "--rounds", "1"]
+    words += ["--num-nodes", "2", "--device", "cpu", "--batch-size", "20"]
+    processes = []
+    for node in range(2):
+        settings = {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+        out = ["--out", str(tmp_path / str(node))]
+        processes.append(
+            subprocess.Popen([sys.executable, *words, *out], env=environment(settings), stderr=subprocess.PIPE)
+        )
+    for process in processes:
+        _, said = process.communicate(timeout=240)
+        assert process.returncode == 0, said.decode()
+    first, second = (noise.perturbation.load(tmp_path / str(node)) for node in range(2))
+    assert torch.equal(first.delta, second.delta)
+    assert first.delta.any()
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+def environment(more):
+    import os
+
+    return {**os.environ, **more}
+
+
+def test_describe_is_unchanged_by_the_number_of_processes(two):
+    device.check_group(torch.device("cpu"), 2, "float32")

@@ -1,0 +1,1 @@
+"""Applications on top of everything; nothing imports them but the command line."""

@@ -1,0 +1,228 @@
+"""The application's page: choose photos, choose a strength, make the copies, look at them, save them, test them.
+
+Native widgets only, all of them reachable by keyboard. The attributes of Panel are the widgets; long work is done by
+`job`, one piece at a time, while all controls stay alive.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from workbench.apps.background import Job, Stopped, Watch
+from workbench.apps.photos import private_folder, saving, steps, views
+from workbench.apps.photos import protect as protecting
+from workbench.apps.photos import self_test as selftest
+from workbench.apps.photos.controls import Controls
+from workbench.apps.photos.report import Report, Verdict
+from workbench.apps.photos.uploads import Collection
+from workbench.apps.photos.viewer import Viewer
+from workbench.config import ProtectConfig, WorkbenchError
+from workbench.progress import mode
+
+
+def show() -> None:
+    """Show the page where somebody watches; a line of text where a program runs the notebook."""
+    if private_folder.PLACE in os.environ or mode() == "bar":
+        try:
+            display(Panel().page)
+        except OSError as error:
+            display(widgets.HTML(views.line(f"Error: there is no room for photos ({error.strerror})", urgent=True)))
+    else:
+        print("This notebook is a page to work with by hand: `workbench app` opens it in the browser.")
+
+
+class Panel:
+    """The page over one private folder. method: of the search; protect, self_test: the work itself."""
+
+    method = ProtectConfig().method
+    protect: Callable[..., Report] = staticmethod(protecting.protect)
+    self_test: Callable[..., selftest.SelfTest] = staticmethod(selftest.self_test)
+
+    def __init__(self, folder: Path | None = None):
+        self.folder = folder or private_folder.private_folder()
+        self.collection = Collection(self.folder / "originals")
+        self.viewer = Viewer(self.collection.read, self._copy)
+        self.controls = Controls(self.viewer.brief)
+        self.job = Job(self._ended)
+        self.report: Report | None = None
+        self._made: tuple[int, int] | None = None  # version of the collection and strength of the finished copies
+        self._say: Callable[..., None] = self.controls.say_made
+        self._connect()
+        self._refresh()
+
+    @property
+    def page(self) -> widgets.Widget:
+        """What is shown."""
+        return self.controls.page(self.viewer.box)
+
+    @property
+    def epsilon(self) -> int:
+        """The strength that is chosen."""
+        return int(self.controls.strength.value)
+
+    def _output(self, version: int, epsilon: int) -> Path:
+        """The folder of the copies of a choice of photos at a strength; unfinished work in it goes on."""
+        return self.folder / f"copies-{version}-{epsilon}"
+
+    def _connect(self) -> None:
+        controls = self.controls
+        controls.upload.observe(self._received, "value")
+        controls.strength.observe(lambda _: self._refresh(), "value")
+        for button, action in (
+            (controls.use, self._use),
+            (controls.clear, self._clear),
+            (controls.make, self._make),
+            (controls.test, self._test),
+            (controls.save, self._save),
+            (controls.cancel, self._cancel),
+            (controls.cancel_test, self._cancel),
+        ):
+            button.on_click(lambda _, action=action: action())
+
+    def _choose(self, action: Callable[[], str]) -> None:
+        """Do something to the collection, and say what came of it."""
+        controls = self.controls
+        if self.job.busy:
+            return controls.say_chosen("Still at work: wait for it, or press Cancel first.", urgent=True)
+        before = self.collection.version
+        try:
+            said, urgent = action(), False
+        except WorkbenchError as error:
+            said, urgent = f"Error: {error}", True
+        except OSError as error:
+            said, urgent = f"Error: the photos cannot be kept here ({error.strerror})", True
+        controls.say_chosen(said, urgent=urgent)
+        if self.collection.version != before:
+            self.report = self._made = None
+            controls.say_made("")
+            controls.done.layout.display = "none"
+            controls.forget_results()
+            self.viewer.offer(self.collection.names)
+        self._refresh()
+
+    def _received(self, change: Mapping[str, Any]) -> None:
+        files = change["new"]
+        if not files:
+            return
+        self._choose(lambda: self.collection.receive(files, self.controls.person.value))
+        self.controls.upload.value = ()  # not twice in memory, and the same file may be chosen again
+
+    def _use(self) -> None:
+        self._choose(lambda: self.collection.use(self.controls.path.value))
+
+    def _clear(self) -> None:
+        def clear() -> str:
+            self.collection.clear()
+            for folder in self.folder.glob("copies-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+            (self.folder / saving.ARCHIVE).unlink(missing_ok=True)
+            return "All photos are removed from here. Your originals are untouched."
+
+        self._choose(clear)
+
+    def _refresh(self) -> None:
+        """Show the list, the sections that make sense now, and the chosen photo."""
+        verdicts = {verdict.name: verdict for verdict in self.report.verdicts} if self.report else {}
+        rows = [(name, *_state(reason, verdicts.get(name))) for name, reason in self.collection.entries]
+        self.controls.listing.value = views.listing(rows)
+        fresh = self._made == (self.collection.version, self.epsilon)
+        self.controls.show(chosen=bool(rows), made=self._made is not None, fresh=fresh)
+        self.viewer.draw(self.epsilon)
+
+    def _copy(self, name: str) -> tuple[bytes, Verdict] | None:
+        """The finished copy at the chosen strength, if there is one."""
+        if self.report is None or self._made != (self.collection.version, self.epsilon):
+            return None
+        for verdict in self.report.verdicts:
+            if verdict.name == name and verdict.file is not None:
+                return (self._output(*self._made) / verdict.file).read_bytes(), verdict
+        return None
+
+    def _make(self) -> None:
+        source, version, epsilon = self.collection.source, self.collection.version, self.epsilon
+        if source is None:
+            return self.controls.say_made("Choose some photos first.", urgent=True)
+        output = self._output(version, epsilon)
+
+        def work(told: Callable[[str, float], None]) -> str:
+            report = self.protect(source, output, ProtectConfig(method=self.method, epsilon=epsilon), told=told)
+            saving.pack(output, self.folder / saving.ARCHIVE)
+            self.report, self._made = report, (version, epsilon)
+            self.controls.forget_results()
+            self.controls.offer(self.folder / saving.ARCHIVE, saving.address(self.folder))
+            return views.report_line(report.verdicts)
+
+        self._start(work, steps.making, self.controls.say_made, self.controls.done)
+
+    def _test(self) -> None:
+        source, made = self.collection.source, self._made
+        if source is None or made is None:
+            return
+        output, epsilon = self._output(*made), made[1]
+
+        def work(told: Callable[[str, float], None]) -> str:
+            found = self.self_test(source, output, ProtectConfig(method=self.method, epsilon=epsilon), told=told)
+            self.controls.tested.value = views.tested(found.sentences, found.rows)
+            return "The test is finished."
+
+        self._start(work, steps.testing(), self.controls.say_tested, self.controls.test_done)
+
+    def _start(
+        self,
+        work: Callable[[Callable[[str, float], None]], str],
+        words: steps.Words,
+        say: Callable[..., None],
+        bar: widgets.FloatProgress,
+    ) -> None:
+        if self.job.busy:
+            return say("Still at work: wait for it, or press Cancel first.", urgent=True)
+        watch = Watch()
+
+        def told(line: str, share: float) -> None:
+            if watch.stop.is_set():
+                raise Stopped
+            text, bar.value = words(line, share)
+            say(text)
+
+        def done() -> str:
+            line = work(told)
+            bar.value = 1.0
+            return line
+
+        self._say = say
+        say("Starting …")
+        self.controls.start(bar)
+        self.job.start(watch, done)
+
+    def _cancel(self) -> None:
+        self._say("Stopping …" if self.job.stop() else "Nothing is at work.")
+
+    def _ended(self, line: str) -> None:
+        if line.startswith("Stopped"):
+            line = "Stopped. What is finished is kept: press the button again to go on."
+        self.controls.busy(False)
+        self._refresh()
+        self._say(line, urgent=line.startswith("Error"))
+
+    def _save(self) -> None:
+        """Copy the finished copies into a folder of the person's choice."""
+        try:
+            said, urgent = saving.copy_into(self.folder / saving.ARCHIVE, self.controls.target.value), False
+        except WorkbenchError as error:
+            said, urgent = f"Error: {error}", True
+        self.controls.say_saved(said, urgent=urgent)
+
+
+def _state(reason: str, verdict: Verdict | None) -> tuple[str, tuple[str, ...]]:
+    """A file's state in words, and notes."""
+    reason = verdict.reason if verdict is not None else reason
+    if reason:
+        return f"cannot be used: it {reason}", ()
+    if verdict is None:
+        return "ready", ()
+    return "copy made", tuple(verdict.notes)

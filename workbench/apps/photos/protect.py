@@ -1,0 +1,194 @@
+"""The job: a person's photos in, copies with noise out, a verdict for each file, and a manifest anyone can check.
+
+Everything is read once to find what can be used, noise is searched on small copies, then photo after photo is carried
+to full size, written, decoded again, measured and put in place. What is finished stays: the same command goes on.
+"""
+
+import errno
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from workbench import device, noise
+from workbench.apps.photos import places
+from workbench.apps.photos.carrying import carry, changed
+from workbench.apps.photos.ledger import UNFINISHED, Ledger
+from workbench.apps.photos.report import Report, Verdict
+from workbench.apps.photos.settings import search_settings
+from workbench.apps.photos.sources import Refusal, Source, gather, target_names
+from workbench.apps.photos.working_set import Working
+from workbench.apps.photos.write_copy import write
+from workbench.config import DataError, ProtectConfig, check_choice, key
+from workbench.export.write import shown
+from workbench.files import atomic, lock
+from workbench.files.pictures import Refused, decode
+from workbench.noise import perturbation
+from workbench.progress import listening, progress
+from workbench.records import run_folder
+
+COPY_SHARE = 0.3  # of a picture's raw size: hardly any lossless copy of a photograph is smaller
+SIDE_BY_SIDE = 2  # photos written at a time: Pillow's coders free the interpreter, and each takes 0.2 GB at 12 MP
+LINES = 20  # of progress where there is no bar
+
+
+@dataclass
+class Found:
+    """What reading all photos found; `usable`, `hashes` and `working` go together."""
+
+    usable: list[Source] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    working: Working = field(default_factory=Working)
+    refused: list[Refusal] = field(default_factory=list)
+    raw_bytes: int = 0
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the names and contents of all usable photos, in order."""
+        pairs = [(one.name, digest) for one, digest in zip(self.usable, self.hashes, strict=True)]
+        return hashlib.sha256(repr(pairs).encode()).hexdigest()
+
+
+def protect(
+    source: Path, output: Path, config: ProtectConfig, *, told: Callable[[str, float], None] | None = None
+) -> Report:
+    """Write copies with noise of the photos in `source`: a file, a folder (of folders, one a person) or a .zip.
+
+    output: a new or empty folder, or the one of this very job, which then goes on. told: hears every step, as in
+    progress.listening. Bad files are refused one by one and never stop the others. Raises DataError when no file is
+    usable, when `output` is no place for the copies, or when the disk is full: what is finished then stays.
+    """
+    begun = time.monotonic()
+    check_choice("method", config.method, noise.METHODS)
+    places.check_apart(source, output)
+    sources, refusals = gather(source)
+    with listening(told), lock.alone(output):
+        places.check_writable(output)
+        found = _read_all(sources, refusals)
+        if not found.usable:
+            why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
+            raise DataError(f"{source} holds no usable image{why}")
+        identity = {**asdict(config), "photos": found.fingerprint()}
+        ledger = Ledger(output, key(identity), {one.name for one in found.usable})
+        if not ledger.complete:
+            with run_folder.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
+                _make_copies(found, ledger, config, run)
+        if (output / UNFINISHED).is_dir():  # also what a killed process had no time to remove
+            shutil.rmtree(output / UNFINISHED)
+    return _report(found, ledger, config, time.monotonic() - begun)
+
+
+def _read_all(sources: list[Source], refusals: list[Refusal]) -> Found:
+    found = Found(refused=list(refusals))
+    with progress("reading photo", len(sources), lines=LINES) as steps:
+        for source in sources:
+            try:
+                content = source.read()
+                photo = decode(content, source.name)
+            except Refused as refusal:
+                found.refused.append(Refusal(source.name, str(refusal)))
+            else:
+                found.usable.append(source)
+                found.hashes.append(hashlib.sha256(content).hexdigest())
+                found.working.add(source.name, source.person, photo)
+                found.raw_bytes += photo.pixels.nbytes
+            steps.advance()
+    return found
+
+
+def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_folder.Run) -> None:
+    output = ledger.output
+    places.check_writable(run.folder)
+    places.check_room(output, int(COPY_SHARE * found.raw_bytes * (1 - len(ledger.entries) / len(found.usable))))
+    run.note(device=device.describe(device.pick(config.device)))
+    with run.stage("noise"):
+        deltas = _search(found.working, config, run.folder)
+    targets = target_names([source.name for source in found.usable])
+    todo = [turn for turn, source in enumerate(found.usable) if source.name not in ledger.entries]
+    state = "interrupted"
+    try:
+        with run.stage("copies"), progress("copying photo", len(found.usable), len(ledger.entries), LINES) as steps:
+            for entry in _side_by_side(todo, lambda turn: _copy(found, turn, deltas[turn], targets[turn], run, config)):
+                ledger.add(entry)
+                steps.advance()
+        atomic.sync(output)
+        state = "complete"
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise DataError(
+            f"{output} cannot be written ({error.strerror}); {len(ledger.entries)} finished copies stay: "
+            f"{'make room and' if full else 'mend that and'} run the same command again"
+        ) from error
+    finally:
+        try:
+            ledger.write_manifest(**_facts(found, config, run, state))
+        except DataError:  # on a full disk the first error says more; the ledger has all that is finished
+            if state == "complete":
+                raise
+
+
+def _side_by_side(todo: list[int], work: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The results of `work`, as they come. An error or an interruption lets running work end and starts no more."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        try:
+            for done in as_completed([pool.submit(work, turn) for turn in todo]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _search(working: Working, config: ProtectConfig, folder: Path) -> Tensor:
+    """The noise of every photo, int8 N×SIDE×SIDE: read back when an interrupted job had found it."""
+    data = working.set()
+    asked = search_settings(config, data)
+    if not (folder / perturbation.FILE_NAME).is_file():
+        noise.search(asked, data, folder=folder)[0].save(folder)
+    made = perturbation.load(folder)
+    made.check_belongs(data)
+    return made.delta[made.rows(data.labels, data.labels.new_tensor(range(len(data))))][: len(working.names), 0]
+
+
+def _copy(
+    found: Found, turn: int, delta: Tensor, target: str, run: run_folder.Run, config: ProtectConfig
+) -> dict[str, Any]:
+    """Make one copy and return its entry of the manifest."""
+    source = found.usable[turn]
+    content = source.read()
+    if hashlib.sha256(content).hexdigest() != found.hashes[turn]:
+        raise DataError(f"{source.name} changed while it was being copied: leave it alone and run the command again")
+    photo = decode(content, source.name)
+    height, width = photo.pixels.shape[:2]
+    pixels = changed(photo, carry(delta, height, width, config.epsilon))
+    aside = run.folder / f"{turn}.partial.png"
+    written = write(photo, pixels, run.folder.parent / target, aside, config.epsilon)
+    return {
+        "original": source.name,
+        "file": target,
+        "person": source.person,
+        "sha256": written.sha256,
+        "original_sha256": found.hashes[turn],
+        **shown(written.quality),
+        "notes": list(photo.notes),
+    }
+
+
+def _facts(found: Found, config: ProtectConfig, run: run_folder.Run, state: str) -> dict[str, Any]:
+    record = {name: run.record.get(name) for name in ("started", "seconds", "device", "versions", "git")}
+    refused = [{"name": one.name, "reason": one.reason} for one in found.refused]
+    return {"state": state, **asdict(config), "kind": "samplewise", **record, "refused": refused}
+
+
+def _report(found: Found, ledger: Ledger, config: ProtectConfig, seconds: float) -> Report:
+    verdicts = [Verdict(one.name, reason=one.reason) for one in found.refused]
+    for source in found.usable:
+        entry = ledger.entries[source.name]
+        measured = {name: entry[name] for name in ("file", "linf", "psnr", "ssim")}
+        verdicts.append(Verdict(source.name, notes=tuple(entry["notes"]), **measured))
+    people = len(found.working.persons())
+    ordered = sorted(verdicts, key=lambda verdict: verdict.name)
+    return Report(ordered, config.epsilon, config.method, round(seconds, 1), people, ledger.earlier)

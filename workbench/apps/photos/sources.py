@@ -1,0 +1,197 @@
+"""The photos a person gives: a file, a folder of folders or a zip, each file a source or a refusal, none lost."""
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from workbench.apps.photos.zip_input import Refusal, hidden, members
+from workbench.config import DataError
+from workbench.export import verify, write
+from workbench.files.picture_files import Reader, read, whole
+from workbench.files.pictures import Refused, check_kind
+
+__all__ = ["Refusal", "Source", "gather", "target_names"]
+
+START = 64  # bytes that tell what a file is
+LONGEST = 240  # UTF-8 bytes of a name, leaving room for a number and a suffix below the usual limit of 255
+RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
+    f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789¹²³"
+}
+FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')  # in names on Windows
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that looks like a picture by its first bytes.
+
+    name: relative, with "/", spelled as found; person: its first folder, "" at the top; read: all its bytes, at most
+    MOST_BYTES, or raises Refused.
+    """
+
+    name: str
+    person: str
+    read: Callable[[], bytes]
+
+
+def gather(root: Path) -> tuple[list[Source], list[Refusal]]:
+    """All photos of a file, a folder (of folders) or a .zip: sources and refusals, both sorted by name.
+
+    What systems leave behind (names that begin with ".", Thumbs.db, desktop.ini, __MACOSX) and this program's own
+    manifest and card are skipped; every other file is in one of the lists. Raises DataError when `root` is missing,
+    neither file nor folder, or a damaged zip.
+    """
+    try:
+        mode = root.stat().st_mode
+    except OSError as error:
+        raise DataError(f"{root} cannot be read ({error.strerror}): give a photo, a folder or a zip file") from error
+    if stat.S_ISDIR(mode):
+        readers, refusals = _folder(root)
+    elif not stat.S_ISREG(mode):
+        raise DataError(f"{root} is neither a file nor a folder: give a photo, a folder or a zip file")
+    elif root.suffix.lower() == ".zip" or _start(root) == b"PK\x03\x04":
+        readers, refusals = members(root)
+    else:
+        readers, refusals = [(root.name, partial(read, root.resolve()))], []
+    sources, more = _sift(readers, _copies_around(root))
+    return sources, sorted(refusals + more, key=lambda refusal: refusal.name)
+
+
+def _sift(readers: list[tuple[str, Reader]], copies: set[str]) -> tuple[list[Source], list[Refusal]]:
+    """Keep what looks like a picture and is no copy of this program's. copies: SHA-256 of known protected copies."""
+    own = set()
+    for name, reader in readers:
+        folder, _, last = name.rpartition("/")
+        if last == write.MANIFEST and (found := _copies_in(reader)) is not None:
+            own |= {name, f"{folder}/{write.CARD}".lstrip("/")}
+            copies = copies | found
+    sources, refusals = [], []
+    for name, reader in sorted(readers, key=lambda pair: pair[0]):
+        if name in own:
+            continue
+        try:
+            kind = check_kind(reader(START))
+            # Copies are PNGs: nothing else need be read to the end here.
+            if copies and kind == "PNG" and hashlib.sha256(whole(reader)).hexdigest() in copies:
+                raise Refused("carries noise already: give the original")
+        except Refused as refused:
+            refusals.append(Refusal(name, str(refused)))
+            continue
+        sources.append(Source(name, name.partition("/")[0] if "/" in name else "", partial(whole, reader)))
+    return sources, refusals
+
+
+def _copies_in(reader: Reader) -> set[str] | None:
+    """The hashes that a manifest lists; None when it is not one of this program's."""
+    try:
+        return {entry["sha256"] for entry in verify.parse_manifest(reader(verify.MOST_MANIFEST + 1))["files"]}
+    except DataError:
+        return None
+
+
+def _copies_around(root: Path) -> set[str]:
+    """The copies that a manifest above `root` lists: it may be one person, or one file, of a protected folder."""
+    found: set[str] = set()
+    for folder in list(root.resolve().parents)[:2]:
+        if (folder / write.MANIFEST).is_file():
+            found |= _copies_in(partial(read, folder / write.MANIFEST)) or set()
+    return found
+
+
+def _folder(root: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
+    readers: list[tuple[str, Reader]] = []
+    refusals: list[Refusal] = []
+    top = root.resolve()
+    for name, entry in _entries(root, refusals):
+        if name.encode(errors="replace").decode() != name:
+            shown = name.encode(errors="backslashreplace").decode()
+            refusals.append(Refusal(shown, "has a name that is not in UTF-8: rename it"))
+        elif entry.is_symlink():
+            refusals.append(Refusal(name, _link(Path(entry.path), top)))
+        elif not entry.is_file(follow_symlinks=False):
+            refusals.append(Refusal(name, "is a device or a pipe: give photos"))
+        else:
+            readers.append((name, partial(read, Path(entry.path))))
+    return readers, refusals
+
+
+def _entries(root: Path, refusals: list[Refusal]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All that is no folder, with its relative name; links are never followed."""
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(root / folder) as found:
+                entries = list(found)
+        except OSError as error:
+            refusals.append(Refusal(folder or ".", f"cannot be opened ({error.strerror}): look at its permissions"))
+            continue
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if hidden(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(name)
+            else:
+                yield name, entry
+
+
+def _link(path: Path, top: Path) -> str:
+    """Why a link is refused, found without opening what it leads to."""
+    target = Path(os.path.realpath(path))
+    if not target.is_relative_to(top):
+        return "is a link that leads out of the folder: put the file itself there"
+    if not target.exists():
+        return "is a link that leads nowhere: put the file itself there"
+    return f"is a link to {target.relative_to(top).as_posix()}, which is taken under its own name: nothing to do"
+
+
+def _start(path: Path) -> bytes:
+    try:
+        return read(path.resolve(), 4)
+    except Refused as refused:
+        raise DataError(f"{path} {refused}") from refused
+
+
+def target_names(names: Sequence[str]) -> list[str]:
+    """The relative name of each protected copy: the original's with the suffix .png, spelled as any system takes it.
+
+    Never two that are equal without regard to case and Unicode's ways to compose a letter, none that is also a folder
+    of another. The same names in the same order always give the same.
+    """
+    safe = ["/".join(_safe(part) for part in name.split("/")) for name in names]
+    taken = {_key(str(folder)) for name in safe for folder in PurePosixPath(name).parents}
+    found, numbers = [], dict[str, int]()
+    for short in write.export_names(safe):
+        target = short
+        while _key(target) in taken:
+            numbers[_key(short)] = numbers.get(_key(short), 1) + 1
+            target = f"{short.removesuffix('.png')}-{numbers[_key(short)]}.png"
+        taken.add(_key(target))
+        found.append(target)
+    return found
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _safe(part: str) -> str:
+    """One folder's or file's name without what some system refuses or reads as something else."""
+    safe = FORBIDDEN.sub("_", part).rstrip(". ")
+    if not safe or safe.startswith("-") or safe.split(".")[0].rstrip().upper() in RESERVED:
+        safe = f"_{safe}"
+    if len(safe.encode()) > LONGEST:
+        digest = hashlib.sha256(part.encode()).hexdigest()[:8]
+        safe = f"{safe.encode()[: LONGEST - 20].decode(errors='ignore').rstrip('. ')}-{digest}{_suffix(safe)}"
+    return safe
+
+
+def _suffix(name: str) -> str:
+    suffix = PurePosixPath(name).suffix
+    return suffix if len(suffix.encode()) <= 8 else ""

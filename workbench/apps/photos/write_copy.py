@@ -1,0 +1,62 @@
+"""One protected photo on disk: written aside, decoded again and measured, then put under its name."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from workbench.config import DataError
+from workbench.data.measures import Quality, measure
+from workbench.export.write import file_hash, to_tensor
+from workbench.files.pictures import Photo, decode
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that is in place: its SHA-256, and its change as measured on what the file decodes to."""
+
+    sha256: str
+    quality: Quality
+
+
+def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: int) -> Written:
+    """Write `pixels` (uint8 H×W×C) with the photo's transparency and colour profile, and nothing else, as PNG.
+
+    aside: where the file grows, on the same file system. Another file at the target is never replaced.
+    Raises DataError then, and when what was written does not decode to what was meant or is beyond the budget;
+    nothing is left of it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with aside.open("wb") as file:
+            # Photographs hardly shrink beyond the lowest level, which takes a quarter of the usual one's time.
+            _picture(photo, pixels).save(file, "PNG", compress_level=1, icc_profile=photo.icc)
+            file.flush()
+            os.fsync(file.fileno())
+        decoded = decode(aside.read_bytes(), target.name)
+        if not np.array_equal(decoded.pixels, pixels) or not _same(decoded.alpha, photo.alpha):
+            raise DataError(f"{target} does not decode to what was written: is the disk sound?")
+        quality = measure(to_tensor(photo.pixels)[None], to_tensor(decoded.pixels)[None])[0]
+        if quality.linf > epsilon:
+            raise DataError(f"{target} changed by {quality.linf}, more than {epsilon}: this is an error of the program")
+        written = Written(file_hash(aside), quality)
+        # What a killed run had put in place without noting it is the same to the byte.
+        if target.exists() and file_hash(target) != written.sha256:
+            raise DataError(f"{target} is there already and is never replaced: move it away and run the command again")
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return written
+
+
+def _picture(photo: Photo, pixels: np.ndarray) -> Image.Image:
+    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    if photo.alpha is not None:
+        picture.putalpha(Image.fromarray(photo.alpha))
+    return picture
+
+
+def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other is None or (one is not None and other is not None and np.array_equal(one, other))

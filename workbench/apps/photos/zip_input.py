@@ -1,0 +1,123 @@
+"""A zip file of photos: its members' names and readers, or why one is refused. Nothing is ever unpacked to disk."""
+
+import io
+import re
+import stat
+import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from workbench.config import DataError
+from workbench.files.picture_files import Reader
+from workbench.files.pictures import Refused
+
+MOST_MEMBERS = 10_000
+MOST_TOTAL = 8 * 2**30  # bytes of all members together
+MOST_RATIO = 200  # bytes that may come out of one byte; photographs hardly shrink at all
+MOST_LIST = 4 * 2**20  # bytes of the archive's list of its members
+PIECE = 2**20  # bytes
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what the others need of memory is the file's choice
+ALL = ""  # no member's name
+REPACK = "pack the folder again, or give the folder itself"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that is not taken, and why: `reason` reads after the name, and ends with what to do."""
+
+    name: str
+    reason: str
+
+
+def hidden(name: str) -> bool:
+    """Whether a relative name is one that systems leave behind: nobody's photo, skipped without a word."""
+    parts = name.split("/")
+    return any(part.startswith(".") for part in parts if part not in (".", "..")) or (
+        "__MACOSX" in parts or parts[-1].lower() in ("thumbs.db", "desktop.ini")
+    )
+
+
+class _Guarded(io.BufferedReader):
+    """A zip file whose list of members is not read when it is far too long: listing it takes a multiple in memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes. zipfile asks for the whole list at once, and for members piece by piece."""
+        if size is not None and size > MOST_LIST:
+            raise OSError(f"the list of its files is longer than {MOST_LIST >> 20} MiB")
+        return super().read(size)
+
+
+def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
+    """The files of a zip in its order: name and reader of each that may be read, and the refusals.
+
+    Raises DataError for a damaged archive and one with more than MOST_MEMBERS members.
+    """
+    file = _Guarded(io.FileIO(path))
+    try:
+        archive = zipfile.ZipFile(file)
+    except Exception as error:  # zipfile raises many kinds on damaged archives
+        file.close()
+        said = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise DataError(
+            f"{path} cannot be read as a zip file ({said}): fetch it again, or unpack it yourself"
+        ) from error
+    found = [info for info in archive.infolist() if not info.is_dir()]
+    if len(found) > MOST_MEMBERS:
+        file.close()
+        raise DataError(f"{path} holds {len(found)} files, more than {MOST_MEMBERS}: split it, or unpack it yourself")
+    counts = Counter(info.filename for info in found)
+    readers: list[tuple[str, Reader]] = []
+    refusals: dict[str, Refusal] = {}  # by name: a doubled member is refused once
+    total: dict[str, int] = {}
+    for info in found:
+        name = info.orig_filename  # zipfile's filename has lost what follows a null
+        if hidden(name):
+            continue
+        reason = _fault(info, counts[info.filename])
+        if reason:
+            refusals[name] = Refusal(name, reason)
+        else:
+            readers.append((name, partial(_read, archive, info, total)))
+    return readers, list(refusals.values())
+
+
+def _fault(info: zipfile.ZipInfo, count: int) -> str:
+    """Why a member is not even opened; "" for a good one."""
+    name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
+    parts = name.split("/")
+    if "\\" in name or "\0" in name or re.match("[A-Za-z]:", name) or any(part in ("", ".", "..") for part in parts):
+        return f"has a name that leads out of the archive or is none: {REPACK}"
+    if kind and kind != stat.S_IFREG:
+        return f"is {'a link' if kind == stat.S_IFLNK else 'no regular file'}: {REPACK}"
+    if info.flag_bits & 0x41:
+        return "is encrypted: unpack the archive yourself and give the folder"
+    if info.compress_type not in PACKINGS:
+        return f"is packed by another method than deflate: {REPACK}"
+    if count > 1:
+        return f"is in the archive {count} times under one name: {REPACK}"
+    return ""
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, total: dict[str, int], most: int) -> bytes:
+    """At most `most` bytes of a member; every cap is held on the bytes that come out, since headers may lie."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        with archive.open(info) as member:
+            while size < most and (piece := member.read(min(PIECE, most - size))):
+                pieces.append(piece)
+                size += len(piece)
+                if size > MOST_RATIO * max(1, info.compress_size):
+                    raise Refused(f"grows more than {MOST_RATIO} times when unpacked, as no photo does: {REPACK}")
+                total[ALL] = total.get(ALL, 0) + max(0, size - total.get(info.filename, 0))  # read twice, counted once
+                total[info.filename] = max(size, total.get(info.filename, 0))
+                if total[ALL] > MOST_TOTAL:
+                    raise Refused(f"brings the archive over {MOST_TOTAL >> 30} GiB: split it, or unpack it yourself")
+    except Refused:
+        raise
+    except Exception as error:  # zipfile and zlib raise many kinds on damaged members
+        said = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
+        raise Refused(f"is damaged in the archive ({said}): fetch it again") from error
+    return b"".join(pieces)

@@ -1,0 +1,1 @@
+"""Data: labelled samples as integers, and where they come from."""

@@ -1,0 +1,83 @@
+"""A folder of images as plain tensors: one folder a class, every file decoded or refused by name."""
+
+import io
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from workbench.config import SMALLEST_SIDE, DataError
+from workbench.files import untrusted
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
+MOST_BYTES = 256 * 2**20  # of a file
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it finds wrong with a file, the refusal says
+FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF"]  # Pillow's readers; that of JPEG reads MPO too
+
+
+def read(root: Path) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
+    """Read one folder a class: pixels uint8 N×C×H×W, labels int64 N, class names, file names relative to `root`.
+
+    Class and file order is by name. All images must be 8-bit and of one size and mode. Raises DataError, naming the
+    file or folder, for an empty class, one class only, an unreadable image, mixed sizes.
+    """
+    classes = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if len(classes) < 2:
+        found = f"only the class {classes[0]!r}" if classes else "no folders of images"
+        raise DataError(f"{root} holds {found}: a classifier needs one folder for each of two or more classes")
+    arrays, labels, names = [], [], []
+    for label, name in enumerate(classes):
+        files = sorted(file for file in (root / name).rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        if not files:
+            raise DataError(f"{root / name} holds no images ({', '.join(sorted(SUFFIXES))}): fill or remove the class")
+        for file in files:
+            arrays.append(read_image(file))
+            labels.append(label)
+            names.append(file.relative_to(root).as_posix())
+            if names[-1].encode(errors="replace").decode() != names[-1]:
+                raise DataError(f"the name {names[-1]!a} is not in UTF-8: rename the file")
+            if any(sign < " " or sign == "\x7f" for sign in names[-1]):
+                raise DataError(f"the name {names[-1]!a} holds a control character: rename it")
+            if min(arrays[-1].shape[:2]) < SMALLEST_SIDE:
+                raise DataError(f"{file} is {_size(arrays[-1])}: images need {SMALLEST_SIDE} pixels a side, or more")
+            if arrays[-1].shape != arrays[0].shape:
+                raise DataError(
+                    f"{file} is {_size(arrays[-1])}, {root / names[0]} is {_size(arrays[0])}: "
+                    "bring all images to one size and one mode (all colour or all grey)"
+                )
+    pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+    return pixels, torch.tensor(labels), tuple(classes), tuple(names)
+
+
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]}×{pixels.shape[0]} {'grey' if pixels.shape[2] == 1 else 'colour'}"
+
+
+def read_image(file: Path) -> np.ndarray:
+    """Decode one 8-bit grey or colour image, upright: uint8 H×W×C. Raises DataError that names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata: a picture that decodes is good enough
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(untrusted.read(file, MOST_BYTES)), formats=FORMATS) as opened:
+                deep = ";16" in str(opened.tile)  # Pillow would cut 16-bit colour down to 8 without a word
+                upright = ImageOps.exif_transpose(opened)
+    except Exception as error:  # Pillow's readers raise nearly every kind on damaged files
+        raise DataError(
+            f"{file} cannot be read as an image ({untrusted.line(first_line(error))}): mend or remove it"
+        ) from error
+    if upright.mode == "P" and "transparency" not in upright.info:
+        upright = upright.convert("RGB")
+    if deep or upright.mode not in ("L", "RGB"):
+        found = "16 bits a value" if deep else f"the mode {upright.mode}"
+        raise DataError(f"{file} has {found}: save it as 8-bit RGB or grey first")
+    return np.atleast_3d(np.asarray(upright))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, for a message of one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

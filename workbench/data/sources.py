@@ -1,0 +1,144 @@
+"""Where data come from, by name: SPEC → DataPair."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.config import ConfigError, DataConfig, DataError, check_choice
+from workbench.data import folder, photo_digits, synthetic_people
+from workbench.data.dataset import DataPair, Dataset
+
+TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "svhn": "SVHN"}
+TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
+
+
+def load(config: DataConfig) -> DataPair:
+    """Load the data that `config` names. Raises ConfigError for a bad SPEC and DataError for bad data."""
+    name, _, rest = config.data.partition(":")
+    check_name(name)
+    if name == "photo-digits":
+        pair = _photo_digits(rest, config.seed)
+    elif name == "synthetic-people":
+        pair = _synthetic_people(rest, config.seed)
+    elif name == "folder":
+        pair = _folder_pair(rest, config.seed)
+    elif rest:
+        raise ConfigError(f"data {config.data!r}: {name} takes nothing after a colon")
+    else:
+        pair = DataPair(name, _torchvision(name, "train"), _torchvision(name, "test"))
+    train, test = pair.train.limited(config.limit_train), pair.test.limited(config.limit_test)
+    limited = replace(pair, train=train.scaled(config.side), test=test.scaled(config.side))
+    if limited.train.samples.shape[1:] != limited.test.samples.shape[1:]:
+        raise DataError(
+            f"{config.data}: training images are {_shape(limited.train)}, test images {_shape(limited.test)}: "
+            "bring them to one size"
+        )
+    return limited
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError unless `name` is a kind of data there is, naming the nearest."""
+    check_choice("data", name, ("photo-digits", "synthetic-people", *TORCHVISION, "folder"))
+
+
+def _shape(images: Dataset) -> str:
+    channels, height, width = images.samples.shape[1:]
+    return f"{width}×{height} with {channels} channel{'s' if channels > 1 else ''}"
+
+
+def _photo_digits(rest: str, seed: int) -> DataPair:
+    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 8 and int(rest) >= 10):
+        raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 to 9999999")
+    counts = {"train": int(rest) if rest else photo_digits.DEFAULT_TRAIN, "test": photo_digits.DEFAULT_TEST}
+    sets = {}
+    for split, count in counts.items():
+        images, labels = photo_digits.make(split, count, seed)
+        sets[split] = Dataset(images, labels, photo_digits.CLASSES, _numbered(labels, photo_digits.CLASSES))
+    return DataPair("photo-digits", sets["train"], sets["test"])
+
+
+def _synthetic_people(rest: str, seed: int) -> DataPair:
+    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 4 and int(rest) >= 2):
+        raise ConfigError(f"synthetic-people:{rest}: after the colon comes a number of people, 2 to 999")
+    people = int(rest) if rest else synthetic_people.DEFAULT_PEOPLE
+    classes = synthetic_people.classes(people)
+    sets = [synthetic_people.make(split, people, seed) for split in ("train", "test")]
+    train, test = (Dataset(images, labels, classes, _numbered(labels, classes)) for images, labels in sets)
+    return DataPair("synthetic-people", train, test)
+
+
+def _numbered(labels: Tensor, classes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{classes[label]}/{index:06d}.png" for index, label in enumerate(labels.tolist()))
+
+
+def data_root() -> Path:
+    """Where downloaded data sets are kept: $WORKBENCH_DATA, else ./data."""
+    return Path(os.environ.get("WORKBENCH_DATA", "data"))
+
+
+def _torchvision(name: str, split: str) -> Dataset:
+    from torchvision import datasets
+
+    kind: Any = getattr(datasets, TORCHVISION[name])
+    arguments = {"split": split} if name == "svhn" else {"train": split == "train"}
+    root = data_root()
+    try:
+        try:
+            source = kind(root, download=False, **arguments)
+        except RuntimeError:  # torchvision's word for "not there"
+            print(f"downloading {name} to {root}", flush=True)
+            source = kind(root, download=True, **arguments)
+    except (OSError, RuntimeError) as error:
+        if root.is_dir() and not any(root.iterdir()):
+            root.rmdir()
+        raise DataError(
+            f"{name} is not in {root} and could not be downloaded ({folder.first_line(error)}): put torchvision's "
+            "files for it there (WORKBENCH_DATA names another folder), or use photo-digits or folder:PATH, which need "
+            "no network"
+        ) from error
+    if name == "svhn":
+        images, labels, classes = torch.from_numpy(source.data), torch.from_numpy(source.labels), tuple("0123456789")
+    else:
+        images = torch.from_numpy(source.data).permute(0, 3, 1, 2).contiguous()
+        labels, classes = torch.tensor(source.targets), tuple(source.classes)
+    return Dataset(images, labels.long(), classes, _numbered(labels, classes))
+
+
+def _folder_pair(rest: str, seed: int) -> DataPair:
+    if not rest:
+        raise ConfigError("folder: needs a path, as in folder:photos")
+    root = Path(rest)
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder: give a folder that holds one folder a class")
+    if (root / "train").is_dir() and (root / "test").is_dir():
+        train, test = read_folder(root / "train"), read_folder(root / "test")
+        if train.classes != test.classes:
+            odd = sorted(set(train.classes) ^ set(test.classes))[0]
+            raise DataError(f"{root}: class {odd!r} is not in both train and test: every class must be in both")
+        return DataPair("folder", train, test)
+    return _split(read_folder(root), seed)
+
+
+def _split(images: Dataset, seed: int) -> DataPair:
+    """A seeded split, 80/20 within every class."""
+    generator = torch.Generator().manual_seed(seed)
+    parts: dict[bool, list[Tensor]] = {True: [], False: []}
+    for label, name in enumerate(images.classes):
+        mine = (images.labels == label).nonzero()[:, 0]
+        if len(mine) < 2:
+            raise DataError(f"class {name!r} has one image only: two are needed to train and to test")
+        mine = mine[torch.randperm(len(mine), generator=generator)]
+        cut = max(1, len(mine) // TEST_PART)
+        parts[True].append(mine[:cut])
+        parts[False].append(mine[cut:])
+    train, test = (torch.cat(parts[is_test]).sort().values for is_test in (False, True))
+    return DataPair("folder", images.subset(train), images.subset(test))
+
+
+def read_folder(root: Path) -> Dataset:
+    """Read one folder a class, as folders.read does. Raises DataError that names the file or folder."""
+    return Dataset(*folder.read(root), root)

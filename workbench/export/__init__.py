@@ -1,0 +1,1 @@
+"""Export: protected samples as files, and the check of such files."""

@@ -1,0 +1,247 @@
+"""Check protected files: decode every copy, measure it against its original, hold it to the bound and the manifest."""
+
+import math
+import statistics
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+
+from workbench.config import DataError
+from workbench.data.folder import SUFFIXES
+from workbench.data.measures import Quality, measure
+from workbench.export.write import MANIFEST, file_hash
+from workbench.files import pictures, untrusted
+from workbench.files.picture_files import read, whole
+from workbench.files.picture_metadata import metadata
+from workbench.files.pictures import HIDDEN, Photo, Refused, decode
+from workbench.noise.budget import PIXEL_MAX
+
+MOST_PROBLEMS, MOST_SAID = 20, 2000  # shown to a person; characters of each
+MOST_MANIFEST = untrusted.MOST_BYTES
+SHAPE = {
+    "epsilon": int,
+    "files": [{"file": str, "original": str, "sha256": str, "original_sha256?": (str, None)}],
+    "refused?": [{"name": str, "sha256?": (str, None)}],
+    "left_out?": [str],
+}
+PHOTOS = SUFFIXES.union(*pictures.SUFFIXES.values())
+
+
+@dataclass
+class Verdict:
+    """What `verify` found. `problems` is empty only when all files are there and keep the bound.
+
+    left_out: originals that were not exported, because they are the test part of a folder without one, by the manifest;
+    refused: originals that `protect` did not take, by the manifest.
+    """
+
+    epsilon: int
+    checked: int = 0
+    linf: int = 0
+    unchanged: int = 0
+    left_out: int = 0
+    refused: int = 0
+    psnr_lowest: float | None = None
+    psnr_median: float | None = None
+    ssim_lowest: float | None = None
+    share_positive: float = 0.0
+    share_negative: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def kept(self) -> bool:
+        """True when every original has a copy within the bound and nothing else is wrong."""
+        return not self.problems and self.checked > 0
+
+
+def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
+    """Decode every copy and measure it against its original; check the manifest's hashes when there is one.
+
+    originals: a folder, or one photo; epsilon: the bound in pixel values of 255, None takes the manifest's (8 without
+    one). A bad copy is a problem in the verdict. Raises DataError for a folder without images and a bad manifest.
+    """
+    manifest = read_manifest(copies)
+    listed = {entry["original"]: entry for entry in manifest.get("files", [])}
+    refused = {entry["name"]: entry for entry in manifest.get("refused", [])}
+    photos, left_out = "refused" in manifest, set(manifest.get("left_out", []))  # an export has no refused ones
+    files = _images_below(copies)
+    if originals.is_file():
+        if originals.suffix.lower() == ".zip":
+            raise DataError(f"{originals} is an archive: unpack it, and give the folder")
+        originals, wanted = originals.parent, {originals.name}
+    else:
+        originals = originals if photos else _training_part(originals, copies)
+        named = {name for name in (*listed, *refused) if within(originals, name)}
+        wanted = _images_below(originals, SUFFIXES if manifest and not photos else PHOTOS, named)
+    verdict = Verdict(epsilon if epsilon is not None else manifest.get("epsilon", 8))
+    by_stem = {str(PurePosixPath(name).with_suffix("")): name for name in sorted(files)}
+    measured: list[Quality] = []
+    used = set()
+    for name in sorted(wanted):
+        entry = listed.get(name, {})
+        longer, stem = f"{name}.png", str(PurePosixPath(name).with_suffix(""))
+        target = entry["file"] if entry else longer if longer in files else by_stem.get(stem)
+        if target not in files and name in left_out:
+            verdict.left_out += 1
+        elif not entry and name in refused and has_hash(originals / name, refused[name].get("sha256")):
+            verdict.refused += 1
+        elif target not in files:
+            verdict.problems.append(f"{name}: no protected copy")
+        elif not within(copies, target):
+            used.add(target)
+            verdict.problems.append(f"{target}: is a link that leads out of the folder")
+        else:
+            used.add(target)
+            quality = _compare(originals / name, copies / target, entry, photos, verdict.problems, target)
+            measured += [quality] if quality else []
+            if quality and quality.linf > verdict.epsilon:
+                verdict.problems.append(f"{target}: changed by {quality.linf}, more than {verdict.epsilon}")
+    verdict.problems += [f"{name}: no original" for name in sorted(files - used)]
+    gone = sorted(set(listed) - wanted)
+    verdict.problems += [f"{name}: in the manifest but not among the originals" for name in gone]
+    _summarise(verdict, measured)
+    return verdict
+
+
+def in_words(verdict: Verdict) -> str:
+    """The verdict as lines for a person: what was measured, then every problem."""
+    lines = [f"{verdict.checked} files measured; largest change {verdict.linf} of 255, bound {verdict.epsilon}"]
+    if verdict.checked:
+        ups, downs = verdict.share_positive, verdict.share_negative
+        lines.append(
+            f"pixel values raised {ups:.1%}, lowered {downs:.1%}; files without any change: {verdict.unchanged}"
+        )
+    if verdict.left_out:
+        lines.append(f"{verdict.left_out} originals were left out as test images, by the manifest")
+    if verdict.refused:
+        lines.append(f"{verdict.refused} originals were refused, by the manifest, and have no copy")
+    if verdict.psnr_lowest is not None and verdict.psnr_median is not None:
+        ssim = f", lowest SSIM {verdict.ssim_lowest:.4f}" if verdict.ssim_lowest is not None else ""
+        lines.append(f"lowest PSNR {verdict.psnr_lowest:.1f} dB, median {verdict.psnr_median:.1f} dB{ssim}")
+    shown = verdict.problems[:MOST_PROBLEMS]
+    lines += [f"PROBLEM {untrusted.line(problem, MOST_SAID)}" for problem in shown]
+    if len(verdict.problems) > len(shown):
+        lines.append(f"... and {len(verdict.problems) - len(shown)} more problems (--json lists all)")
+    there = "every file is there" if not verdict.refused else "every file that was not refused is there"
+    lines.append(f"the bound is kept and {there}" if verdict.kept else f"NOT KEPT: {len(verdict.problems)} problems")
+    return "\n".join(lines)
+
+
+def _compare(
+    original: Path, copy: Path, entry: dict[str, Any], photos: bool, problems: list[str], shown: str
+) -> Quality | None:
+    """Measure one copy; append what is wrong with it to `problems`."""
+    if not has_hash(copy, entry.get("sha256")):
+        problems.append(f"{shown}: is not the file of the manifest (SHA-256 differs)")
+    if not has_hash(original, entry.get("original_sha256")):
+        problems.append(f"{shown}: its original is not the one of the manifest (SHA-256 differs)")
+    pair = []
+    for path, which in ((original, "its original"), (copy, "it")):
+        try:
+            pair.append(decode(whole(partial(read, path.resolve())), smallest=1))
+        except Refused as error:
+            problems.append(f"{shown}: cannot be read: {which} {error}")
+            return None
+    before, after = pair
+    problems += [f"{shown}: {fault}" for fault in _beside_pixels(before, after, photos)]
+    if carried := metadata(copy.read_bytes()):
+        problems.append(f"{shown}: carries metadata ({', '.join(carried)})")
+    if before.pixels.shape != after.pixels.shape:
+        shapes = [f"{width}×{height}×{deep}" for height, width, deep in (after.pixels.shape, before.pixels.shape)]
+        problems.append(f"{shown}: is {shapes[0]}, its original {shapes[1]} (width×height×channels)")
+        return None
+    tensors = [torch.from_numpy(photo.pixels).permute(2, 0, 1)[None] for photo in pair]
+    return measure(*tensors)[0]
+
+
+def _beside_pixels(before: Photo, after: Photo, photos: bool) -> Iterator[str]:
+    """What is wrong with a copy's transparency and colour profile. photos: profiles are kept (an export drops them)."""
+    if HIDDEN in after.notes:
+        yield "holds colour hidden under transparency"
+    one, other = (np.array(255) if photo.alpha is None else photo.alpha for photo in (before, after))
+    if not np.array_equal(one, other):
+        yield "its transparency is not its original's"
+    if before.icc != after.icc and (photos or after.icc is not None):
+        yield "its colour profile is not its original's"
+
+
+def has_hash(path: Path, digest: str | None) -> bool:
+    """Whether a file has this SHA-256; None is any file's."""
+    try:
+        return digest is None or file_hash(path) == digest
+    except OSError:
+        return False
+
+
+def within(root: Path, name: str) -> bool:
+    """Whether a name that a manifest or a walk gives is a file in the folder, links followed."""
+    try:
+        path = (root / name).resolve()
+        return ".." not in PurePosixPath(name).parts and path.is_relative_to(root.resolve()) and path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a null, links in a circle
+        return False
+
+
+def _summarise(verdict: Verdict, measured: list[Quality]) -> None:
+    verdict.checked = len(measured)
+    if not measured:
+        return
+    verdict.linf = max(quality.linf for quality in measured)
+    verdict.unchanged = sum(quality.linf == 0 for quality in measured)
+    verdict.share_negative = statistics.fmean(quality.negative for quality in measured)
+    verdict.share_positive = statistics.fmean(quality.changed - quality.negative for quality in measured)
+    psnr = [quality.psnr for quality in measured if math.isfinite(quality.psnr)]
+    ssim = [quality.ssim for quality in measured if math.isfinite(quality.ssim)]
+    if psnr:
+        verdict.psnr_lowest, verdict.psnr_median = min(psnr), statistics.median(psnr)
+    verdict.ssim_lowest = min(ssim) if ssim else None
+
+
+def _training_part(originals: Path, copies: Path) -> Path:
+    """ORIGINAL may be a data folder with train/ and test/: what was exported then is its train/."""
+    split = (originals / "train").is_dir() and (originals / "test").is_dir()
+    return originals / "train" if split and not (copies / "train").is_dir() else originals
+
+
+def _images_below(root: Path, suffixes: Set[str] = SUFFIXES, named: Set[str] = frozenset()) -> set[str]:
+    """Relative names of the images: by suffix, and those that are named. Of photos (PHOTOS) no hidden ones."""
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder")
+    found = set(named)
+    for path in root.rglob("*"):
+        parts = path.relative_to(root).parts
+        hidden = suffixes is PHOTOS and any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        if path.suffix.lower() in suffixes and not hidden and path.is_file():
+            found.add("/".join(parts))
+    if not found:
+        raise DataError(f"{root} holds no images ({', '.join(sorted(suffixes))})")
+    return found
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A folder's manifest.json, {} without one. Raises DataError when it is not one of this program."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        return parse_manifest(untrusted.start(path, MOST_MANIFEST + 1))
+    except DataError as error:
+        raise DataError(f"{path} {error}: remove it to compare the folders by name alone") from error
+
+
+def parse_manifest(content: bytes) -> dict[str, Any]:
+    """The manifest of an export or of protected photos from its bytes, which may be anything; DataError otherwise."""
+    try:
+        if len(content) > MOST_MANIFEST:
+            raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
+        manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
+        if not 0 <= manifest["epsilon"] <= PIXEL_MAX:
+            raise DataError(f"has an epsilon outside 0..{PIXEL_MAX}")
+    except DataError as error:
+        raise DataError(f"is not a manifest of this program, it {error}") from error
+    return manifest

@@ -1,0 +1,154 @@
+"""Protected images as files: lossless PNGs under their own names, and a manifest anyone can check."""
+
+import hashlib
+import json
+import math
+import shutil
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from workbench.config import DataError
+from workbench.data.dataset import Dataset
+from workbench.data.folder import read_image
+from workbench.data.measures import Quality, measure
+from workbench.files import atomic
+from workbench.noise.perturbation import Perturbation
+from workbench.progress import progress
+from workbench.records import run_folder
+
+MANIFEST = "manifest.json"
+CARD = "README.md"
+EXPORT_LINES = 5  # lines of progress where there is no bar
+
+
+def protect(data: Dataset, perturbation: Perturbation, *, official: bool = False) -> Tensor:
+    """The pixels to export: uint8 N×C×H×W, clip(x + δ, 0, 255).
+
+    official: keep only the positive part of δ, as the 2021 code exported it (its negative half was lost by a clamp
+    to 0..255 before adding); for reproducing published numbers.
+    """
+    if official:
+        perturbation = replace(perturbation, delta=perturbation.delta.clamp(min=0))
+    return perturbation.apply(data)
+
+
+def check_new(folder: Path) -> None:
+    """Raise DataError unless `folder` is missing or empty."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} is not an empty folder: name another one")
+
+
+def export(
+    data: Dataset, perturbation: Perturbation | None, folder: Path, *, official: bool = False, **facts: Any
+) -> dict[str, Any]:
+    """Write every image as PNG, with the noise (if given), one folder a class, and manifest.json; return the manifest.
+
+    The folder must not exist or be empty (DataError); all appears at once, when every file was decoded again and
+    measured. `facts` (seed, source, …) go into the manifest.
+    """
+    folder = folder.absolute()
+    check_new(folder)
+    pixels = protect(data, perturbation, official=official) if perturbation else data.samples
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        entries = []
+        names = export_names(data.names)
+        with progress("images", len(names), lines=EXPORT_LINES) as shown:
+            for index, target in enumerate(names):
+                entries.append(_write_one(partial, target, pixels[index].cpu(), data, index))
+                shown.advance()
+        manifest = {
+            "epsilon": perturbation.epsilon if perturbation else 0,
+            "method": perturbation.method if perturbation else "clean",
+            "kind": perturbation.kind if perturbation else "none",
+            "sides": "one (official export of 2021)" if official else "two",
+            "fingerprint": data.fingerprint(),
+            "versions": run_folder.versions(),
+            **facts,
+            "files": entries,
+        }
+        atomic.write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        atomic.write_atomically(partial / CARD, card(manifest))
+        if folder.exists():
+            folder.rmdir()
+        partial.replace(folder)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written ({error.strerror}): make room or name another folder") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def export_names(names: Sequence[str]) -> list[str]:
+    """The relative name of each exported file: the original's with the suffix .png, whole where two would collide."""
+    plain = [str(PurePosixPath(name).with_suffix(".png")) for name in names]
+    count = Counter(name.lower() for name in plain)
+    found = [f"{name}.png" if count[short.lower()] > 1 else short for name, short in zip(names, plain, strict=True)]
+    return found if len({name.lower() for name in found}) == len(found) else [f"{name}.png" for name in names]
+
+
+def _write_one(root: Path, target: str, pixels: Tensor, data: Dataset, index: int) -> dict[str, Any]:
+    path, original = root / target, data.samples[index].cpu()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = pixels.permute(1, 2, 0).contiguous().numpy()
+    Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(path, compress_level=6)
+    decoded = to_tensor(read_image(path))
+    quality = measure(original[None], decoded[None])[0]
+    source = data.root / data.names[index] if data.root else None
+    return {
+        "file": target,
+        "original": data.names[index],
+        "class": data.classes[data.labels[index]],
+        "sha256": file_hash(path),
+        "original_sha256": file_hash(source) if source else None,
+        "original_pixels_sha256": hashlib.sha256(original.numpy().tobytes()).hexdigest(),
+        **shown(quality),
+    }
+
+
+def to_tensor(array: np.ndarray) -> Tensor:
+    """A decoded picture uint8 H×W×C as a tensor uint8 C×H×W."""
+    return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
+
+
+def shown(quality: Quality) -> dict[str, float | int | None]:
+    """A quality as JSON can hold it: rounded, and null for what is infinite or not defined."""
+    values = {name: round(value, 4) for name, value in asdict(quality).items()}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def card(manifest: dict[str, Any]) -> str:
+    """The data set card: what these images are, what was measured, what undoes it."""
+    files = manifest["files"]
+    psnr = [entry["psnr"] for entry in files if entry["psnr"] is not None]
+    classes = sorted({entry["class"] for entry in files})
+    worst = f"{min(psnr):.1f} dB (median {statistics.median(psnr):.1f} dB)" if psnr else "no change at all"
+    return f"""# {len(files)} images with {manifest["kind"]} noise of the method `{manifest["method"]}`
+
+- Classes: {len(classes)}. Every file is a lossless PNG of the size of its original.
+- Largest change, measured on the decoded files: {max(entry["linf"] for entry in files)} pixel values of 255
+  (perturbation budget {manifest["epsilon"]}). Lowest PSNR: {worst}.
+- `manifest.json` holds each file's hash, its original's, and the change as measured.
+  Check all of it with `workbench verify ORIGINALS THIS_FOLDER`.
+
+The noise is meant to make a network trained **from scratch on all of these images** fail on clean images. It does not
+hide anybody from existing recognisers, and much undoes it: grayscale or JPEG before training, adversarial training,
+stopping early, a share of clean images, a pretrained network. Measure before you rely on it: `workbench train`.
+The originals' licence holds for these copies too.
+"""

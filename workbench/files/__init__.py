@@ -1,0 +1,1 @@
+"""Files that may be foreign or half-written: read with care, written whole."""

@@ -1,0 +1,1 @@
+"""Records: what a run says of itself, and the tidy table of results."""

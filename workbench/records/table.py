@@ -1,0 +1,121 @@
+"""The tidy table of results: one row a run, epoch, split and metric. Written and read here only."""
+
+import io
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.config import DataError
+from workbench.files import untrusted
+from workbench.files.atomic import write_atomically
+
+FILE_NAME = "results.csv"
+COLUMNS = (
+    "run",
+    "data",
+    "method",
+    "kind",
+    "epsilon",
+    "surrogate",
+    "victim",
+    "defence",
+    "protected_fraction",
+    "seed",
+    "epoch",
+    "split",
+    "metric",
+    "value",
+)
+IDENTITY = COLUMNS[: COLUMNS.index("epoch")]
+COUNTS, NUMBERS = ("epsilon", "seed", "epoch"), ("protected_fraction", "value")
+WORDS = tuple(name for name in COLUMNS if name not in COUNTS + NUMBERS)
+BOUNDS = (("epsilon", 0, 255), ("seed", 0, 2**31 - 1), ("epoch", 0, 10**9), ("protected_fraction", 0, 1))
+SPLITS = {"train", "test"}
+MOST_BYTES = 128 * 2**20  # of a table: a million rows
+LONGEST = 1000  # characters of a cell
+NAME = re.compile(r"\w[\w .,:;+/()-]*")  # no formula for a spreadsheet, no markup for a figure or a page
+
+
+def table(identity: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of one run: its identity (the columns up to seed) beside each point of its curve."""
+    rows = [{**identity, **point} for point in curve]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def merged(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of several tables, each point of each run once."""
+    rows = pd.concat([part for part in tables if len(part)], ignore_index=True)
+    return rows.drop_duplicates(list(COLUMNS[:-1]), ignore_index=True)
+
+
+def write(rows: pd.DataFrame, folder: Path) -> Path:
+    """Write folder/results.csv, atomically."""
+    path = folder / FILE_NAME
+    write_atomically(path, rows.to_csv(index=False, na_rep="nan"))
+    return path
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """Read folder/results.csv. Raises DataError when it is missing or not a table of this program."""
+    path = folder / FILE_NAME
+    try:
+        content = untrusted.read(path, MOST_BYTES)
+        if content.partition(b"\n")[0].strip() != ",".join(COLUMNS).encode():
+            raise DataError(f"has other columns than {', '.join(COLUMNS)}")
+        rows = _parsed(content)
+        if fault := _fault(rows):
+            raise DataError(fault)
+    except DataError as error:
+        raise DataError(f"{path} is no table of this program, it {error}: give the folder of a complete run") from error
+    return rows
+
+
+def _parsed(content: bytes) -> pd.DataFrame:
+    """The rows, every column of its own type: a run's key may look like a number."""
+    types = {**dict.fromkeys(WORDS, "str"), **dict.fromkeys(COUNTS, "int64"), **dict.fromkeys(NUMBERS, "float64")}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are longer than the header, for one
+            return pd.read_csv(
+                io.BytesIO(content),
+                dtype=types,
+                keep_default_na=False,
+                na_values={"value": ["nan"]},
+                float_precision="round_trip",
+            )
+    except (ValueError, OverflowError, MemoryError, Warning) as error:  # pandas' own errors are ValueErrors
+        raise DataError(f"cannot be read ({untrusted.line(error)})") from error
+
+
+def _fault(rows: pd.DataFrame) -> str:
+    """What no run of this program writes; "" for a good table."""
+    if rows.empty:
+        return "has no rows"
+    for name in WORDS:
+        for text in rows[name].unique():
+            good = text[:1].isalpha() if name == "metric" else NAME.fullmatch(text)  # a metric may name classes
+            if not good or not text.isprintable() or len(text) > LONGEST:
+                return f"has the {name} {untrusted.line(repr(text))}"
+    for name, low, high in BOUNDS:
+        if not rows[name].between(low, high).all():
+            return f"has a {name.replace('_', ' ')} outside {low}..{high}"
+    if not set(rows["split"]) <= SPLITS:
+        return f"has a split that is none of {', '.join(sorted(SPLITS))}"
+    accuracy = rows.loc[rows["metric"] == "accuracy", "value"]
+    return "" if accuracy.between(0, 1).all() else "has an accuracy outside 0..1"
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Peak and final accuracy on clean test images, and final accuracy on the training images: one row a run."""
+    accuracy = rows[rows["metric"] == "accuracy"].sort_values("epoch", kind="stable")
+    runs = accuracy.groupby(list(IDENTITY), sort=False)
+    test = accuracy[accuracy["split"] == "test"].groupby(list(IDENTITY), sort=False)["value"]
+    train = accuracy[accuracy["split"] == "train"].groupby(list(IDENTITY), sort=False)["value"]
+    columns = {"epochs": runs["epoch"].max(), "train": train.last(), "peak": test.max(), "final": test.last()}
+    order = rows.groupby(list(IDENTITY), sort=False).size().index  # pandas would sort runs that lack a split by key
+    return pd.DataFrame(columns, index=order[order.isin(columns["epochs"].index)]).reset_index()

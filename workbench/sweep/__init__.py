@@ -1,0 +1,1 @@
+"""Sweeps: notebooks run by papermill, over grids, on Dask."""

@@ -1,0 +1,181 @@
+"""experiments/*.yml: one notebook, fixed parameters, a grid and seeds, in several sizes; read, checked, expanded.
+
+title: Budget ablation
+text: What the figure is about, for the report.
+notebook: ../notebooks/03_budget_ablation.ipynb   # relative to this file
+figures: [budget]                                  # names in figures.FIGURES, drawn from the rows of all jobs
+sizes:
+  quick:
+    parameters: {data: photo-digits, kinds: [classwise, samplewise]}
+    grid: {epsilons: [[1], [2], [4]]}              # one job for every combination and seed
+    seeds: [0, 1, 2]
+"""
+
+import difflib
+import itertools
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.config import ConfigError, DataError, check_choice, key
+from workbench.figures import FIGURES
+from workbench.files import plain_yaml, untrusted
+from workbench.sweep import notebook as notebooks
+
+TOP = {"title": str, "text": str, "notebook": str, "figures": list, "sizes": dict}
+SIZE = {"parameters": dict, "grid": dict, "seeds": list}
+MOST_BYTES, MOST_JOBS, LONGEST_PATH = 2**16, 10_000, 1000
+Check = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the notebook: its name for people, its parameters, and the key that its run.json must show."""
+
+    name: str
+    values: dict[str, Any]
+    key: str
+
+    @property
+    def folder_name(self) -> str:
+        """A name that any file system takes, different for different jobs."""
+        return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.name).strip('-')[:60]}-{self.key}"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A file of experiments/, checked."""
+
+    name: str
+    title: str
+    text: str
+    notebook: Path
+    figures: tuple[str, ...]
+    sizes: dict[str, dict[str, Any]]
+
+    def jobs(
+        self, size: str, values: Mapping[str, Any], seeds: Sequence[int] = (), check: Check | None = None
+    ) -> list[Job]:
+        """One job for every combination of the size's grid and seed, in a fixed order, the seed turning fastest.
+
+        values: replace or add to the fixed parameters; seeds: replace the size's. check: raises ConfigError for
+        parameters out of range. Raises ConfigError for anything that a job could not be started with.
+        """
+        check_choice("size", size, self.sizes)
+        chosen = self.sizes[size]
+        grid: dict[str, list[Any]] = chosen["grid"]
+        for name in values:
+            if name in grid or name == "seed":
+                raise ConfigError(f"parameter {name} is in the grid of {self.name}: edit the file to change it")
+        fixed = {**chosen["parameters"], **values}
+        found: dict[str, Job] = {}
+        for combination in itertools.product(*grid.values()):
+            point = dict(zip(grid, combination, strict=True))
+            for seed in seeds or chosen["seeds"]:
+                job = self._job(fixed, {**point, "seed": seed}, check)
+                if job.key in found:
+                    raise ConfigError(f"{self.name}: the grid of size {size} has {job.name} twice")
+                found[job.key] = job
+        return list(found.values())
+
+    def _job(self, fixed: Mapping[str, Any], point: Mapping[str, Any], check: Check | None) -> Job:
+        identity = notebooks.identity(self.notebook, {**fixed, **point})
+        if check:
+            check(identity)
+        values = {name: identity[name] for name in (*fixed, *point)}
+        return Job(" ".join(f"{name}={_shown(value)}" for name, value in point.items()), values, key(identity))
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def load(path: Path) -> Experiment:
+    """Read an experiment's file. Raises ConfigError or DataError, naming the file and the nearest valid name."""
+    content = _mapping(_parsed(path), path.name, TOP)
+    for name in TOP:
+        if name not in content:
+            raise ConfigError(f"{path}: {name} is missing; an experiment has {', '.join(TOP)}")
+    for name in content["figures"]:
+        _known("figure", name, FIGURES, str(path))
+    sizes = {}
+    for name, size in content["sizes"].items():
+        where = f"{path}, size {name}"
+        sizes[str(name)] = {"parameters": {}, "grid": {}, "seeds": []} | _mapping(size, where, SIZE)
+        _check_size(sizes[str(name)], where)
+    notebook = path.parent / content["notebook"]
+    if str(notebook) != untrusted.line(notebook, LONGEST_PATH):
+        raise ConfigError(f"{path}: notebook must be a plain path, not {untrusted.line(content['notebook'])}")
+    notebook = Path(os.path.realpath(notebook))
+    if not sizes:
+        raise ConfigError(f"{path}: sizes has no size, such as quick")
+    found = Experiment(path.stem, content["title"], content["text"], notebook, tuple(content["figures"]), sizes)
+    _check_parameters(found, path)
+    return found
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        content = untrusted.read(path, MOST_BYTES)
+    except DataError as error:
+        raise DataError(f"{path} {error}: give a file as in experiments/") from error
+    try:
+        return plain_yaml.parse(content)
+    except DataError as error:
+        raise ConfigError(f"{path} {error}: see the files in experiments/") from error
+
+
+def _mapping(value: Any, where: str, schema: Mapping[str, type]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} must be a mapping with {', '.join(schema)}")
+    for name, entry in value.items():
+        _known("key", name, schema, where)
+        if not isinstance(entry, schema[name]):
+            raise ConfigError(f"{where}: {name} must be a {schema[name].__name__}, not {untrusted.line(repr(entry))}")
+    return dict(value)
+
+
+def _known(what: str, name: Any, choices: Any, where: str) -> None:
+    try:
+        check_choice(what, untrusted.line(name, 40), choices)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _check_size(size: Mapping[str, Any], where: str) -> None:
+    for name, values in size["grid"].items():
+        if not isinstance(values, list) or not values:
+            shown = untrusted.line(repr(values))
+            raise ConfigError(f"{where}: the grid's {name} must be a list of values, not {shown}")
+    if not size["seeds"] or any(type(seed) is not int for seed in size["seeds"]):
+        shown = untrusted.line(repr(size["seeds"]))
+        raise ConfigError(f"{where}: seeds must be a list of one or more whole numbers, not {shown}")
+    jobs = math.prod(map(len, size["grid"].values())) * len(size["seeds"])
+    if jobs > MOST_JOBS:
+        raise ConfigError(f"{where}: the grid and its seeds make {jobs:,} jobs, more than {MOST_JOBS:,}: split it")
+    both = [name for name in size["grid"] if name in size["parameters"] or name == "seed"]
+    if both:
+        raise ConfigError(f"{where}: {both[0]} is given twice, in the grid and beside it")
+
+
+def _check_parameters(experiment: Experiment, path: Path) -> None:
+    """Every parameter of every size must be one of the notebook's, of the right type."""
+    for name in experiment.sizes:
+        try:
+            experiment.jobs(name, {})
+        except ConfigError as error:
+            raise ConfigError(f"{path}, size {name}: {error}") from error
+
+
+def find(text: str) -> Path:
+    """The experiment's file that `text` names. Raises DataError, with the nearest there is, when there is none."""
+    path = Path(text)
+    if path.is_file():
+        return path
+    here = sorted(str(file) for file in (path.parent or Path()).glob("*.yml"))
+    nearest = difflib.get_close_matches(str(path), here, n=1, cutoff=0.0)
+    raise DataError(f"there is no {path}" + (f": did you mean {nearest[0]}?" if nearest else ""))

@@ -1,0 +1,249 @@
+"""Run a notebook by papermill with checked parameters, and keep our own record of whether it succeeded.
+
+papermill warns about an unknown parameter and goes on, pastes parameter names into code, and marks the cells of a dead
+kernel as completed; so names and types are checked here first, and success is what run.json says.
+"""
+
+import ast
+import hashlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+
+from workbench.config import ConfigError, DataError, check_choice
+from workbench.files import untrusted
+from workbench.records import run_folder
+
+OUTPUT = "notebook.ipynb"
+FACTS = "study.json"  # what a notebook's study leaves about its stages
+SHAPE = {"chance": float, "classes": [str], "stages": {str: {"seconds": {str: float}, "versions?": {str: str}}}}
+LAID_OUT = {"metadata": {"papermill?": {str: object}}, "cells?": [{"metadata?": {"papermill?": {str: object}}}]}
+MOST_BYTES = 128 * 2**20  # of a notebook, with pictures among its outputs
+MOST_CODE = 10_000  # characters of a cell of parameters, or of one value
+UNREADABLE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)  # what reading Python's literals raises
+PLACES = ("out", "store")  # parameters that say where, not what
+
+
+class KernelDied(DataError):
+    """The kernel of a notebook was killed, most often for want of memory; another try may succeed."""
+
+
+def find(name: str) -> Path:
+    """A notebook of this project. Raises DataError when the program runs without its repository."""
+    path = Path(__file__).resolve().parents[2] / "notebooks" / name
+    if not path.is_file():
+        raise DataError(f"{path.name} is not beside the program: run it from a clone of the repository")
+    return path
+
+
+def run(
+    notebook: Path,
+    out: Path,
+    values: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    store: Path | None = None,
+    log: TextIO | None = None,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Execute `notebook` into out/notebook.ipynb with `values` (texts, or values of the right type) as parameters.
+
+    The parameters `out` and `store`, where the notebook has them, are set to the folders. log: where the kernel's
+    output goes (None: to the terminal); environment, cwd: variables and folder for the kernel (progress
+    is by lines, since bars flood papermill). Raises ConfigError for a parameter that
+    is unknown or of the wrong type, before anything starts, KernelDied, and DataError, naming the cell, when one fails.
+    """
+    config = identity(notebook, values)
+    with run_folder.opened(out, "run", config, resume=resume) as opened:
+        if opened.complete:
+            print(f"{out} holds this run already, complete: nothing to do", file=log, flush=True)
+            return
+        declared = parameters(notebook)
+        wanted = {name: value for name, value in config.items() if value != declared.get(name, value)}
+        places = {"out": str(out), "store": str(store or "")}
+        wanted |= {name: place for name, place in places.items() if name in declared and place}
+        variables = {"WORKBENCH_PROGRESS": "lines", **(environment or {})}
+        with opened.stage("notebook"), TemporaryDirectory(prefix="workbench-") as sockets:
+            kernels = _kernels(variables, cwd or Path.cwd(), Path(sockets))
+            _execute(notebook, out / OUTPUT, wanted, log, kernels)
+        opened.note(stages=_stages(out))
+
+
+def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run of `notebook` with `values` is known by: its code and all its parameters but the places."""
+    declared = parameters(notebook)
+    wanted = {name: _typed(name, value, declared) for name, value in values.items()}
+    for name in PLACES:
+        if name in wanted:
+            raise ConfigError(f"parameter {name}: the program sets it, use --out")
+    named = {"notebook": notebook.name, "source": source_hash(notebook), **declared, **wanted}
+    return {name: value for name, value in named.items() if name not in PLACES}
+
+
+def _stages(out: Path) -> dict[str, dict[str, float]]:
+    """The seconds of every stage that the notebook's study used."""
+    if not (out / FACTS).is_file():
+        return {}
+    return {name: record["seconds"] for name, record in study_facts(out)["stages"].items()}
+
+
+def study_facts(out: Path) -> dict[str, Any]:
+    """What a notebook left in out/study.json: chance, classes, and the records of the stages behind its numbers."""
+    path = out / FACTS
+    try:
+        facts: dict[str, Any] = untrusted.parse(untrusted.read(path), SHAPE)
+    except DataError as error:
+        raise DataError(f"{path} is not what a notebook leaves, it {error}: run the notebook again") from error
+    return facts
+
+
+def source_hash(notebook: Path) -> str:
+    """A hash of the notebook's code: an edited notebook is another run."""
+    cells = _cells(notebook)
+    code = "\n\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return hashlib.sha256(code.encode()).hexdigest()[:12]
+
+
+def _cells(notebook: Path) -> list[Any]:
+    try:
+        changed = notebook.stat().st_mtime_ns
+    except OSError as error:
+        raise DataError(f"{notebook} cannot be read as a notebook ({error.strerror})") from error
+    return _read_cells(notebook, changed)
+
+
+@lru_cache(maxsize=16)
+def _read_cells(notebook: Path, changed: int) -> list[Any]:
+    """The cells of a notebook that was changed then: a sweep asks for them once a job."""
+    import nbformat
+
+    try:
+        content = untrusted.read(notebook, MOST_BYTES)
+        untrusted.parse(content, LAID_OUT)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about cells without an id
+            book = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
+            nbformat.validate(book)
+        return list(book.cells)
+    except DataError as error:
+        raise DataError(f"{notebook} cannot be read as a notebook: it {error}") from error
+    except Exception as error:  # nbformat raises nearly every kind for JSON that is no notebook
+        line = untrusted.line((str(error).splitlines() or [type(error).__name__])[0])
+        raise DataError(f"{notebook} cannot be read as a notebook ({line})") from error
+
+
+def parameters(notebook: Path) -> dict[str, Any]:
+    """Names and defaults in the notebook's cell tagged `parameters`: plain `name = literal` lines."""
+    cells = _cells(notebook)
+    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise DataError(f"{notebook} has {len(tagged)} cells tagged `parameters`: it needs exactly one")
+    try:
+        return dict(_assignments(ast.parse(_short(tagged[0]))))
+    except UNREADABLE as error:
+        line = untrusted.line(error)
+        raise DataError(f"{notebook}: its parameters must be plain `name = value` lines ({line})") from error
+
+
+def _short(code: str) -> str:
+    if len(code) > MOST_CODE:
+        raise ValueError(f"more than {MOST_CODE:,} characters")
+    return code
+
+
+def _assignments(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+    for statement in tree.body:
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            raise ValueError(f"line {statement.lineno}")
+        value = ast.literal_eval(statement.value)
+        if fault := untrusted.odd(value):
+            raise ValueError(f"line {statement.lineno}: {fault}")
+        yield statement.targets[0].id, value
+
+
+def _typed(name: str, given: Any, declared: Mapping[str, Any]) -> Any:
+    """`given`, a text or a value, as a value of the parameter's own type; a list holds what the default's items are."""
+    check_choice("parameter", untrusted.line(name, 40), declared)
+    default, value = declared[name], given
+    if isinstance(given, str) and not isinstance(default, str):
+        try:
+            value = ast.literal_eval(_short(given))
+        except UNREADABLE:
+            value = given
+    if fault := untrusted.odd(value):
+        raise ConfigError(f"parameter {name}: {fault}")
+    if isinstance(default, list) and default and isinstance(value, list) and value:
+        return [_as(type(default[0]), item, name, given, default) for item in value]
+    return _as(type(default), value, name, given, default)
+
+
+def _as(kind: type, value: Any, name: str, given: Any, default: Any) -> Any:
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        shown, example = untrusted.line(repr(given)), untrusted.line(repr(default))
+        raise ConfigError(f"parameter {name} is {shown}: it must be of type {kind.__name__}, as in {example}")
+    return value
+
+
+def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextIO | None, kernels: type) -> None:
+    import nbformat
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        papermill.execute_notebook(
+            _literal(notebook),
+            _literal(output),
+            parameters=dict(values),
+            kernel_name="python3",  # the interpreter that runs the program, whatever the notebook names
+            language="python",
+            progress_bar=False,
+            log_output=False,
+            stdout_file=log or sys.stdout,
+            stderr_file=log or sys.stderr,
+            kernel_manager_class=kernels,
+            extra_arguments=["--IPKernelApp.log_level=50"],
+        )
+    except PapermillExecutionError as error:
+        if error.ename == "KeyboardInterrupt":
+            raise KeyboardInterrupt from error
+        line = " ".join(f"{error.ename}: {error.evalue}".split())
+        raise DataError(f"{notebook.name}, cell {error.cell_index + 1} failed: {line} (see {output})") from error
+    except DeadKernelError as error:
+        raise KernelDied(f"{notebook.name}: its kernel died, perhaps for want of memory; run it again") from error
+    code = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
+    if any(cell.execution_count is None for cell in code if cell.source.strip()):
+        raise DataError(f"{notebook.name}: not every cell was run (see {output})")
+
+
+def _literal(path: Path) -> str:
+    """A path of which papermill fills in nothing: it takes {name} for a parameter."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _kernels(environment: Mapping[str, str], cwd: Path, sockets: Path) -> type:
+    """Kernels that talk over files in `sockets` (IPC): no ports to clash or to listen on. They start in `cwd` with
+    variables of their own, so that runs side by side do not disturb each other.
+    """
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import Unicode
+
+    class Kernels(AsyncKernelManager):
+        transport = Unicode("ipc")
+        ip = Unicode(str(sockets / "kernel"))
+
+        async def _async_start_kernel(self, **options: Any) -> None:
+            options |= {"env": {**os.environ, **environment}, "cwd": str(cwd)}
+            await super()._async_start_kernel(**options)
+
+        start_kernel = _async_start_kernel
+
+    return Kernels

@@ -1,0 +1,239 @@
+"""`workbench sweep`: run an experiment's jobs on Dask, skip what is complete, gather what there is.
+
+A job is one notebook run in a folder of its own; it counts as done only by that folder's run.json. The task that Dask
+carries starts the notebook's kernel as a child of its worker, so a job that dies takes nothing else with it.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from workbench import figures
+from workbench.config import ConfigError, DataError, WorkbenchError
+from workbench.records import run_folder, table
+from workbench.sweep import cluster, notebook, report
+from workbench.sweep.display import Board
+from workbench.sweep.experiment import Experiment, Job
+
+JOBS, STORE = "jobs", "store"
+KERNEL_TRIES = 3
+SENTENCES = 12  # in a report
+
+
+class JobsFailed(WorkbenchError):
+    """Some jobs failed; the others are complete and gathered."""
+
+    def __init__(self, count: int, text: str):
+        super().__init__(text)
+        self.count = count
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep in its folder: out/jobs/NAME-KEY, one a job; the stages that jobs share are in `store` (out/store).
+
+    Several sweeps may name one store: a stage is known by its whole configuration.
+    """
+
+    experiment: Experiment
+    size: str
+    jobs: list[Job]
+    out: Path
+    store: Path | None = None
+
+    def folder(self, job: Job) -> Path:
+        """The job's folder."""
+        return self.out / JOBS / job.folder_name
+
+    def record(self, job: Job) -> dict[str, Any]:
+        """What the job's run.json says; {} when there is none that can be read, or it is another job's."""
+        try:
+            record = run_folder.peek(self.folder(job)) or {}
+        except DataError:
+            return {}
+        return record if record.get("key") == job.key else {}
+
+    def done(self, job: Job) -> bool:
+        """Whether the job is complete."""
+        return bool(self.record(job).get("state") == "complete")
+
+    def identity(self) -> dict[str, Any]:
+        """What the sweep's folder is known by; its grid may grow."""
+        return {"experiment": self.experiment.name, "notebook": self.experiment.notebook.name, "size": self.size}
+
+
+def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads: int = 1) -> None:
+    """Run every job that is not complete, then write results.csv, figures/ and report.html in the sweep's folder.
+
+    scheduler: address of a Dask scheduler whose workers share this file system (None: a local cluster of `workers`,
+    0: as many as processors and memory allow, or one a GPU). threads: of each job on a CPU; results depend on it.
+    Raises DataError when another sweep uses the folder, JobsFailed when jobs failed.
+    """
+    if workers < 0 or threads < 1:
+        raise ConfigError(f"{workers} workers with {threads} threads: give 0 or more workers, and 1 or more threads")
+    with run_folder.opened(sweep.out, "sweep", sweep.identity(), resume=True, again=True) as opened:
+        todo = [job for job in sweep.jobs if not sweep.done(job)]
+        print(f"{len(sweep.jobs)} jobs: {len(sweep.jobs) - len(todo)} complete already, {len(todo)} to run", flush=True)
+        errors: dict[str, str] = {}
+        if todo:
+            with opened.stage("jobs"), cluster.client(scheduler, workers, len(todo)) as (client, gpus):
+                errors = _run_all(sweep, todo, client, gpus, threads)
+        facts = gather(sweep, errors)
+        opened.note(**facts)
+        failed = [job for job in sweep.jobs if not sweep.done(job)]
+        if failed:
+            lines = [f"  {job.name}: {errors.get(job.name, 'not complete')}" for job in failed]
+            told = f"{len(failed)} of {len(sweep.jobs)} jobs failed; the same command tries them again"
+            raise JobsFailed(len(failed), "\n".join([told, *lines]))
+
+
+def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], threads: int) -> dict[str, str]:
+    """Run the jobs, show the board, return the error's line of every job that failed."""
+    from distributed import TimeoutError as NotYet
+    from distributed import wait
+
+    common: dict[str, Any] = {"notebook": str(sweep.experiment.notebook), "gpus": gpus, "threads": threads}
+    common |= {"store": str((sweep.store or sweep.out / STORE).resolve()), "cwd": os.getcwd()}
+    started = f"{time.time_ns():x}"  # a key of its own for each start: the scheduler remembers failed ones
+    waiting = {
+        client.submit(
+            work,
+            {**common, "out": str(sweep.folder(job).resolve()), "values": job.values},
+            key=f"{job.folder_name}-{started}",
+            priority=-turn,
+        ): job
+        for turn, job in enumerate(todo)
+    }
+    errors: dict[str, str] = {}
+    with Board(sweep.experiment.name, total=len(sweep.jobs), done=len(sweep.jobs) - len(todo)) as board:
+        while waiting:
+            try:
+                ended = wait(list(waiting), timeout=1, return_when="FIRST_COMPLETED").done
+            except NotYet:
+                ended = set()
+            for future in ended:
+                job = waiting.pop(future)
+                error = _outcome(future) if not sweep.done(job) else None
+                if error or not sweep.done(job):
+                    errors[job.name] = error or "its run.json is not complete"
+                board.ended(job.name, errors.get(job.name))
+            board.running({job.name: _last_line(sweep.folder(job)) for job in waiting.values() if _runs(sweep, job)})
+    return errors
+
+
+def _outcome(future: Any) -> str | None:
+    """The line that says why a job failed, as its task returned it or as Dask tells; None when it did not."""
+    if future.status == "finished":
+        line: str | None = future.result()
+        return line
+    error = future.exception() if future.status == "error" else None
+    if type(error).__name__ == "KilledWorker":
+        return f"{cluster.WORKER_DEATHS} or more workers died under it, perhaps for want of memory"
+    return " ".join(f"{type(error).__name__}: {error}".split()) if error else f"it was {future.status}"
+
+
+def _runs(sweep: Sweep, job: Job) -> bool:
+    return bool(sweep.record(job).get("state") == "running")
+
+
+def _last_line(folder: Path) -> str:
+    """The last line of a job's log."""
+    try:
+        with open(f"{folder}.log", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 400))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def work(task: Mapping[str, Any]) -> str | None:
+    """Run one job, on a Dask worker; return None, or the error's line. A killed kernel is tried again."""
+    out = Path(task["out"])
+    environment = {"OMP_NUM_THREADS": str(task["threads"])}
+    if task["gpus"]:
+        from distributed import get_worker
+
+        environment["CUDA_VISIBLE_DEVICES"] = task["gpus"][int(get_worker().name) % len(task["gpus"])]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{out}.lock"):  # a worker that was given up for lost may still be at it
+        for attempt in range(1, KERNEL_TRIES + 1):
+            try:
+                with open(f"{out}.log", "a", encoding="utf-8") as log:
+                    notebook.run(
+                        Path(task["notebook"]),
+                        out,
+                        task["values"],
+                        resume=True,
+                        store=Path(task["store"]),
+                        log=log,
+                        environment=environment,
+                        cwd=Path(task["cwd"]),
+                    )
+                return None
+            except notebook.KernelDied as error:
+                if attempt == KERNEL_TRIES:
+                    return f"{error} ({KERNEL_TRIES} times)"
+            except WorkbenchError as error:
+                return str(error)
+    return None
+
+
+def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
+    """Write the table, the figures and the report of all complete jobs; return the facts for the sweep's record."""
+    complete = [job for job in sweep.jobs if sweep.done(job)]
+    listed = [
+        {
+            "name": job.name,
+            "key": job.key,
+            "state": sweep.record(job).get("state", "not started"),
+            "seconds": sweep.record(job).get("seconds", {}).get("notebook"),
+            "error": errors.get(job.name, ""),
+        }
+        for job in sweep.jobs
+    ]
+    facts: dict[str, Any] = {"jobs": listed, "seeds": sorted({job.values["seed"] for job in sweep.jobs})}
+    if not complete:
+        return facts
+    studies = [notebook.study_facts(sweep.folder(job)) for job in complete]
+    rows = table.merged(table.read(sweep.folder(job)) for job in complete)
+    table.write(rows, sweep.out)
+    stages = {name: stage for study in studies for name, stage in study["stages"].items()}
+    drawn = {name: figures.FIGURES[name](rows, studies[0]["chance"]) for name in sweep.experiment.figures}
+    for name, figure in drawn.items():
+        figures.save(figure, sweep.out / "figures", name)
+    report.write(
+        sweep.out,
+        title=sweep.experiment.title,
+        text=[sweep.experiment.text, *_sentences(rows, studies[0]["chance"])],
+        figures=drawn,
+        rows=rows,
+        jobs=listed,
+        facts=facts_for_people(sweep, stages),
+    )
+    return {**facts, "stages": stages}
+
+
+def _sentences(rows: pd.DataFrame, chance: float) -> list[str]:
+    """What was found, in words, unless there is so much of it that the figure says it better."""
+    found = figures.honest_sentences(rows, chance) if (rows["metric"] == "accuracy").any() else []
+    return found if len(found) <= SENTENCES else []
+
+
+def facts_for_people(sweep: Sweep, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the numbers of a sweep come from: its parameters, what differed between jobs left out, and provenance."""
+    first = sweep.jobs[0]
+    same = {name: value for name, value in first.values.items() if all(j.values[name] == value for j in sweep.jobs)}
+    facts: dict[str, Any] = {"experiment": sweep.experiment.name, "size": sweep.size}
+    facts["notebook"] = sweep.experiment.notebook.name
+    for name in ("device", "git", "data_fingerprint"):
+        facts[name] = "; ".join(dict.fromkeys(str(stage[name]) for stage in stages.values() if name in stage))
+    facts["seconds of all stages"] = f"{sum(sum(stage['seconds'].values()) for stage in stages.values()):.0f}"
+    versions = next(iter(stages.values()), {}).get("versions", {})
+    return {**facts, "parameters": same, "versions": versions}
