@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from pictures import snapshot
 
-from workbench import runs
+from workbench import disk, runs
 from workbench.config import DataError, key
 
 CONFIG = {"epsilon": 8, "seed": 3, "data": "folder:größe"}
@@ -175,8 +175,8 @@ def test_complete_run_can_be_read_where_nothing_can_be_written(tmp_path, monkeyp
 
 
 def test_folder_that_holds_only_what_a_killed_process_left_is_free(tmp_path):
-    for name in (".lock", "run.json.partial"):
-        (tmp_path / name).write_text("1\nhere\n")
+    for path in (tmp_path / ".lock", disk.scratch(tmp_path / "run.json")):
+        path.write_text("1\nhere\n")
     go(tmp_path)
     assert list(snapshot(tmp_path)) == ["run.json"]
 

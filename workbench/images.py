@@ -164,6 +164,7 @@ def _torchvision(name: str, split: str) -> ImageSet:
     kind: Any = getattr(datasets, TORCHVISION[name])
     arguments = {"split": split} if name == "svhn" else {"train": split == "train"}
     root = data_root()
+    new = not root.exists()
     try:
         try:
             source = kind(root, download=False, **arguments)
@@ -171,7 +172,7 @@ def _torchvision(name: str, split: str) -> ImageSet:
             print(f"downloading {name} to {root}", flush=True)
             source = kind(root, download=True, **arguments)
     except (OSError, RuntimeError) as error:
-        if root.is_dir() and not any(root.iterdir()):
+        if new and root.is_dir() and not any(root.iterdir()):
             root.rmdir()
         raise DataError(
             f"{name} is not in {root} and could not be downloaded ({folders.first_line(error)}): put torchvision's "

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from workbench import runs, untrusted
 from workbench.config import ConfigError, DataError, check_choice
+from workbench.disk import check_no_link
 
 OUTPUT = "notebook.ipynb"
 FACTS = "study.json"  # what a notebook's study leaves about its stages
@@ -63,6 +64,7 @@ def run(
         if opened.complete:
             print(f"{out} holds this run already, complete: nothing to do", file=log, flush=True)
             return
+        check_no_link(out / OUTPUT)
         declared = parameters(notebook)
         wanted = {name: value for name, value in config.items() if value != declared.get(name, value)}
         places = {"out": str(out), "store": str(store or "")}

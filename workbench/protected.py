@@ -3,10 +3,12 @@
 import hashlib
 import json
 import math
+import os
 import shutil
 import statistics
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from workbench import runs
+from workbench import disk, locks, runs
 from workbench.config import DataError
 from workbench.images import ImageSet, read_image
 from workbench.noise.perturbation import Perturbation
@@ -25,6 +27,7 @@ from workbench.quality import Quality, measure
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
+GROWING = ".export"  # what lies in the folder until all is whole
 EXPORT_LINES = 5  # lines of progress where there is no bar
 
 
@@ -41,8 +44,13 @@ def protect(data: ImageSet, perturbation: Perturbation, *, official: bool = Fals
 
 def check_new(folder: Path) -> None:
     """Raise DataError unless `folder` is missing or empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if os.path.lexists(folder) and (not folder.is_dir() or any(not _left_by_export(one) for one in folder.iterdir())):
         raise DataError(f"{folder} is not an empty folder: name another one")
+
+
+def _left_by_export(path: Path) -> bool:
+    """Whether it is what another export works with, or a killed one has left."""
+    return path.name == locks.LOCK or (disk.is_scratch(path.name, GROWING) and path.is_dir() and not path.is_symlink())
 
 
 def export(
@@ -50,15 +58,28 @@ def export(
 ) -> dict[str, Any]:
     """Write every image as PNG, with the noise (if given), one folder a class, and manifest.json; return the manifest.
 
-    The folder must not exist or be empty (DataError); all appears at once, when every file was decoded again and
-    measured. `facts` (seed, source, …) go into the manifest.
+    The folder must not exist or be empty (DataError), and an empty one is filled, whatever leads to it; all appears at
+    the end, when every file was decoded again and measured, and the manifest last of all. `facts` (seed, source, …) go
+    into the manifest.
     """
     folder = folder.absolute()
     check_new(folder)
+    with locks.alone(folder):
+        check_new(folder)  # again: another process may just have left it
+        for left in [one for one in folder.iterdir() if one.name != locks.LOCK]:
+            shutil.rmtree(left)
+        return _export(data, perturbation, folder, official, facts)
+
+
+def _export(
+    data: ImageSet, perturbation: Perturbation | None, folder: Path, official: bool, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Fill the empty folder, which this process holds."""
     pixels = protect(data, perturbation, official=official) if perturbation else data.images
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = disk.scratch(folder / GROWING)
+    moved: list[tuple[Path, Path]] = []
     try:
+        partial.mkdir()  # inside the folder, which may be on a disk of its own
         entries = []
         names = export_names(data.names)
         with progress("images", len(names), lines=EXPORT_LINES) as shown:
@@ -77,11 +98,21 @@ def export(
         }
         runs.write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         runs.write_atomically(partial / CARD, card(manifest))
-        if folder.exists():
-            folder.rmdir()
-        partial.replace(folder)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written ({error.strerror}): make room or name another folder") from error
+        for whole in sorted(partial.iterdir(), key=lambda one: one.name == MANIFEST):
+            place = folder / whole.name
+            if os.path.lexists(place):
+                raise DataError(f"{place} was put there meanwhile and is never replaced: name another folder")
+            moved.append((place, whole))
+            whole.rename(place)
+    except BaseException as error:
+        for place, whole in moved:
+            with suppress(OSError):
+                if not os.path.lexists(whole):
+                    place.rename(whole)
+        if isinstance(error, OSError):
+            line = f"{folder} cannot be written ({error.strerror}): make room or name another folder"
+            raise DataError(line) from error
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest

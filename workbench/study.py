@@ -5,6 +5,7 @@ others wait for it.
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -15,8 +16,9 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from workbench import images, matching, models, noise, quality, results, runs, tasks, victim
+from workbench import images, matching, models, noise, notebooks, quality, results, runs, tasks, victim
 from workbench.config import DataConfig, NoiseConfig, VictimConfig, key
+from workbench.disk import check_no_link
 from workbench.figures.people import OTHERS, PROTECTED
 from workbench.images import DataPair
 from workbench.noise.perturbation import Perturbation
@@ -171,6 +173,9 @@ class Study:
         """Write out/results.csv, every run once, and out/study.json, what it rests on; return the rows."""
         rows = results.merged(tables)
         self.out.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(self.out / FACTS):
+            check_no_link(self.out / FACTS)
+            notebooks.study_facts(self.out)  # or it is somebody else's
         results.write(rows, self.out)
         facts = {"chance": self.chance, "classes": self.classes, "stages": self._stages}
         runs.write_atomically(self.out / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")

@@ -17,6 +17,7 @@ from filelock import FileLock
 from workbench import cluster, figures, notebooks, report, results, runs
 from workbench.board import Board
 from workbench.config import ConfigError, DataError, WorkbenchError
+from workbench.disk import check_no_link
 from workbench.experiments import Experiment, Job
 
 JOBS, STORE = "jobs", "store"
@@ -163,6 +164,7 @@ def work(task: Mapping[str, Any]) -> str | None:
     with FileLock(f"{out}.lock"):  # a worker that was given up for lost may still be at it
         for attempt in range(1, KERNEL_TRIES + 1):
             try:
+                check_no_link(Path(f"{out}.log"))
                 with open(f"{out}.log", "a", encoding="utf-8") as log:
                     notebooks.run(
                         Path(task["notebook"]),

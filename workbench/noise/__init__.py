@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench import device, models, stores
 from workbench.budget import PerturbationBudget
+from workbench.checkpoints import previous
 from workbench.config import ConfigError, NoiseConfig, check_choice
 from workbench.images import ImageSet
 from workbench.noise import controls, error_minimising, group, joint, linear, targeted
@@ -96,7 +97,7 @@ def whole_pixels(budget: PerturbationBudget, delta: Tensor) -> Tensor:
 
 def forget(folder: Path) -> None:
     """Remove the checkpoints of a search that is over: they are many times as large as its noise."""
-    for kept in folder.glob(f"{CHECKPOINT}*"):
+    for kept in (folder / CHECKPOINT, previous(folder / CHECKPOINT)):
         kept.unlink(missing_ok=True)
 
 

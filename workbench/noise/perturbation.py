@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from workbench import stores, untrusted
+from workbench import runs, stores, untrusted
 from workbench.budget import PIXEL_MAX, PerturbationBudget
 from workbench.config import KINDS, DataError, WorkbenchError
 from workbench.disk import replacing
@@ -87,7 +87,8 @@ class Perturbation:
             for part in stores.parts(len(self.delta)):
                 file.write(self.delta[part].cpu().contiguous().numpy().data)
                 stores.release(self.delta)
-        started.unlink(missing_ok=True)
+        if (folder / runs.RECORD).is_file():  # else it may be anybody's
+            started.unlink(missing_ok=True)
         return path
 
 

@@ -22,13 +22,13 @@ from workbench.noise import perturbation
 from workbench.photos import places
 from workbench.photos.carrying import carry, changed
 from workbench.photos.inputs import Refusal, Source, gather, target_names
-from workbench.photos.ledger import UNFINISHED, Ledger
+from workbench.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.photos.report import Report, Verdict
 from workbench.photos.settings import search_settings
 from workbench.photos.working import Working
 from workbench.photos.writing import write
 from workbench.progress import listening, progress
-from workbench.protected import shown
+from workbench.protected import MANIFEST, shown
 from workbench.reading import Refused, decode
 
 COPY_SHARE = 0.3  # of a picture's raw size: hardly any lossless copy of a photograph is smaller
@@ -64,8 +64,12 @@ def protect(
     begun = time.monotonic()
     check_choice("method", config.method, noise.METHODS)
     places.check_apart(source, output)
+    check_free(output)
     sources, refusals = gather(source)
     with listening(told), locks.alone(output):
+        check_free(output)  # again: another process may just have left it
+        for name in (MANIFEST, disk.PROBE):
+            disk.sweep(output, name)
         places.check_writable(output)
         found = _read_all(sources, refusals)
         if not found.usable:
@@ -76,7 +80,7 @@ def protect(
         if not ledger.complete:
             with runs.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
                 _make_copies(found, ledger, config, run)
-        if (output / UNFINISHED).is_dir():  # also what a killed process had no time to remove
+        if is_job(output / UNFINISHED):  # also what a killed process had no time to remove
             shutil.rmtree(output / UNFINISHED)
     return _report(found, ledger, config, time.monotonic() - begun)
 
@@ -160,7 +164,7 @@ def _copy(found: Found, turn: int, delta: Tensor, target: str, run: runs.Run, co
     photo = decode(content, source.name)
     height, width = photo.pixels.shape[:2]
     pixels = changed(photo, carry(delta, height, width, config.epsilon))
-    aside = run.folder / f"{turn}.partial.png"
+    aside = disk.scratch(run.folder / f"{turn}.png")
     written = write(photo, pixels, run.folder.parent / target, aside, config.epsilon)
     return {
         "original": source.name,
