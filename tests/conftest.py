@@ -1,5 +1,7 @@
 """Small data that several tests share."""
 
+import errno
+import os
 import signal
 from collections.abc import Callable
 
@@ -15,6 +17,8 @@ torch.set_num_threads(1)  # the tests' shapes are tiny: threads would only wait 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C and so would all that the tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # under nohup, in the same way
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _patterned(count: int, seed: int = 0, side: int = 12, channels: int = 3) -> Dataset:
@@ -48,6 +52,16 @@ def tiny() -> DataPair:
 def digits() -> DataPair:
     """600 training and 200 test images of photo-digits."""
     return sources.load(DataConfig(data="photo-digits:600", limit_test=200))
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, what this process puts safely on disk finds no room."""
+
+    def no_room(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return lambda: monkeypatch.setattr(os, "fsync", no_room)
 
 
 @pytest.fixture(autouse=True)

@@ -56,6 +56,7 @@ def _run(words: list[str], log: Path, faults: tuple[tuple[Any, ...], ...]) -> No
     os.dup2(handle, 2)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ["WORKBENCH_PROGRESS"] = "off"
     checkpoint.SHARE = math.inf  # after every round, however long it takes
     for moment, count, *action in faults:

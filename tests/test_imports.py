@@ -34,7 +34,7 @@ LINE = (
     ("__main__",),
 )
 PLACE = {name: level for level, names in enumerate(LINE) for name in names}
-TORCH_FREE = ("config", "progress", "catalogue", "registry", "records.table", "records.run_folder", "figures", "sweep", "cli")
+TORCH_FREE = ("config", "progress", "catalogue", "registry", "records.table", "records.run_folder", "figures", "cli")
 HEAVY = ("torch", "torchvision", "lightning", "torchmetrics", "safetensors")
 LABORATORY = ("papermill", "nbformat", "nbclient", "dask", "distributed", "ipywidgets", "ipykernel", "IPython", "voila")
 

@@ -18,6 +18,7 @@ DATA = ["--data", "photo-digits:200", "--limit-test", "100", "--device", "cpu", 
 NOISE = ["noise", *DATA, "--surrogate", "convnet-w4", "--rounds", "4"]
 TRAIN = ["train", *DATA, "--victim", "convnet-w4", "--epochs", "4"]
 KILL, INTERRUPT, TERMINATE = (("signal", number) for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM))
+HANG_UP = ("signal", signal.SIGHUP)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_killed_in_the_middle_of_a_checkpoint(words, moment, count, whole, tmp_p
 
 
 @both
-@pytest.mark.parametrize("sent", [INTERRUPT, TERMINATE], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("sent", [INTERRUPT, TERMINATE, HANG_UP], ids=["Ctrl-C", "SIGTERM", "SIGHUP"])
 def test_interrupted_once(words, sent, whole, tmp_path):
     out = tmp_path / "out"
     assert code([*words, "--out", str(out)], tmp_path / "log", ("step", 11, *sent)) == 130

@@ -26,7 +26,7 @@ EVIL = "<img src=x onerror=alert(1)>' onload='alert(2)\" onload=\"alert(3)"
 MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle"}
 FUNCTIONS = {"eval", "exec", "compile", "__import__"}  # Python's own; networks have an eval() of another kind
 METHODS = {"read_pickle", "to_pickle", "system", "popen", "mktemp", "extractall"}
-OWN_ARCHIVE = "photos/saving.py"  # unpacks the zip file that the program has just packed
+OWN_ARCHIVE = "apps/photos/saving.py"  # unpacks the zip file that the program has just packed
 
 
 def sources() -> dict[str, ast.Module]:
@@ -83,7 +83,7 @@ def test_servers_keep_to_this_machine_and_keep_their_token():
     makefile = (ROOT / "Makefile").read_text()
     assert "--notebook-dir=notebooks" in makefile
     assert not re.search(r"token=|password|disable_check_xsrf|allow_remote|--ip|allow_origin", makefile)
-    served = (ROOT / "workbench" / "app.py").read_text()
+    served = (ROOT / "workbench" / "apps" / "server.py").read_text()
     assert 'bind_sockets(port, "127.0.0.1")' in served
     assert "secrets.token_urlsafe(32)" in served
 

@@ -132,20 +132,30 @@ def parser() -> Parser:
 
 @contextmanager
 def _interruptible(patient: bool) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM (a cluster that takes its machine back) ends the work so that it can go on later; the
-    second one ends the process at once, whose files are whole at every moment. patient: the second one is as the first.
+    """The first Ctrl-C, SIGTERM (a cluster that takes its machine back) or SIGHUP (a terminal that is closed) ends the
+    work so that it can go on later; the second one ends the process at once, whose files are whole at every moment.
+    patient: the second one is as the first.
     """
     came: list[int] = []
+    terminals = [handle for handle in (1, 2) if os.isatty(handle)]
 
     def interrupt(number: int, frame: Any) -> None:
+        if came and number == getattr(signal, "SIGHUP", None):  # shell and system both send it, nobody is impatient
+            return
         if came and not patient:
             os._exit(INTERRUPTED)
         came.append(number)
+        for handle in terminals:
+            if not os.isatty(handle):  # any more: it was closed, and a word to it would be an error
+                with open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), handle)
         raise KeyboardInterrupt
 
     before = {}
     if threading.current_thread() is threading.main_thread():
         usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        if hasattr(signal, "SIGHUP"):
+            usual[signal.SIGHUP] = signal.SIG_DFL
         # What is ignored stays so, as for jobs that a shell runs in the background.
         before = {number: way for number, way in usual.items() if signal.getsignal(number) is way}
     for number in before:

@@ -5,6 +5,7 @@ others wait for it.
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -22,8 +23,10 @@ from workbench.data.dataset import DataPair
 from workbench.data.measures import linear_separability
 from workbench.figures.people import OTHERS, PROTECTED
 from workbench.files import atomic
+from workbench.files.atomic import check_no_link
 from workbench.noise.perturbation import Perturbation
 from workbench.records import run_folder, table
+from workbench.sweep import notebook
 from workbench.victim import matching, module
 
 FACTS = "study.json"
@@ -175,6 +178,9 @@ class Study:
         """Write out/results.csv, every run once, and out/study.json, what it rests on; return the rows."""
         rows = table.merged(tables)
         self.out.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(self.out / FACTS):
+            check_no_link(self.out / FACTS)
+            notebook.study_facts(self.out)  # or it is somebody else's
         table.write(rows, self.out)
         facts = {"chance": self.chance, "classes": self.classes, "stages": self._stages}
         atomic.write_atomically(self.out / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")

@@ -35,7 +35,7 @@ def test_train_and_test_share_no_handwriting():
 
 
 def test_train_and_test_share_no_part_of_a_photograph():
-    whole = load_sample_images().samples
+    whole = load_sample_images().images
     parts = zip(photo_digits.photographs("train"), photo_digits.photographs("test"), whole, strict=True)
     for train, test, photo in parts:
         assert torch.equal(torch.cat([train, test], 2), torch.from_numpy(np.array(photo)).permute(2, 0, 1).float())

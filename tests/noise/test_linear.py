@@ -130,6 +130,7 @@ def test_interrupted_between_parts_goes_on_to_the_same_noise(patterned, monkeypa
 def test_saved_noise_leaves_no_started_file(tiny, tmp_path):
     config = noise.resolved(replace(CONFIG, data="photo-digits", rounds=2), "photo-digits")
     found, _ = noise.search(config, tiny.train, folder=tmp_path)
+    (tmp_path / "run.json").touch()  # a run's folder
     found.save(tmp_path)
     assert not (tmp_path / mapped.STARTED).exists()
     assert torch.equal(noise.perturbation.load(tmp_path).delta, found.delta)

@@ -8,6 +8,7 @@ import torch
 from pictures import snapshot
 
 from workbench.config import DataError
+from workbench.files import atomic
 from workbench.records import checkpoint
 from workbench.records.checkpoint import Keeper, load, previous, read, save
 
@@ -98,7 +99,7 @@ def test_the_one_before_a_damaged_one_is_used_and_said_aloud(path, damage, capsy
 
 
 def test_killed_between_the_renames_the_one_before_is_used(path, capsys):
-    path.rename(path.with_name("noise.ckpt.partial"))
+    path.rename(atomic.scratch(path))
     assert number(load(path)) == 1
     assert capsys.readouterr().err == ""
     assert not previous(path).exists()
@@ -122,9 +123,9 @@ def test_what_would_run_code_is_refused_though_its_checksum_is_right(tmp_path, c
     assert "noise.ckpt cannot be read" in refusal(path)
 
 
-def test_a_full_disk_is_one_line_and_both_generations_stay(path, capsys):
+def test_a_full_disk_is_one_line_and_both_generations_stay(path, full_disk):
     before = snapshot(path.parent)
-    path.with_name("noise.ckpt.partial").symlink_to("/dev/full")
+    full_disk()
     with pytest.raises(DataError, match=r"noise\.ckpt cannot be written \(No space left on device\): make room"):
         save(path, state(3))
     assert snapshot(path.parent) == before
@@ -153,8 +154,9 @@ def test_a_pipe_is_not_waited_for(path):
         read(path)
 
 
-def test_what_a_killed_process_left_half_written_is_written_over(path):
-    path.with_name("noise.ckpt.partial").write_bytes(b"half")
+def test_what_a_killed_process_left_half_written_is_removed_by_the_next_one(path):
+    atomic.scratch(path).write_bytes(b"half")
+    Keeper(path)
     save(path, state(3))
     assert set(snapshot(path.parent)) == {"noise.ckpt", "noise.ckpt.previous"}
 
@@ -217,12 +219,12 @@ def test_what_is_written_is_not_written_again(clock, tmp_path):
     assert Keeper(tmp_path / "a").newest()["facts"]["done"] == 1
 
 
-def test_a_keeper_on_a_full_disk_says_so_once(tmp_path, monkeypatch):
+def test_a_keeper_on_a_full_disk_says_so_once(tmp_path, monkeypatch, full_disk):
     monkeypatch.setattr(checkpoint, "SHARE", math.inf)
-    (tmp_path / "a.partial").write_text("half")
+    atomic.scratch(tmp_path / "a").write_text("half")
     keeper = Keeper(tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / "a.partial").symlink_to("/dev/full")
+    full_disk()
     with pytest.raises(DataError, match="No space left"):
         keeper.keep(state(1))
     keeper.write()

@@ -8,6 +8,7 @@ import pytest
 from pictures import snapshot
 
 from workbench.config import DataError, key
+from workbench.files import atomic
 from workbench.records import run_folder
 
 CONFIG = {"epsilon": 8, "seed": 3, "data": "folder:größe"}
@@ -168,15 +169,15 @@ def test_complete_run_can_be_read_where_nothing_can_be_written(tmp_path, monkeyp
     def refuse(folder):
         raise DataError("no lock here")
 
-    monkeypatch.setattr(run_folder.locks, "alone", refuse)
+    monkeypatch.setattr(run_folder.lock, "alone", refuse)
     assert go(tmp_path / "run", resume=True).complete
     with pytest.raises(DataError, match="no lock"):
         go(tmp_path / "other")
 
 
 def test_folder_that_holds_only_what_a_killed_process_left_is_free(tmp_path):
-    for name in (".lock", "run.json.partial"):
-        (tmp_path / name).write_text("1\nhere\n")
+    for path in (tmp_path / ".lock", atomic.scratch(tmp_path / "run.json")):
+        path.write_text("1\nhere\n")
     go(tmp_path)
     assert list(snapshot(tmp_path)) == ["run.json"]
 

@@ -24,7 +24,8 @@ PARAMETERS = 'epsilon = 1\nseed = 0\nwait_for = ""\nout = ""\nstore = ""'
 # A job that needs no torch: it leaves a table like any other, counts how often it was started, and can fail or wait.
 WORK = """
 import os, pathlib, signal, time
-from workbench import results, runs
+from workbench.files import atomic
+from workbench.records import table as results
 folder = pathlib.Path(out)
 with open(folder / "starts", "a") as file:
     file.write("x")
@@ -47,7 +48,7 @@ def rows(run, method, epsilon, value):
     return results.table(identity, [{**point, "split": split} for split in ("test", "train")])
 both = [rows(f"clean{seed}", "clean", 0, 0.9), rows(f"em{epsilon}{seed}", "em", epsilon, 1 / epsilon)]
 results.write(results.merged(both), folder)
-runs.write_atomically(folder / "study.json", '{"chance": 0.1, "classes": [], "stages": {}}')
+atomic.write_atomically(folder / "study.json", '{"chance": 0.1, "classes": [], "stages": {}}')
 """
 
 
@@ -229,7 +230,7 @@ def test_a_killed_worker_of_a_separate_cluster_loses_and_doubles_nothing(make, t
     assert (out / "results.csv").read_bytes() == (local / "results.csv").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_sweep_keeps_what_is_finished(make, tmp_path, process, number):
     gate, out = tmp_path / "gate", tmp_path / "out"
     path = make(1, 2, wait_for=str(gate))
@@ -243,7 +244,8 @@ def test_an_interrupted_sweep_keeps_what_is_finished(make, tmp_path, process, nu
     told = running.communicate(timeout=120)[1]
     assert running.returncode == 130
     assert "the same command goes on" in told
-    assert "Traceback" not in told
+    if number != signal.SIGHUP:  # which ends Python's own tracker of resources; what that says, no terminal shows
+        assert "Traceback" not in told
     assert json.loads((out / "run.json").read_text())["state"] == "interrupted"
     finished = {
         file.parent for file in out.glob("jobs/*/run.json") if json.loads(file.read_text())["state"] == "complete"

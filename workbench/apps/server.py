@@ -121,6 +121,10 @@ class App(Voila):
         pages = [(path, Page if kind is TornadoVoilaHandler else kind, *rest) for path, kind, *rest in theirs]
         return [(name, Download, {"path": str(self.photos)}), *pages]
 
+    def _handle_signal_stop(self, sig: int, frame: Any) -> None:
+        """SIGTERM is as Ctrl-C, also before the loop is there that Voilà would stop."""
+        raise KeyboardInterrupt
+
     def listen(self) -> None:
         """Serve until Ctrl-C, then end the kernels."""
         server = HTTPServer(Door(self.app, self.token))

@@ -86,6 +86,7 @@ def _torchvision(name: str, split: str) -> Dataset:
     kind: Any = getattr(datasets, TORCHVISION[name])
     arguments = {"split": split} if name == "svhn" else {"train": split == "train"}
     root = data_root()
+    new = not root.exists()
     try:
         try:
             source = kind(root, download=False, **arguments)
@@ -93,7 +94,7 @@ def _torchvision(name: str, split: str) -> Dataset:
             print(f"downloading {name} to {root}", flush=True)
             source = kind(root, download=True, **arguments)
     except (OSError, RuntimeError) as error:
-        if root.is_dir() and not any(root.iterdir()):
+        if new and root.is_dir() and not any(root.iterdir()):
             root.rmdir()
         raise DataError(
             f"{name} is not in {root} and could not be downloaded ({folder.first_line(error)}): put torchvision's "

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import math
+import os
 import shutil
 import statistics
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,13 +22,14 @@ from workbench.config import DataError
 from workbench.data.dataset import Dataset
 from workbench.data.folder import read_image
 from workbench.data.measures import Quality, measure
-from workbench.files import atomic
+from workbench.files import atomic, lock
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
 from workbench.records import run_folder
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
+GROWING = ".export"  # what lies in the folder until all is whole
 EXPORT_LINES = 5  # lines of progress where there is no bar
 
 
@@ -43,8 +46,13 @@ def protect(data: Dataset, perturbation: Perturbation, *, official: bool = False
 
 def check_new(folder: Path) -> None:
     """Raise DataError unless `folder` is missing or empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if os.path.lexists(folder) and (not folder.is_dir() or any(not _left_by_export(one) for one in folder.iterdir())):
         raise DataError(f"{folder} is not an empty folder: name another one")
+
+
+def _left_by_export(path: Path) -> bool:
+    """Whether it is what another export works with, or a killed one has left."""
+    return path.name == lock.LOCK or (atomic.is_scratch(path.name, GROWING) and path.is_dir() and not path.is_symlink())
 
 
 def export(
@@ -52,15 +60,28 @@ def export(
 ) -> dict[str, Any]:
     """Write every image as PNG, with the noise (if given), one folder a class, and manifest.json; return the manifest.
 
-    The folder must not exist or be empty (DataError); all appears at once, when every file was decoded again and
-    measured. `facts` (seed, source, …) go into the manifest.
+    The folder must not exist or be empty (DataError), and an empty one is filled, whatever leads to it; all appears at
+    the end, when every file was decoded again and measured, and the manifest last of all. `facts` (seed, source, …) go
+    into the manifest.
     """
     folder = folder.absolute()
     check_new(folder)
+    with lock.alone(folder):
+        check_new(folder)  # again: another process may just have left it
+        for left in [one for one in folder.iterdir() if one.name != lock.LOCK]:
+            shutil.rmtree(left)
+        return _export(data, perturbation, folder, official, facts)
+
+
+def _export(
+    data: Dataset, perturbation: Perturbation | None, folder: Path, official: bool, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Fill the empty folder, which this process holds."""
     pixels = protect(data, perturbation, official=official) if perturbation else data.samples
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = atomic.scratch(folder / GROWING)
+    moved: list[tuple[Path, Path]] = []
     try:
+        partial.mkdir()  # inside the folder, which may be on a disk of its own
         entries = []
         names = export_names(data.names)
         with progress("images", len(names), lines=EXPORT_LINES) as shown:
@@ -79,11 +100,21 @@ def export(
         }
         atomic.write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         atomic.write_atomically(partial / CARD, card(manifest))
-        if folder.exists():
-            folder.rmdir()
-        partial.replace(folder)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written ({error.strerror}): make room or name another folder") from error
+        for whole in sorted(partial.iterdir(), key=lambda one: one.name == MANIFEST):
+            place = folder / whole.name
+            if os.path.lexists(place):
+                raise DataError(f"{place} was put there meanwhile and is never replaced: name another folder")
+            moved.append((place, whole))
+            whole.rename(place)
+    except BaseException as error:
+        for place, whole in moved:
+            with suppress(OSError):
+                if not os.path.lexists(whole):
+                    place.rename(whole)
+        if isinstance(error, OSError):
+            line = f"{folder} cannot be written ({error.strerror}): make room or name another folder"
+            raise DataError(line) from error
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest

@@ -7,6 +7,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from workbench.files.atomic import replacing
+
 DPI = 110
 
 
@@ -37,10 +39,13 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write folder/name.png and .svg, the same bytes for the same figure; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    paths[0].write_bytes(png(figure))
-    with matplotlib.rc_context({"svg.hashsalt": name}):
+    with replacing(paths[0]) as file:
+        file.write(png(figure))
+    with replacing(paths[1]) as file, matplotlib.rc_context({"svg.hashsalt": name}):
         text = {"Title": name, "Description": words_of(figure)}
-        figure.savefig(paths[1], metadata={"Date": None, **{key: value for key, value in text.items() if value}})
+        figure.savefig(
+            file, format="svg", metadata={"Date": None, **{key: value for key, value in text.items() if value}}
+        )
     return paths
 
 

@@ -1,6 +1,13 @@
-"""Files that are written whole or not at all, whatever happens meanwhile: a full disk, a kill, a power cut."""
+"""Files that are written whole or not at all, whatever happens meanwhile: a full disk, a kill, a power cut.
+
+Until a file is whole it has a name with a random part, made exclusively: nobody else's file can lie there, and no link
+is followed.
+"""
 
 import os
+import re
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,7 +15,9 @@ from typing import BinaryIO
 
 from workbench.config import DataError
 
-PARTIAL = ".partial"  # at the end of the name until a file is whole; one that a killed process left is written over
+PARTIAL = re.compile(r"(.+)\.[0-9a-f]{16}\.partial", re.DOTALL)  # a file's name until it is whole
+PROBE = "probe"  # what is written to see whether a folder can be written to
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -23,9 +32,10 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
 
     keep: where the old one goes. Raises DataError when it cannot be written; the old ones are then as they were.
     """
-    partial = path.with_name(path.name + PARTIAL)
+    partial, made = scratch(path), False
     try:
-        with partial.open("w+b") as file:
+        with partial.open("x+b") as file:
+            made = True
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -34,12 +44,65 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
         partial.replace(path)
         sync(path.parent)
     except BaseException as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        if made:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         if isinstance(error, OSError):
             line = f"{path} cannot be written ({error.strerror}): make room or name another folder"
             raise DataError(line) from error
         raise
+
+
+def scratch(path: Path) -> Path:
+    """A name beside `path` that nobody has, for what takes its place later; to be made exclusively."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
+
+
+def is_scratch(name: str, of: str = "") -> bool:
+    """Whether a name is one that `scratch` gives, for the file `of` if that is told."""
+    found = PARTIAL.fullmatch(name)
+    return found is not None and of in ("", found[1])
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove the scratch files of killed processes, or only those for the file `name`.
+
+    For a folder that this program alone writes into, while this process alone is at work there.
+    """
+    with suppress(OSError):
+        for entry in list(folder.iterdir()):
+            if is_scratch(entry.name, name) and is_plain(entry):
+                entry.unlink()
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a file lies there, and no link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def check_no_link(path: Path) -> None:
+    """Raise DataError for a link where a file is to be written: what it leads to is somebody else's."""
+    if path.is_symlink():
+        raise DataError(f"{path} is a link, which is never written through: remove it, or name another folder")
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder and write to it; raises OSError when that fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = scratch(folder / PROBE)
+    try:
+        with probe.open("xb") as file:
+            file.write(b"\0" * 4096)
+    except FileExistsError:  # by one chance in 2**64
+        return
+    except OSError:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+        raise
+    probe.unlink()
 
 
 def sync(folder: Path) -> None:

@@ -6,6 +6,7 @@ the next one takes over, and a process number that is used again cannot be mista
 """
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,8 +16,10 @@ from pathlib import Path
 from filelock import FileLock, SoftFileLock, Timeout
 
 from workbench.config import DataError
+from workbench.files.atomic import NO_LINK, is_plain
 
 LOCK = ".lock"
+TOLD = re.compile(r"\d+\n[^\n]+\n(\d{4}-\d\d-\d\dT[^\n]+\n)?")  # what such a file says
 STARTED = datetime.now(UTC).isoformat(timespec="seconds")  # of this process, as nearly as matters
 
 
@@ -26,7 +29,7 @@ def alone(folder: Path) -> Iterator[None]:
 
     Raises DataError, naming the other process, when it is held, or when it cannot be written to.
     """
-    new = not folder.exists()
+    new, there = not folder.exists(), os.path.lexists(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK, timeout=0)
@@ -38,10 +41,16 @@ def alone(folder: Path) -> Iterator[None]:
             f"{folder} cannot be written to ({error.strerror}): make room or name another folder"
         ) from error
     ours = not isinstance(lock, SoftFileLock)  # its fallback where the file system has no locks writes its own file
+    if ours and there:
+        left = _left(folder)
+        if left is None:
+            lock.release()
+            raise DataError(f"{folder} holds a file {LOCK} that is not this program's: name another folder")
+        ours = bool(left)  # an empty one may be anybody's: it serves as a lock and stays as it is
     try:
         if ours:
-            with suppress(OSError):  # on a full disk, for one
-                (folder / LOCK).write_text(f"{os.getpid()}\n{socket.gethostname()}\n{STARTED}\n", encoding="utf-8")
+            with suppress(OSError), os.fdopen(os.open(folder / LOCK, os.O_WRONLY | os.O_TRUNC | NO_LINK), "w") as file:
+                file.write(f"{os.getpid()}\n{socket.gethostname()}\n{STARTED}\n")
         yield
     finally:
         if ours:
@@ -64,6 +73,17 @@ def check_free(folder: Path) -> None:
     except OSError:  # a folder that can only be read
         return
     lock.release()
+
+
+def _left(folder: Path) -> str | None:
+    """What a lock's file says that was there before: "" for an empty one, None for a file of somebody else's."""
+    path, said = folder / LOCK, None
+    if not os.path.lexists(path):  # its holder has just removed it
+        return ""
+    with suppress(OSError, ValueError):
+        if is_plain(path) and path.stat().st_size < 500:
+            said = path.read_text(encoding="utf-8")
+    return said if said == "" or (said and TOLD.fullmatch(said)) else None
 
 
 def _held(folder: Path) -> str:

@@ -5,6 +5,7 @@ or not, and `release` lets a pass over them leave nothing behind.
 """
 
 import mmap
+import os
 import shutil
 import tempfile
 import weakref
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from workbench.config import DataError
+from workbench.files import atomic
 
 MAPPED_FROM = 2**30  # bytes; smaller tensors are plain memory
 STARTED = "noise.started"  # in a run's folder: noise that is being written
@@ -42,9 +44,10 @@ def room_for(shape: tuple[int, ...], dtype: torch.dtype, what: str, folder: Path
             file.truncate(size)
             return _map(np.memmap(file, dtype=NUMPY[dtype], mode="r+", shape=shape))
     path = folder / STARTED
+    atomic.check_no_link(path)
     if not path.is_file() or path.stat().st_size != size:
         check_room(folder, size, what, "make room or name another folder")
-        with path.open("wb") as fresh:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | atomic.NO_LINK, 0o666), "wb") as fresh:
             fresh.truncate(size)
     return _map(np.memmap(path, dtype=NUMPY[dtype], mode="r+", shape=shape))
 

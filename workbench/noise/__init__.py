@@ -20,6 +20,7 @@ from workbench.noise.budget import PerturbationBudget
 from workbench.noise.perturbation import Perturbation
 from workbench.noise.search import CHECKPOINT, Rounds
 from workbench.noise.settings import resolved as fill_in
+from workbench.records.checkpoint import previous
 
 Method = Callable[[Dataset, NoiseConfig, Fabric, Path | None], tuple[Tensor, Rounds | None]]
 
@@ -98,7 +99,7 @@ def whole_pixels(budget: PerturbationBudget, delta: Tensor) -> Tensor:
 
 def forget(folder: Path) -> None:
     """Remove the checkpoints of a search that is over: they are many times as large as its noise."""
-    for kept in folder.glob(f"{CHECKPOINT}*"):
+    for kept in (folder / CHECKPOINT, previous(folder / CHECKPOINT)):
         kept.unlink(missing_ok=True)
 
 

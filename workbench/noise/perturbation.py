@@ -15,6 +15,7 @@ from workbench.data.dataset import Dataset
 from workbench.files import mapped, untrusted
 from workbench.files.atomic import replacing
 from workbench.noise.budget import PIXEL_MAX, PerturbationBudget
+from workbench.records import run_folder
 
 FILE_NAME = "noise.safetensors"
 FACTS = {"kind": str, "epsilon": int, "method": str, "fingerprint": str}
@@ -87,7 +88,8 @@ class Perturbation:
             for part in mapped.parts(len(self.delta)):
                 file.write(self.delta[part].cpu().contiguous().numpy().data)
                 mapped.release(self.delta)
-        started.unlink(missing_ok=True)
+        if (folder / run_folder.RECORD).is_file():  # else it may be anybody's
+            started.unlink(missing_ok=True)
         return path
 
 

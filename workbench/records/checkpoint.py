@@ -9,7 +9,6 @@ import copy
 import hashlib
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +16,7 @@ import torch
 
 from workbench.config import DataError
 from workbench.files import untrusted
-from workbench.files.atomic import PARTIAL, replacing
+from workbench.files.atomic import replacing, sweep
 from workbench.progress import say
 from workbench.records.nan_guard import tensors
 
@@ -115,8 +114,7 @@ class Keeper:
     def __init__(self, path: Path | None):
         self._path = path
         if path is not None:
-            with suppress(OSError):
-                path.with_name(path.name + PARTIAL).unlink()  # a killed process's
+            sweep(path.parent, path.name)  # a killed process's
         self._state: dict[str, Any] | None = None
         self._written, self._ended = True, time.monotonic()
         self._cost: float | None = None  # seconds

@@ -17,7 +17,7 @@ from typing import Any
 
 from workbench.config import DataError, key
 from workbench.files import lock, untrusted
-from workbench.files.atomic import PARTIAL
+from workbench.files.atomic import is_scratch, sweep
 from workbench.files.atomic import write_atomically as write_atomically
 from workbench.progress import say
 
@@ -104,6 +104,7 @@ def opened(
             yield run
             return
         run.complete = False
+        sweep(folder)
         run.note(state="running", error=None, **({"versions": versions()} if run.resumed else {}))
         try:
             yield run
@@ -145,7 +146,9 @@ def _check_same(folder: Path, command: str, config: Mapping[str, Any], resume: b
         raise DataError(f"{folder} is a file: give --out a folder")
     record = _read_record(folder)
     if record is None:
-        if folder.is_dir() and {entry.name for entry in folder.iterdir()} - {RECORD + PARTIAL, lock.LOCK}:
+        if folder.is_dir() and any(
+            entry.name != lock.LOCK and not is_scratch(entry.name, RECORD) for entry in folder.iterdir()
+        ):
             raise DataError(f"{folder} is not empty and holds no run: name another folder")
         return
     if record["command"] != command or record["key"] != key(dict(config)):

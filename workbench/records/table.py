@@ -1,6 +1,7 @@
 """The tidy table of results: one row a run, epoch, split and metric. Written and read here only."""
 
 import io
+import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ import pandas as pd
 from workbench.config import DataError
 from workbench.files import untrusted
 from workbench.files.atomic import write_atomically
+from workbench.records import run_folder
 
 FILE_NAME = "results.csv"
 COLUMNS = (
@@ -30,6 +32,7 @@ COLUMNS = (
     "metric",
     "value",
 )
+HEADER = ",".join(COLUMNS).encode()
 IDENTITY = COLUMNS[: COLUMNS.index("epoch")]
 COUNTS, NUMBERS = ("epsilon", "seed", "epoch"), ("protected_fraction", "value")
 WORDS = tuple(name for name in COLUMNS if name not in COUNTS + NUMBERS)
@@ -53,10 +56,23 @@ def merged(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def write(rows: pd.DataFrame, folder: Path) -> Path:
-    """Write folder/results.csv, atomically."""
+    """Write folder/results.csv, atomically. Raises DataError where another table or file of this name lies."""
     path = folder / FILE_NAME
+    check_ours(path)
     write_atomically(path, rows.to_csv(index=False, na_rep="nan"))
     return path
+
+
+def check_ours(path: Path) -> None:
+    """Raise DataError when something lies there that is no table of this program; in a run's folder all is its own."""
+    if not os.path.lexists(path) or (path.parent / run_folder.RECORD).is_file():
+        return
+    try:
+        begins = untrusted.start(path, len(HEADER) + 2, links=False)
+    except DataError:
+        begins = b""
+    if begins.partition(b"\n")[0].strip() != HEADER:
+        raise DataError(f"{path} is there already and no table of this program: name another folder")
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -64,7 +80,7 @@ def read(folder: Path) -> pd.DataFrame:
     path = folder / FILE_NAME
     try:
         content = untrusted.read(path, MOST_BYTES)
-        if content.partition(b"\n")[0].strip() != ",".join(COLUMNS).encode():
+        if content.partition(b"\n")[0].strip() != HEADER:
             raise DataError(f"has other columns than {', '.join(COLUMNS)}")
         rows = _parsed(content)
         if fault := _fault(rows):

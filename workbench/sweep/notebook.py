@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from workbench.config import ConfigError, DataError, check_choice
 from workbench.files import untrusted
+from workbench.files.atomic import check_no_link
 from workbench.records import run_folder
 
 OUTPUT = "notebook.ipynb"
@@ -64,6 +65,7 @@ def run(
         if opened.complete:
             print(f"{out} holds this run already, complete: nothing to do", file=log, flush=True)
             return
+        check_no_link(out / OUTPUT)
         declared = parameters(notebook)
         wanted = {name: value for name, value in config.items() if value != declared.get(name, value)}
         places = {"out": str(out), "store": str(store or "")}

@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from workbench import figures
 from workbench.config import ConfigError, DataError, WorkbenchError
+from workbench.files.atomic import check_no_link
 from workbench.records import run_folder, table
 from workbench.sweep import cluster, notebook, report
 from workbench.sweep.display import Board
@@ -165,6 +166,7 @@ def work(task: Mapping[str, Any]) -> str | None:
     with FileLock(f"{out}.lock"):  # a worker that was given up for lost may still be at it
         for attempt in range(1, KERNEL_TRIES + 1):
             try:
+                check_no_link(Path(f"{out}.log"))
                 with open(f"{out}.log", "a", encoding="utf-8") as log:
                     notebook.run(
                         Path(task["notebook"]),

@@ -136,7 +136,7 @@ def test_a_stopped_job_goes_on_to_the_very_same_bytes(people, tmp_path, method, 
             protect(people, out, config, told=told)
         assert (out / ".unfinished" / "finished.jsonl").is_file() == ("copying" in stage)
         half = copies(out)
-        assert not list(out.rglob("*.partial.png"))
+        assert not list(out.rglob("*.partial*"))
         protect(people, out, config)
         assert half.items() <= copies(out).items() == copies(tmp_path / "whole").items()
         assert contents(out).keys() == whole.keys()

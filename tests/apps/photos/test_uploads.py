@@ -168,7 +168,7 @@ def test_the_browser_offers_what_can_be_read():
 
 def test_a_private_folder_is_private_and_stale_ones_are_removed(tmp_path, monkeypatch):
     monkeypatch.setenv(private_folder.PLACE, str(tmp_path))
-    left, kept, foreign = (tmp_path / f"{private_folder.PREFIX}{name}" for name in ("left", "kept", "foreign"))
+    left, kept, foreign = (tmp_path / f"{private_folder.PREFIX}{name}" for name in ("leftover", "kept_own", "elsewhat"))
     for folder in (left, kept):
         folder.mkdir()
     (left / private_folder.LOCK).touch()

@@ -11,6 +11,7 @@ from workbench.export.verify import has_hash, within
 from workbench.export.write import MANIFEST
 from workbench.files import atomic, untrusted
 from workbench.files.lock import LOCK
+from workbench.records import run_folder
 
 FINISHED = "finished.jsonl"
 ENTRY = {
@@ -18,6 +19,38 @@ ENTRY = {
     "linf": (int, None), "psnr": (float, None), "ssim": (float, None),
 }  # what a report needs of an entry  # fmt: skip
 UNFINISHED = ".unfinished"  # in OUTPUT until the job is complete: the search's state and what is finished
+
+
+def is_job(folder: Path) -> bool:
+    """Whether it is the folder of an unfinished job, by its record."""
+    try:
+        record = None if folder.is_symlink() else run_folder.peek(folder)
+    except DataError:
+        return False
+    return record is not None and record["command"] == "protect"
+
+
+def check_free(output: Path) -> None:
+    """Raise DataError for a folder that holds anything but a job of this program; called before it is written to."""
+    unfinished = output / UNFINISHED
+    atomic.check_no_link(unfinished)
+    if not output.is_dir() or is_job(unfinished):
+        return
+    if (output / MANIFEST).is_file():
+        try:
+            untrusted.parse(untrusted.read(output / MANIFEST), {"job": str})
+            return
+        except DataError as error:
+            raise DataError(f"{output} holds other copies, not of this program: name another OUTPUT folder") from error
+    begun = unfinished.is_dir() and not _others(unfinished, run_folder.RECORD)  # and killed before it had a record
+    if _others(output, atomic.PROBE, MANIFEST) - ({UNFINISHED} if begun else set()):
+        raise DataError(f"{output} is not empty: name a new OUTPUT folder")
+
+
+def _others(folder: Path, *names: str) -> set[str]:
+    """What lies in a folder besides a lock and what killed processes left of files of these names."""
+    found = {entry.name for entry in folder.iterdir()}
+    return {one for one in found - {LOCK} if not any(atomic.is_scratch(one, name) for name in names)}
 
 
 class Ledger:
@@ -43,6 +76,7 @@ class Ledger:
 
     def add(self, entry: dict[str, Any]) -> None:
         """A file is in place."""
+        atomic.check_no_link(self._path)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             file.flush()
@@ -70,8 +104,8 @@ class Ledger:
             self._closed = manifest.get("state") == "complete"
             listed = manifest.get("files")
             self._take(listed if isinstance(listed, list) else [])
-        elif {entry.name for entry in self.output.iterdir()} - {LOCK} and not self._path.parent.is_dir():
-            raise DataError(f"{self.output} is not empty: name a new OUTPUT folder")
+        else:
+            check_free(self.output)
 
     def _read_finished(self) -> None:
         """Read the lines of an interrupted job; a torn last one counts for nothing, its file is made again."""

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from workbench.config import DataError
+from workbench.files import atomic
 
 MANIFEST_ROOM = 1 << 20  # bytes
 
@@ -22,10 +23,7 @@ def check_apart(source: Path, output: Path) -> None:
 def check_writable(folder: Path) -> None:
     """Make the folder and write to it, or raise DataError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / "probe"
-        probe.write_bytes(b"\0" * 4096)
-        probe.unlink()
+        atomic.check_writable(folder)
     except OSError as error:
         raise DataError(
             f"{folder} cannot be written to ({error.strerror}): make room or give another OUTPUT"

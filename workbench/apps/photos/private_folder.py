@@ -2,13 +2,17 @@
 
 import atexit
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from workbench.files.atomic import is_plain
+
 PREFIX = "workbench-photos-"
+NAME = re.compile(PREFIX + r"\w{8}", re.ASCII)  # as mkdtemp gives it
 LOCK = ".in-use"
 PLACE = "WORKBENCH_PHOTOS"  # environment variable: the application's own folder, in which its kernels make theirs
 
@@ -38,7 +42,7 @@ def clear_stale() -> int:
     """Remove the folders of processes that are gone; returns how many."""
     count = 0
     for folder in sorted(parent().glob(f"{PREFIX}*")):
-        if _is_ours(folder) and (folder / LOCK).is_file():
+        if _is_ours(folder) and is_plain(folder / LOCK):
             lock = FileLock(folder / LOCK)
             try:
                 lock.acquire(timeout=0)
@@ -70,4 +74,9 @@ def _is_ours(folder: Path) -> bool:
         owner = folder.lstat().st_uid
     except OSError:
         return False
-    return not folder.is_symlink() and folder.is_dir() and (not hasattr(os, "getuid") or owner == os.getuid())
+    return (
+        bool(NAME.fullmatch(folder.name))
+        and not folder.is_symlink()
+        and folder.is_dir()
+        and (not hasattr(os, "getuid") or owner == os.getuid())
+    )

@@ -19,14 +19,14 @@ from torch import Tensor
 from workbench import device, noise
 from workbench.apps.photos import places
 from workbench.apps.photos.carrying import carry, changed
-from workbench.apps.photos.ledger import UNFINISHED, Ledger
+from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.settings import search_settings
 from workbench.apps.photos.sources import Refusal, Source, gather, target_names
 from workbench.apps.photos.working_set import Working
 from workbench.apps.photos.write_copy import write
 from workbench.config import DataError, ProtectConfig, check_choice, key
-from workbench.export.write import shown
+from workbench.export.write import MANIFEST, shown
 from workbench.files import atomic, lock
 from workbench.files.pictures import Refused, decode
 from workbench.noise import perturbation
@@ -66,8 +66,12 @@ def protect(
     begun = time.monotonic()
     check_choice("method", config.method, noise.METHODS)
     places.check_apart(source, output)
+    check_free(output)
     sources, refusals = gather(source)
     with listening(told), lock.alone(output):
+        check_free(output)  # again: another process may just have left it
+        for name in (MANIFEST, atomic.PROBE):
+            atomic.sweep(output, name)
         places.check_writable(output)
         found = _read_all(sources, refusals)
         if not found.usable:
@@ -78,7 +82,7 @@ def protect(
         if not ledger.complete:
             with run_folder.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
                 _make_copies(found, ledger, config, run)
-        if (output / UNFINISHED).is_dir():  # also what a killed process had no time to remove
+        if is_job(output / UNFINISHED):  # also what a killed process had no time to remove
             shutil.rmtree(output / UNFINISHED)
     return _report(found, ledger, config, time.monotonic() - begun)
 
@@ -164,7 +168,7 @@ def _copy(
     photo = decode(content, source.name)
     height, width = photo.pixels.shape[:2]
     pixels = changed(photo, carry(delta, height, width, config.epsilon))
-    aside = run.folder / f"{turn}.partial.png"
+    aside = atomic.scratch(run.folder / f"{turn}.png")
     written = write(photo, pixels, run.folder.parent / target, aside, config.epsilon)
     return {
         "original": source.name,

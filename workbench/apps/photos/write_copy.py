@@ -10,6 +10,7 @@ from PIL import Image
 from workbench.config import DataError
 from workbench.data.measures import Quality, measure
 from workbench.export.write import file_hash, to_tensor
+from workbench.files.atomic import is_plain
 from workbench.files.pictures import Photo, decode
 
 
@@ -24,13 +25,15 @@ class Written:
 def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: int) -> Written:
     """Write `pixels` (uint8 H×W×C) with the photo's transparency and colour profile, and nothing else, as PNG.
 
-    aside: where the file grows, on the same file system. Another file at the target is never replaced.
-    Raises DataError then, and when what was written does not decode to what was meant or is beyond the budget;
-    nothing is left of it.
+    aside: where the file grows, on the same file system; nothing may lie there. Another file at the target is never
+    replaced. Raises DataError then, and when what was written does not decode to what was meant or is beyond the
+    budget; nothing is left of it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    made = False
     try:
-        with aside.open("wb") as file:
+        with aside.open("xb") as file:
+            made = True
             # Photographs hardly shrink beyond the lowest level, which takes a quarter of the usual one's time.
             _picture(photo, pixels).save(file, "PNG", compress_level=1, icc_profile=photo.icc)
             file.flush()
@@ -43,11 +46,12 @@ def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: 
             raise DataError(f"{target} changed by {quality.linf}, more than {epsilon}: this is an error of the program")
         written = Written(file_hash(aside), quality)
         # What a killed run had put in place without noting it is the same to the byte.
-        if target.exists() and file_hash(target) != written.sha256:
+        if os.path.lexists(target) and not (is_plain(target) and file_hash(target) == written.sha256):
             raise DataError(f"{target} is there already and is never replaced: move it away and run the command again")
         aside.replace(target)
     finally:
-        aside.unlink(missing_ok=True)
+        if made:
+            aside.unlink(missing_ok=True)
     return written
 
 
