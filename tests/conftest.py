@@ -45,7 +45,7 @@ def patterned() -> Callable[..., Dataset]:
 @pytest.fixture(scope="session")
 def tiny() -> DataPair:
     """48 training and 24 test images of 12×12 pixels in three classes; called photo-digits, so that it has a recipe."""
-    return DataPair("photo-digits", _patterned(48, seed=1), _patterned(24, seed=2))
+    return DataPair(_patterned(48, seed=1), _patterned(24, seed=2), "photo-digits")
 
 
 @pytest.fixture(scope="session")

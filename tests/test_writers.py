@@ -77,7 +77,7 @@ def test_a_folder_that_is_no_run_keeps_its_files(tmp_path, patterned, name):
     else:
         data = patterned(6)
         delta = torch.zeros((6, *data.samples.shape[1:]), dtype=torch.int8)
-        noise.Perturbation(delta, "samplewise", 8, "random", data.fingerprint()).save(tmp_path)
+        noise.Perturbation(delta, "samplewise", 8, "random", data.fingerprint).save(tmp_path)
     assert (tmp_path / name).read_text() == "somebody's own"
 
 

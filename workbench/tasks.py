@@ -41,10 +41,10 @@ def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: Da
         models.check_fits(name, min(data.train.samples.shape[2:]))
     mapped.check_room(out, noise.bytes_on_disk(config, data.train), "the search", "make room or name another folder")
     with run_folder.opened(out, "noise", asdict(config), resume=resume) as run:
-        run.belongs(data_fingerprint=data.train.fingerprint())
+        run.belongs(data_fingerprint=data.train.fingerprint)
         if run.complete:
             return perturbation.load(out)
-        run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
+        run.note(data_fingerprint=data.train.fingerprint, device=device.describe(on))
         with run.stage("noise"):
             search = partial(noise.search, data=data.train, folder=out)
             (found, facts), smaller = device.within_memory(search, config)
@@ -99,10 +99,10 @@ def train_victim(
     exposure.check(config, seen, chosen)
     models.check_fits(config.victim, min(data.train.samples.shape[2:]))
     with run_folder.opened(out, "train", identity, resume=resume) as run:
-        run.belongs(data_fingerprint=data.train.fingerprint())
+        run.belongs(data_fingerprint=data.train.fingerprint)
         if run.complete:
             return table.read(out)
-        run.note(data_fingerprint=data.train.fingerprint(), device=device.describe(on))
+        run.note(data_fingerprint=data.train.fingerprint, device=device.describe(on))
         method, kind = (found.method, found.kind) if found else ("clean", "none")
         label = f"victim, {method}{f' {kind}' if found else ''} images"
         label += ", epoch" if config.defence == "none" else f", {config.defence}, epoch"

@@ -64,12 +64,12 @@ def recognition(arguments: argparse.Namespace) -> None:
     """Fill OUT/results.csv and OUT/run.json."""
     out: Path = arguments.out
     pair = sources.load(DataConfig(data=f"folder:{arguments.people}"))
-    identity = {"people": pair.train.fingerprint(), "alone": arguments.alone, **RECIPE}
+    identity = {"people": pair.train.fingerprint, "alone": arguments.alone, **RECIPE}
     test = pair.test
     if arguments.alone:
         test = test.subset((test.labels < arguments.alone).nonzero()[:, 0])
     with run_folder.opened(out, "recognition", identity, resume=True, again=True) as run:
-        run.note(device=device.describe(device.pick("auto")), data_fingerprint=pair.train.fingerprint())
+        run.note(device=device.describe(device.pick("auto")), data_fingerprint=pair.train.fingerprint)
         plans = [("clean", 0)] + [(method, epsilon) for epsilon in arguments.epsilons for method in arguments.methods]
         for method, epsilon in plans:
             published = pair.train
@@ -132,7 +132,7 @@ def one(
         changed = part.samples if way == "none" else at_full_size(way, part.samples)
         sets.append(replace(part, samples=changed).scaled(SIDE))
     asked = module.resolved(VictimConfig(victim=architecture, seed=seed, **RECIPE), "folder")
-    curve = module.train(asked, DataPair("folder", *sets), label=f"{method} {epsilon}, {way}, seed {seed}, epoch")
+    curve = module.train(asked, DataPair(*sets, "folder"), label=f"{method} {epsilon}, {way}, seed {seed}, epoch")
     rows = results.table(identity, curve)
     results.write(rows if known is None else pd.concat([known, rows], ignore_index=True), out)
 

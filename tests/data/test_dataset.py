@@ -124,8 +124,9 @@ def test_photo_is_turned_upright(tmp_path):
 @pytest.mark.parametrize("change", ["pixel", "label", "class", "order"])
 def test_fingerprint_changes_with(change):
     base = image_set()
-    other: Dataset = replace(base, samples=base.samples.clone(), labels=base.labels.clone())
-    assert other.fingerprint() == base.fingerprint()
+    samples, labels = base.samples.clone(), base.labels.clone()
+    assert replace(base, samples=samples).fingerprint == base.fingerprint
+    other: Dataset = replace(base, samples=samples, labels=labels)
     if change == "pixel":
         other.samples[5, 1, 3, 3] ^= 1
     elif change == "label":
@@ -134,12 +135,12 @@ def test_fingerprint_changes_with(change):
         other = replace(other, classes=("bird", "cat", "wolf"))
     else:
         other = other.subset(torch.tensor([1, 0, *range(2, len(base))]))
-    assert other.fingerprint() != base.fingerprint()
+    assert other.fingerprint != base.fingerprint
 
 
 def test_fingerprint_ignores_where_the_files_are(tmp_path):
     first, second = write_folder(tmp_path / "a", 2), write_folder(tmp_path / "b", 2)
-    assert read_folder(first).fingerprint() == read_folder(second).fingerprint()
+    assert read_folder(first).fingerprint == read_folder(second).fingerprint
 
 
 @pytest.mark.parametrize("count", [3, 4, 6, 11])

@@ -25,7 +25,7 @@ def noise_for(data, kind="samplewise", epsilon=EPSILON) -> Perturbation:
     shape = (count, *data.samples.shape[1:])
     delta = torch.randint(-epsilon, epsilon + 1, shape, generator=draw).to(torch.int8)
     delta[:, :, 5, 5], delta[:, :, 5, 6] = -epsilon, epsilon
-    return Perturbation(delta, kind, epsilon, "random", data.fingerprint())
+    return Perturbation(delta, kind, epsilon, "random", data.fingerprint)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_decoded_files_are_exactly_image_plus_noise(tmp_path, kind, grey):
 
 def test_zero_noise_leaves_every_pixel(tmp_path, originals):
     data = read_folder(originals)
-    none = Perturbation(torch.zeros(9, 3, 12, 12, dtype=torch.int8), "samplewise", 8, "random", data.fingerprint())
+    none = Perturbation(torch.zeros(9, 3, 12, 12, dtype=torch.int8), "samplewise", 8, "random", data.fingerprint)
     for perturbation, folder in ((none, "zero"), (None, "clean")):
         write.export(data, perturbation, tmp_path / folder)
         assert all((pixels(tmp_path / folder / name) == pixels(originals / name)).all() for name in data.names)
@@ -120,7 +120,7 @@ def test_official_export_is_one_sided(tmp_path, originals):
 def test_manifest_is_true(originals, copies):
     facts = manifest(copies)
     assert (facts["epsilon"], facts["method"], facts["kind"], facts["seed"]) == (EPSILON, "random", "samplewise", 7)
-    assert facts["fingerprint"] == read_folder(originals).fingerprint()
+    assert facts["fingerprint"] == read_folder(originals).fingerprint
     assert facts["sides"] == "two"
     assert len(facts["files"]) == 9
     for entry in facts["files"]:

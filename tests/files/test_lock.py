@@ -13,8 +13,8 @@ from workbench.files import lock
 
 HOLD = """
 import sys, pathlib
-from workbench import locks
-with locks.alone(pathlib.Path(sys.argv[1])):
+from workbench.files import lock
+with lock.alone(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -62,7 +62,7 @@ DATA = Dataset(
     torch.from_numpy(np.stack([pixels(seed) for seed in range(4)])).permute(0, 3, 1, 2),
     torch.tensor([0, 1, 0, 1]), ("ant", "bee"), tuple(f"{name}/{n}.png" for n, name in enumerate(("ant", "bee") * 2)),
 )  # fmt: skip
-NOISE = Perturbation(torch.full((2, 3, 40, 36), 8, dtype=torch.int8), "classwise", 8, "em", DATA.fingerprint())
+NOISE = Perturbation(torch.full((2, 3, 40, 36), 8, dtype=torch.int8), "classwise", 8, "em", DATA.fingerprint)
 
 
 def book() -> dict[str, Any]:
@@ -73,7 +73,7 @@ def book() -> dict[str, Any]:
 
 
 def noise_file() -> bytes:
-    facts = {"kind": "classwise", "epsilon": 8, "method": "em", "fingerprint": DATA.fingerprint()}
+    facts = {"kind": "classwise", "epsilon": 8, "method": "em", "fingerprint": DATA.fingerprint}
     return safetensors.torch.save({"delta": NOISE.delta}, {"perturbation": json.dumps(facts)})
 
 

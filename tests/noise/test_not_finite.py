@@ -114,7 +114,7 @@ def test_a_search_that_went_back_goes_on_after_an_interruption(tiny, tmp_path, m
 def test_the_second_time_is_one_line_and_no_noise(tiny, tmp_path, capsys, kind):
     """A learning rate that spoils the weights in any case; nothing that is not finite is on disk."""
     config = replace(SEARCHES["em-joint"], kind=kind, learning_rate=1e30)
-    data = DataPair("photo-digits", tiny.train, tiny.test)
+    data = DataPair(tiny.train, tiny.test, "photo-digits")
     with pytest.raises(
         DataError, match=r"round 1: .* not finite.* as before in round 1.*5e\+29 now.*lower --learn"
     ) as no:

@@ -15,7 +15,7 @@ def drawn(data, kind, epsilon=8, seed=0):
     count = len(data.classes) if kind == "classwise" else len(data)
     shape = (count, *data.samples.shape[1:])
     delta = PerturbationBudget(epsilon).random_start(shape, torch.Generator().manual_seed(seed))
-    return Perturbation(PerturbationBudget(epsilon).round(delta), kind, epsilon, "random", data.fingerprint())
+    return Perturbation(PerturbationBudget(epsilon).round(delta), kind, epsilon, "random", data.fingerprint)
 
 
 @pytest.mark.parametrize("kind", ["classwise", "samplewise"])

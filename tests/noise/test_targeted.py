@@ -39,7 +39,7 @@ def test_a_network_trained_on_the_clean_images_sees_the_next_class(patterned, ki
 
 
 def test_who_learns_from_it_learns_less_than_from_random_noise(patterned):
-    pair = DataPair("photo-digits", patterned(96, seed=1, side=16), patterned(60, seed=2, side=16))
+    pair = DataPair(patterned(96, seed=1, side=16), patterned(60, seed=2, side=16), "photo-digits")
     made, _ = noise.search(config(epsilon=40), pair.train)
     random, _ = noise.search(noise.resolved(NoiseConfig(method="random", epsilon=40), "photo-digits"), pair.train)
     asked = module.resolved(

@@ -54,7 +54,7 @@ def test_two_processes_find_what_one_finds(patterned, monkeypatch, two, kind):
     assert facts["surrogate_error"] == pytest.approx(rounds.error, abs=1 / 48)
     # Sums over two processes round differently, and a gradient of nearly zero may then turn its sign.
     assert (together.delta != expected).float().mean() < 0.005
-    assert together.fingerprint == data.fingerprint()
+    assert together.fingerprint == data.fingerprint
 
 
 def test_shares_are_disjoint_and_whole():

@@ -50,7 +50,7 @@ def test_two_processes_go_on_where_they_were_stopped(tiny, two, tmp_path):
 
 
 def test_a_failing_process_is_one_line(tiny, two):
-    odd = DataPair(tiny.name, replace(tiny.train, classes=("ant",)), tiny.test)  # labels that no output stands for
+    odd = DataPair(replace(tiny.train, classes=("ant",)), tiny.test, tiny.name)  # labels that no output stands for
     with pytest.raises(DataError, match="one of the processes that train together failed") as refusal:
         module.train(replace(CONFIG, devices=2), odd)
     assert "\n" not in str(refusal.value)

@@ -65,7 +65,7 @@ def test_leave_out_trains_on_the_clean_part_alone_for_as_many_steps(tiny, made):
 def test_noisy_and_clean_images_are_mixed_in_every_epoch(patterned, made):
     """The draw of who carries noise must not be the draw of any epoch's order (it was that of the second)."""
     data = patterned(300)
-    noise = replace(made, delta=torch.zeros_like(data.samples, dtype=torch.int8), fingerprint=data.fingerprint())
+    noise = replace(made, delta=torch.zeros_like(data.samples, dtype=torch.int8), fingerprint=data.fingerprint)
     config = replace(CONFIG, protected_fraction=0.5)
     _, chosen = published(data, noise, config)
     seen = module.Victim(torch.nn.Identity(), config, replace(data, labels=chosen.long()), data, 0.0)
@@ -96,7 +96,7 @@ def test_the_protected_share_in_the_table_is_that_of_the_images(tiny, tmp_path):
 def test_the_confusion_matrix_says_what_is_taken_for_what(tiny):
     """A victim whose training set misnames a class takes it for the other one."""
     wrong = replace(tiny.train, labels=torch.where(tiny.train.labels == 1, 2, tiny.train.labels))
-    curve = module.train(replace(CONFIG, epochs=6, confusion=True), DataPair("photo-digits", wrong, tiny.test))
+    curve = module.train(replace(CONFIG, epochs=6, confusion=True), DataPair(wrong, tiny.test, "photo-digits"))
     found = {row["metric"]: row["value"] for row in curve if row["metric"].startswith("confusion/")}
     assert len(found) == 9
     assert {row["epoch"] for row in curve if row["metric"].startswith("confusion/")} == {6}

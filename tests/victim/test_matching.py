@@ -42,7 +42,7 @@ def test_the_photos_of_some_people_keep_their_person(pair):
 
 def test_too_few_people_are_refused(patterned):
     with pytest.raises(ConfigError, match=r"4 people or more.*there are 3"):
-        matching.halves(DataPair("folder", patterned(9), patterned(9)), seed=0)
+        matching.halves(DataPair(patterned(9), patterned(9), "folder"), seed=0)
 
 
 @pytest.mark.parametrize("name", ["convnet-w4", "resnet9-w4", "resnet18", "vgg11", "densenet121", "mobilenet_v2"])

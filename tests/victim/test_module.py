@@ -35,7 +35,7 @@ def drawn(data, kind="samplewise", epsilon=8, seed=0) -> Perturbation:
     count = len(data.classes) if kind == "classwise" else len(data)
     budget = PerturbationBudget(epsilon)
     delta = budget.random_start((count, *data.samples.shape[1:]), torch.Generator().manual_seed(seed))
-    return Perturbation(budget.round(delta), kind, epsilon, "random", data.fingerprint())
+    return Perturbation(budget.round(delta), kind, epsilon, "random", data.fingerprint)
 
 
 def values(curve, split, metric="accuracy") -> list[float]:
@@ -79,7 +79,7 @@ def test_the_curve_has_a_row_for_every_epoch_split_and_metric(tiny):
 
 def test_noise_reaches_the_training_images_and_never_the_test_images(tiny):
     """All images are one grey, so the noise is all there is to learn; on clean images it cannot help."""
-    data = DataPair("photo-digits", blank(tiny.train), blank(tiny.test))
+    data = DataPair(blank(tiny.train), blank(tiny.test), "photo-digits")
     curve = module.train(replace(CONFIG, epochs=6), data, drawn(data.train, "classwise", 60))
     assert values(curve, "train")[-1] == 1
     assert values(curve, "test") == pytest.approx([1 / 3] * 6)
@@ -303,7 +303,7 @@ def faint_digits() -> DataPair:
         pixels, torch.from_numpy(source.target).long(), tuple("0123456789"), tuple(map(str, range(len(pixels))))
     )
     split = torch.arange(len(pixels)).split([1200, 597])
-    return DataPair("photo-digits", everything.subset(split[0]), everything.subset(split[1]))
+    return DataPair(everything.subset(split[0]), everything.subset(split[1]), "photo-digits")
 
 
 def test_classwise_noise_makes_images_unlearnable():

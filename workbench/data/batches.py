@@ -1,6 +1,7 @@
-"""Batches of images that already lie on the device: no worker processes, no copies, order from a seed."""
+"""Batches of samples that already lie on the device, and the named random streams that everything is drawn from."""
 
 from collections.abc import Callable, Iterator
+from enum import IntEnum
 
 import torch
 from torch import Tensor
@@ -11,14 +12,35 @@ from workbench.data.dataset import Dataset
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
-def generator(device: torch.device, *seeds: int) -> torch.Generator:
-    """A generator on `device` whose stream depends on all of `seeds`, in order (seed, epoch, purpose …).
+class Stream(IntEnum):
+    """What is drawn. Every purpose has a stream of its own; new ones get new numbers, old numbers never change."""
 
-    Every epoch draws from its own stream, so a resumed run needs no saved random state to repeat itself.
+    ORDER = 0  # of a victim's training samples, by epoch
+    DEFENCE = 1  # of a batch, by epoch and batch
+    EM_ORDER = 2
+    EM_JOINT_ORDER = 3
+    RANDOM = 4
+    EM_MAX_TRAINING = 5
+    TARGETED_TRAINING = 6
+    TARGETED_STEPS = 7
+    LINEAR_WEIGHTS = 8
+    LINEAR_ORDER = 9
+    LINEAR_START = 10
+    CARRIERS = 11  # which samples carry the noise
+    BANDS = 12
+    MATCHING = 13  # which people teach the network
+
+
+def generator(device: torch.device, seed: int, stream: Stream, *place: int) -> torch.Generator:
+    """A generator on `device` for one purpose at one place (epoch, batch, …) of a run with this seed.
+
+    Every place draws from its own stream, so a resumed run needs no saved random state to repeat itself. ORDER is mixed
+    from seed and epoch alone, as it always was, or every number measured so far would change; its epochs 4, 8 and 12
+    are therefore the streams of RANDOM, LINEAR_WEIGHTS and BANDS, which no training draws from.
     """
     mixed = 0
-    for seed in seeds:
-        mixed = (mixed * 1_000_003 + seed + 0x9E3779B9) % (2**63 - 1)
+    for part in (seed, *place) if stream is Stream.ORDER else (seed, *place, int(stream)):
+        mixed = (mixed * 1_000_003 + part + 0x9E3779B9) % (2**63 - 1)
     return torch.Generator(device=device).manual_seed(mixed)
 
 

@@ -2,24 +2,50 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workbench.config import ConfigError
+from workbench.config import ConfigError, DataError
 from workbench.files import mapped
 
 SCALED_AT_ONCE = 1024  # images; bounds the float copy
 
 
+class Space(NamedTuple):
+    """What the numbers of a kind of data are: their range, unit, and the whole-number types they and δ are kept in."""
+
+    name: str
+    low: int
+    high: int
+    unit: str
+    sample: torch.dtype
+    delta: torch.dtype
+
+    @property
+    def largest(self) -> int:
+        """The largest budget: what δ's type holds on both sides of zero."""
+        return torch.iinfo(self.delta).max
+
+    def unit_range(self, samples: Tensor) -> Tensor:
+        """Samples as float32 in 0..1 (images) or -1..1 (signed data): what a network of one's own gets."""
+        return samples / max(-self.low, self.high)
+
+
+IMAGE = Space("image", 0, 255, "of 255", torch.uint8, torch.int8)
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images.
+    """Labelled samples.
 
-    images: uint8 N×C×H×W, pixel values 0..255, C is 1 or 3; labels: int64 N; classes: class names by label;
-    names: one relative file name an image ("class/00012.png"), unique; root: the folder they are in, when there is one.
+    samples: whole numbers of the space's type, N×…; images are uint8 N×C×H×W, pixel values 0..255, C is 1 or 3;
+    labels: int64 N; classes: class names by label; names: one relative file name per sample ("class/00012.png"),
+    unique; root: the folder they are in, when there is one.
     """
 
     samples: Tensor
@@ -27,17 +53,31 @@ class Dataset:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     root: Path | None = None
+    space: Space = IMAGE
+
+    @classmethod
+    def of(cls, samples: Any, labels: Any = None, classes: Any = None) -> "Dataset":
+        """Check arrays, tensors or a torch Dataset, and take them as images (see data/arrays.py). Raises DataError."""
+        from workbench.data import arrays
+
+        return cls(*arrays.checked(samples, labels, classes))
 
     def __len__(self) -> int:
         return len(self.samples)
 
     @property
     def side(self) -> int:
-        """The longer side of the images in pixels."""
+        """The longest side of a sample, pixels."""
         return max(self.samples.shape[2:])
 
+    @property
+    def short(self) -> int:
+        """The shortest side of a sample, pixels."""
+        return min(self.samples.shape[2:])
+
+    @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over shape, pixels, labels and class names, in order: what noise must have been made for."""
+        """SHA-256 over shape, samples, labels and class names, in order: what noise must have been made for."""
         digest = hashlib.sha256(repr((tuple(self.samples.shape), self.classes)).encode())
         for part in mapped.parts(len(self)):
             digest.update(self.samples[part].cpu().contiguous().numpy().data)
@@ -46,18 +86,18 @@ class Dataset:
         return digest.hexdigest()
 
     def subset(self, index: Tensor) -> "Dataset":
-        """The images at `index` (int64), in that order."""
+        """The samples at `index` (int64), in that order."""
         names = tuple(self.names[i] for i in index.tolist())
         return replace(self, samples=self.samples[index], labels=self.labels[index], names=names)
 
     def limited(self, count: int) -> "Dataset":
-        """The first `count` images, taken evenly over the classes; 0 or more than there are: all of them."""
+        """The first `count` samples, taken evenly over the classes; 0 or more than there are: all of them."""
         if not 0 < count < len(self):
             return self
         if count < len(self.classes):
             raise ConfigError(f"a limit of {count} images is less than one for each of {len(self.classes)} classes")
         order = torch.arange(len(self))
-        rank = torch.empty_like(order)  # an image's place within its class
+        rank = torch.empty_like(order)  # a sample's place within its class
         for label in range(len(self.classes)):
             mine = self.labels == label
             rank[mine] = torch.arange(int(mine.sum()))
@@ -76,13 +116,41 @@ class Dataset:
 
     def to(self, device: torch.device) -> "Dataset":
         """The same set on a device."""
+        if self.samples.device == device:
+            return self
         return replace(self, samples=self.samples.to(device), labels=self.labels.to(device))
 
 
 @dataclass(frozen=True)
 class DataPair:
-    """Training images, and the test images that stay clean. `name` is the data set's name without paths."""
+    """Training samples, and the test samples that stay clean. `name` is the data set's name without paths.
 
-    name: str
+    Raises DataError when their classes differ.
+    """
+
     train: Dataset
     test: Dataset
+    name: str = "arrays"
+
+    def __post_init__(self) -> None:
+        if self.train.classes != self.test.classes:
+            odd = sorted(set(self.train.classes) ^ set(self.test.classes))
+            what = f"class {odd[0]!r} is not in both" if odd else "their classes are in another order"
+            raise DataError(f"training and test samples: {what}: give both the same classes")
+
+    @property
+    def space(self) -> Space:
+        """What the numbers are."""
+        return self.train.space
+
+    def check_sizes(self) -> None:
+        """Raise DataError unless training and test samples are of one shape."""
+        train, test = (_shape(part) for part in (self.train, self.test))
+        if train != test:
+            raise DataError(f"training images are {train}, test images {test}: bring them to one size")
+
+
+def _shape(data: Dataset) -> str:
+    channels, *sides = data.samples.shape[1:]
+    size = "×".join(map(str, reversed(sides)))
+    return f"{size} with {channels} channel{'s' if channels > 1 else ''}"

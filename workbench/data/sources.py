@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.config import ConfigError, DataConfig, DataError, check_choice
+from workbench import registry
+from workbench.config import ConfigError, DataConfig, DataError
 from workbench.data import folder, photo_digits, synthetic_people
 from workbench.data.dataset import DataPair, Dataset
 
@@ -19,38 +20,20 @@ TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded
 def load(config: DataConfig) -> DataPair:
     """Load the data that `config` names. Raises ConfigError for a bad SPEC and DataError for bad data."""
     name, _, rest = config.data.partition(":")
-    check_name(name)
-    if name == "photo-digits":
-        pair = _photo_digits(rest, config.seed)
-    elif name == "synthetic-people":
-        pair = _synthetic_people(rest, config.seed)
-    elif name == "folder":
-        pair = _folder_pair(rest, config.seed)
-    elif rest:
-        raise ConfigError(f"data {config.data!r}: {name} takes nothing after a colon")
-    else:
-        pair = DataPair(name, _torchvision(name, "train"), _torchvision(name, "test"))
+    pair = registry.look_up("data", name)(rest, config.seed)
+    if not isinstance(pair, DataPair):
+        raise DataError(f"data {name}: its function returned {type(pair).__name__}, not a DataPair")
     train, test = pair.train.limited(config.limit_train), pair.test.limited(config.limit_test)
-    limited = replace(pair, train=train.scaled(config.side), test=test.scaled(config.side))
-    if limited.train.samples.shape[1:] != limited.test.samples.shape[1:]:
-        raise DataError(
-            f"{config.data}: training images are {_shape(limited.train)}, test images {_shape(limited.test)}: "
-            "bring them to one size"
-        )
-    return limited
+    scaled = replace(pair, train=train.scaled(config.side), test=test.scaled(config.side), name=name)
+    try:
+        scaled.check_sizes()
+    except DataError as error:
+        raise DataError(f"{config.data}: {error}") from error
+    return scaled
 
 
-def check_name(name: str) -> None:
-    """Raise ConfigError unless `name` is a kind of data there is, naming the nearest."""
-    check_choice("data", name, ("photo-digits", "synthetic-people", *TORCHVISION, "folder"))
-
-
-def _shape(images: Dataset) -> str:
-    channels, height, width = images.samples.shape[1:]
-    return f"{width}×{height} with {channels} channel{'s' if channels > 1 else ''}"
-
-
-def _photo_digits(rest: str, seed: int) -> DataPair:
+def digits(rest: str, seed: int) -> DataPair:
+    """photo-digits[:N]: N training images (see photo_digits.py)."""
     if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 8 and int(rest) >= 10):
         raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 to 9999999")
     counts = {"train": int(rest) if rest else photo_digits.DEFAULT_TRAIN, "test": photo_digits.DEFAULT_TEST}
@@ -58,17 +41,32 @@ def _photo_digits(rest: str, seed: int) -> DataPair:
     for split, count in counts.items():
         images, labels = photo_digits.make(split, count, seed)
         sets[split] = Dataset(images, labels, photo_digits.CLASSES, _numbered(labels, photo_digits.CLASSES))
-    return DataPair("photo-digits", sets["train"], sets["test"])
+    return DataPair(sets["train"], sets["test"])
 
 
-def _synthetic_people(rest: str, seed: int) -> DataPair:
+def people(rest: str, seed: int) -> DataPair:
+    """synthetic-people[:N]: drawn faces of N people (see synthetic_people.py)."""
     if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 4 and int(rest) >= 2):
         raise ConfigError(f"synthetic-people:{rest}: after the colon comes a number of people, 2 to 999")
-    people = int(rest) if rest else synthetic_people.DEFAULT_PEOPLE
-    classes = synthetic_people.classes(people)
-    sets = [synthetic_people.make(split, people, seed) for split in ("train", "test")]
-    train, test = (Dataset(images, labels, classes, _numbered(labels, classes)) for images, labels in sets)
-    return DataPair("synthetic-people", train, test)
+    count = int(rest) if rest else synthetic_people.DEFAULT_PEOPLE
+    classes = synthetic_people.classes(count)
+    sets = [synthetic_people.make(split, count, seed) for split in ("train", "test")]
+    return DataPair(*(Dataset(images, labels, classes, _numbered(labels, classes)) for images, labels in sets))
+
+
+def cifar10(rest: str, seed: int) -> DataPair:
+    """CIFAR-10."""
+    return _torchvision("cifar10", rest)
+
+
+def cifar100(rest: str, seed: int) -> DataPair:
+    """CIFAR-100."""
+    return _torchvision("cifar100", rest)
+
+
+def svhn(rest: str, seed: int) -> DataPair:
+    """Street View House Numbers."""
+    return _torchvision("svhn", rest)
 
 
 def _numbered(labels: Tensor, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -80,7 +78,13 @@ def data_root() -> Path:
     return Path(os.environ.get("WORKBENCH_DATA", "data"))
 
 
-def _torchvision(name: str, split: str) -> Dataset:
+def _torchvision(name: str, rest: str) -> DataPair:
+    if rest:
+        raise ConfigError(f"data {name}:{rest}: {name} takes nothing after a colon")
+    return DataPair(_half(name, "train"), _half(name, "test"))
+
+
+def _half(name: str, split: str) -> Dataset:
     from torchvision import datasets
 
     kind: Any = getattr(datasets, TORCHVISION[name])
@@ -109,7 +113,8 @@ def _torchvision(name: str, split: str) -> Dataset:
     return Dataset(images, labels.long(), classes, _numbered(labels, classes))
 
 
-def _folder_pair(rest: str, seed: int) -> DataPair:
+def images_below(rest: str, seed: int) -> DataPair:
+    """folder:PATH: its train/ and test/, or a seeded split of its one folder per class."""
     if not rest:
         raise ConfigError("folder: needs a path, as in folder:photos")
     root = Path(rest)
@@ -120,7 +125,7 @@ def _folder_pair(rest: str, seed: int) -> DataPair:
         if train.classes != test.classes:
             odd = sorted(set(train.classes) ^ set(test.classes))[0]
             raise DataError(f"{root}: class {odd!r} is not in both train and test: every class must be in both")
-        return DataPair("folder", train, test)
+        return DataPair(train, test)
     return _split(read_folder(root), seed)
 
 
@@ -137,7 +142,7 @@ def _split(images: Dataset, seed: int) -> DataPair:
         parts[True].append(mine[:cut])
         parts[False].append(mine[cut:])
     train, test = (torch.cat(parts[is_test]).sort().values for is_test in (False, True))
-    return DataPair("folder", images.subset(train), images.subset(test))
+    return DataPair(images.subset(train), images.subset(test))
 
 
 def read_folder(root: Path) -> Dataset:

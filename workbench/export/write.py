@@ -93,7 +93,7 @@ def _export(
             "method": perturbation.method if perturbation else "clean",
             "kind": perturbation.kind if perturbation else "none",
             "sides": "one (official export of 2021)" if official else "two",
-            "fingerprint": data.fingerprint(),
+            "fingerprint": data.fingerprint,
             "versions": run_folder.versions(),
             **facts,
             "files": entries,

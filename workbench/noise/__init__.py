@@ -82,7 +82,7 @@ def search(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) ->
         kind=config.kind,
         epsilon=config.epsilon,
         method=config.method,
-        fingerprint=data.fingerprint(),
+        fingerprint=data.fingerprint,
     )
     return noise, facts
 

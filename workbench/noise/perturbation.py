@@ -70,10 +70,10 @@ class Perturbation:
     def check_belongs(self, data: Dataset) -> None:
         """Raise DataError unless this noise was made for exactly these images."""
         expected = (len(data.classes) if self.kind == "classwise" else len(data), *data.samples.shape[1:])
-        if tuple(self.delta.shape) != expected or self.fingerprint != data.fingerprint():
+        if tuple(self.delta.shape) != expected or self.fingerprint != data.fingerprint:
             raise DataError(
                 f"this {self.kind} noise was made for other data (fingerprint {self.fingerprint[:12]}, these images "
-                f"have {data.fingerprint()[:12]}): use the same --data, --limit-train and --seed as for the noise"
+                f"have {data.fingerprint[:12]}): use the same --data, --limit-train and --seed as for the noise"
             )
 
     def save(self, folder: Path) -> Path:

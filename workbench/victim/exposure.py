@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from workbench.config import ConfigError, VictimConfig, check_choice
-from workbench.data.batches import generator
+from workbench.data.batches import Stream, generator
 from workbench.data.dataset import Dataset
 from workbench.noise.perturbation import Perturbation
 from workbench.victim.defence import defend
@@ -23,7 +23,7 @@ def published(data: Dataset, perturbation: Perturbation | None, config: VictimCo
     if perturbation is None:
         return data, chosen
     # A stream of its own: (seed, 1) is that of the second epoch's order, which then met all noisy images first.
-    order = torch.randperm(len(data), generator=generator(torch.device("cpu"), config.seed, 1, 11))
+    order = torch.randperm(len(data), generator=generator(torch.device("cpu"), config.seed, Stream.CARRIERS, 1))
     order = order[_of_classes(data, config.protected_classes).cpu()[order]]
     chosen[order[: round(config.protected_fraction * len(order))]] = True
     return replace(data, samples=perturbation.apply(data, chosen.to(data.samples.device))), chosen

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from workbench import device, models
 from workbench.config import ConfigError, VictimConfig
-from workbench.data.batches import generator, network_input
+from workbench.data.batches import Stream, generator, network_input
 from workbench.data.dataset import DataPair, Dataset
 from workbench.noise.perturbation import Perturbation
 from workbench.victim import trained
@@ -34,7 +34,7 @@ def halves(data: DataPair, seed: int) -> tuple[DataPair, Tensor]:
     count = len(data.train.classes)
     if count < LEAST:
         raise ConfigError(f"matching needs {LEAST} people or more, half of them to learn from; there are {count}")
-    order = torch.randperm(count, generator=generator(torch.device("cpu"), seed, 1, 13))
+    order = torch.randperm(count, generator=generator(torch.device("cpu"), seed, Stream.MATCHING, 1))
     teachers, known = order[: count // 2].sort().values, order[count // 2 :].sort().values
     return replace(data, train=of(data.train, teachers), test=of(data.test, teachers)), known
 

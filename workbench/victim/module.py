@@ -18,7 +18,7 @@ from torch.nn import functional
 from workbench import device, models
 from workbench.config import DataError, VictimConfig, check_choice
 from workbench.data.augment import AUGMENTATIONS
-from workbench.data.batches import Batches, generator, network_input
+from workbench.data.batches import Batches, Stream, generator, network_input
 from workbench.data.dataset import DataPair, Dataset
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import say
@@ -72,7 +72,7 @@ class Victim(LightningModule):
         return self.network(network_input(pixels))
 
     def train_dataloader(self) -> Batches:
-        draw = generator(self.train_set.samples.device, self.config.seed, self.current_epoch)
+        draw = generator(self.train_set.samples.device, self.config.seed, Stream.ORDER, self.current_epoch)
         recipe = AUGMENTATIONS[self.config.augmentation or "none"]
 
         def augmented(images: Tensor, draw: torch.Generator) -> Tensor:
@@ -96,7 +96,7 @@ class Victim(LightningModule):
         self._confused = torch.zeros(len(self.test_set.classes) ** 2, device=self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        draw = generator(self.device, self.config.seed, self.current_epoch, batch_idx, 1)
+        draw = generator(self.device, self.config.seed, Stream.DEFENCE, self.current_epoch, batch_idx)
         pixels, labels = batch[0].float(), batch[1]
         pixels = defence.worst_nearby(self.config.defence, self.network, pixels, labels, draw)
         pixels, labels = defence.mix(self.config.defence, pixels, labels, len(self.train_set.classes), draw)

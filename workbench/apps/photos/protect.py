@@ -77,7 +77,7 @@ def protect(
         if not found.usable:
             why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
             raise DataError(f"{source} holds no usable image{why}")
-        identity = {**asdict(config), "photos": found.fingerprint()}
+        identity = {**asdict(config), "photos": found.fingerprint}
         ledger = Ledger(output, key(identity), {one.name for one in found.usable})
         if not ledger.complete:
             with run_folder.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:

@@ -99,12 +99,12 @@ def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed:
     asked = VictimConfig(victim=RECOGNISER, epochs=epochs, defence=defence, seed=seed, device=config.device)
     asked = module.resolved(asked, "photos")
     published = replace(sets.original, samples=sets.variants[method])
-    pair = DataPair("photos", published, sets.held_out)
+    pair = DataPair(published, sets.held_out, "photos")
     name = {"clean": "the originals", "random": "random noise"}.get(method, "the copies")
     curve = module.train(asked, pair, label=f"recogniser on {name}, {defence}, epoch")
     clean = method == "clean"
     identity = {
-        "run": key({"method": method, "defence": defence, "seed": seed, "photos": published.fingerprint()}),
+        "run": key({"method": method, "defence": defence, "seed": seed, "photos": published.fingerprint}),
         "data": "photos",
         "method": method,
         "kind": "none" if clean else "samplewise",
