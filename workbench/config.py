@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 
 Config = TypeVar("Config")
 KINDS = ("classwise", "samplewise")
-STARTS = ("bands", "zero")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bf16")
+LARGEST_EPSILON = 127  # of 255: δ is stored as int8
+FORMER = ("batch_size", "step", "shared_step", "train_steps", "noise_steps", "rounds", "stop_error", "start")
+RENAMED = {"begin": "start"}  # options by the name that they have in keys
 SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels; the networks halve an image three times
 
 
@@ -34,9 +36,17 @@ class DataError(WorkbenchError):
     """Images, noise or a run's folder are missing, unreadable, or do not belong together."""
 
 
-def documented(default: Any, text: str) -> Any:
-    """A dataclass field with its default and its one line of documentation (shown by --help)."""
-    return field(default=default, metadata={"help": text})
+def documented(default: Any, text: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with its default and its one line of documentation (shown by --help).
+
+    least, choices: what `check_values` holds it to.
+    """
+    return field(default=default, metadata={"help": text, "least": least, "choices": choices})
+
+
+def option(text: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A field of a method's Options, whose default depends on data, kind and budget."""
+    return field(metadata={"help": text, "least": least, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class DataConfig:
     """Which images."""
 
     data: str = documented(
-        "photo-digits", "photo-digits[:N], synthetic-people[:N], cifar10, cifar100, svhn, folder:PATH"
+        "photo-digits", "which data, as a SPEC: `workbench datasets` lists them"
     )
     limit_train: int = documented(0, "keep this many training images, spread evenly over the classes (0: all)")
     limit_test: int = documented(0, "keep this many test images, spread evenly over the classes (0: all)")
@@ -65,41 +75,44 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class NoiseConfig(DataConfig):
-    """A search for noise. A setting left at None is taken from the table of the data set (noise/settings.py)."""
+    """A search for noise. `options` are those of the method alone; what is not given there, the method fills in."""
 
-    method: str = documented("em-joint", "em-joint, em, em-max, targeted, linear or random")
-    kind: str = documented("samplewise", "classwise (one noise a class) or samplewise (one an image)")
+    method: str = documented("em-joint", "how the noise is made: `workbench methods` lists them")
+    kind: str = documented("samplewise", "classwise (one noise per class) or samplewise (one per image)")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
-    surrogate: str = documented("convnet-w16", "architecture the noise is made against")
-    batch_size: int | None = documented(None, "images a batch")
-    step: float | None = documented(None, "size of a sign step, in pixel values of 255")
-    shared_step: float | None = documented(None, "em-joint sample-wise: sign step of the part a class shares (0: none)")
-    train_steps: int | None = documented(
-        None, "em: surrogate steps a round (M); em-max: epochs of clean training first"
-    )
-    noise_steps: int | None = documented(None, "sign steps an image and round (em, em-max: T)")
-    rounds: int | None = documented(None, "rounds (em, em-max: at most) or passes over the images (em-joint)")
-    stop_error: float | None = documented(None, "em: stop at this surrogate error; em-max: climb to this one")
-    start: str | None = documented(None, "em-joint: where the noise that a class shares starts, bands or zero")
-    learning_rate: float | None = documented(None, "the surrogate's learning rate (SGD, momentum 0.9)")
+    surrogate: str = documented("convnet-w16", "architecture the noise is made against (A+B: both, where several go)")
     devices: int = documented(1, "devices of this machine, or processes on a CPU, that search together (em-joint)")
     num_nodes: int = documented(
         1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
     )
     precision: str = documented("float32", "float32 or bf16 (CUDA only)")
     compile: bool = documented(False, "compile the surrogate with torch.compile: slower to start, faster to run")
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("kind", self.kind, KINDS)
-        check_range(self, "epsilon", 0, 255)
+        check_range(self, "epsilon", 0, LARGEST_EPSILON)
         check_choice("precision", self.precision, PRECISIONS)
-        if self.start is not None:
-            check_choice("start", self.start, STARTS)
-        for name in ("batch_size", "train_steps", "noise_steps", "rounds", "devices", "num_nodes"):
+        for name in ("devices", "num_nodes"):
             check_range(self, name, 1)
-        for name in ("step", "shared_step", "learning_rate", "stop_error"):
-            check_range(self, name, 0)
+
+    @classmethod
+    def of(cls, **values: Any) -> "NoiseConfig":
+        """A configuration from names and values, of which those that are no field are the method's own options."""
+        common = {entry.name for entry in dataclasses.fields(cls)}
+        own = {name: value for name, value in values.items() if name not in common}
+        options = {**values.get("options", {}), **own}
+        return cls(**{name: value for name, value in values.items() if name in common}, **{"options": options})
+
+    def identity(self) -> dict[str, Any]:
+        """The flat form that run.json shows and that the run's key is the hash of.
+
+        Until 0.2 one table held the settings of all methods: those names stay, as null where a method has none.
+        """
+        common = {name: value for name, value in dataclasses.asdict(self).items() if name != "options"}
+        former = dict.fromkeys(FORMER, None) | {"learning_rate": 0.1}
+        return common | former | {RENAMED.get(name, name): value for name, value in self.options.items()}
 
 
 @dataclass(frozen=True)
@@ -137,7 +150,7 @@ class VictimConfig(DataConfig):
 class ProtectConfig:
     """How people's own photos are protected."""
 
-    method: str = documented("targeted", "em-joint, em, em-max, targeted or random")
+    method: str = documented("targeted", "how the noise is made: `workbench methods` lists them")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     seed: int = documented(0, "seed of everything random")
     device: str = documented("auto", "auto, cpu or cuda")
@@ -145,7 +158,7 @@ class ProtectConfig:
     def __post_init__(self) -> None:
         check_types(self)
         check_choice("device", self.device, DEVICES)
-        check_range(self, "epsilon", 1, 127)
+        check_range(self, "epsilon", 1, LARGEST_EPSILON)
         check_range(self, "seed", 0, 2**31 - 1)
 
 
@@ -174,6 +187,16 @@ def check_types(config: Any) -> None:
         if (isinstance(value, bool) and bool not in allowed) or not isinstance(value, allowed):
             names = " or ".join(kind.__name__ for kind in allowed if kind is not type(None))
             raise ConfigError(f"{entry.name} is {value!r}: it must be of type {names}")
+
+
+def check_values(options: Any) -> None:
+    """Raise ConfigError when a field has a wrong type, is less than its least value, or none of its choices."""
+    check_types(options)
+    for entry in dataclasses.fields(options):
+        if entry.metadata.get("least") is not None:
+            check_range(options, entry.name, entry.metadata["least"])
+        if entry.metadata.get("choices"):
+            check_choice(entry.name, getattr(options, entry.name), entry.metadata["choices"])
 
 
 def accepted_types(hint: Any) -> tuple[type, ...]:

@@ -1,20 +1,15 @@
 """Which device a run uses, and its description for the record."""
 
 import ctypes
-import dataclasses
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import TypeVar
 
 import torch
 
-from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
-from workbench.progress import say
-
-Config = TypeVar("Config", NoiseConfig, VictimConfig)
-Result = TypeVar("Result")
+from workbench.config import ConfigError, DataError
 
 
 def pick(name: str) -> torch.device:
@@ -40,30 +35,16 @@ def check_group(on: torch.device, devices: int, precision: str) -> None:
         )
 
 
-def within_memory(work: Callable[[Config], Result], config: Config) -> tuple[Result, dict[str, int]]:
-    """Do `work` of a configuration; when the device's memory does not hold it, once more with half the batch size.
-
-    Returns what it returned and, after a second try, {"batch_size": the one used}, for the record: smaller batches are
-    another search or training. Raises DataError when the second try fails too.
-    """
+@contextmanager
+def enough_memory(batch_size: int) -> Iterator[None]:
+    """Turn "out of memory" within the block into one line that names a batch size to try; DataError."""
     try:
-        return work(config), {}
-    except (RuntimeError, MemoryError) as error:
-        if not _of_memory(error) or config.batch_size is None:
-            raise
-    smaller = dataclasses.replace(config, batch_size=max(1, config.batch_size // 2))
-    say(f"no memory for batches of {config.batch_size} images: once more with {smaller.batch_size}")
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    try:
-        return work(smaller), {"batch_size": smaller.batch_size or 1}
+        yield
     except (RuntimeError, MemoryError) as error:
         if not _of_memory(error):
             raise
-        raise DataError(
-            f"no memory for batches of {config.batch_size} images, nor of {smaller.batch_size}: name a smaller "
-            "--batch-size, --limit-train or network"
-        ) from error
+        smaller = f"--batch-size {batch_size // 2}, " if batch_size > 1 else ""
+        raise DataError(f"no memory for batches of {batch_size} images: try {smaller}a smaller network") from error
 
 
 def _of_memory(error: BaseException) -> bool:
