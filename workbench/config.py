@@ -53,9 +53,7 @@ def option(text: str, *, least: float | None = None, choices: tuple[str, ...] = 
 class DataConfig:
     """Which images."""
 
-    data: str = documented(
-        "photo-digits", "which data, as a SPEC: `workbench datasets` lists them"
-    )
+    data: str = documented("photo-digits", "which data, as a SPEC: `workbench datasets` lists them")
     limit_train: int = documented(0, "keep this many training images, spread evenly over the classes (0: all)")
     limit_test: int = documented(0, "keep this many test images, spread evenly over the classes (0: all)")
     side: int = documented(0, "scale images to this many pixels a side (0: leave them)")
@@ -103,7 +101,7 @@ class NoiseConfig(DataConfig):
         common = {entry.name for entry in dataclasses.fields(cls)}
         own = {name: value for name, value in values.items() if name not in common}
         options = {**values.get("options", {}), **own}
-        return cls(**{name: value for name, value in values.items() if name in common}, **{"options": options})
+        return cls(**{name: value for name, value in values.items() if name in common} | {"options": options})
 
     def identity(self) -> dict[str, Any]:
         """The flat form that run.json shows and that the run's key is the hash of.
@@ -202,7 +200,8 @@ def check_values(options: Any) -> None:
 def accepted_types(hint: Any) -> tuple[type, ...]:
     """The types a field with this annotation takes."""
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return (*members, int) if float in members else tuple(members)
+    members = tuple(typing.get_origin(member) or member for member in members)
+    return (*members, int) if float in members else members
 
 
 def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:

@@ -86,5 +86,5 @@ class Batches:
 
 
 def network_input(pixels: Tensor) -> Tensor:
-    """Pixel values 0..255 of any type as float32 in channels_last, which is the fastest layout measured."""
-    return pixels.float().contiguous(memory_format=torch.channels_last)
+    """Samples of any type as float32; images in channels_last, which is the fastest layout measured."""
+    return pixels.float().contiguous(memory_format=torch.channels_last if pixels.ndim == 4 else torch.contiguous_format)

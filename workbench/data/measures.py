@@ -11,6 +11,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 SSIM_WINDOW = 11  # pixels; smaller images have no SSIM
 SSIM_SCALE = 256  # pixels the shorter side of a large image is brought to before its SSIM
 SSIM_LARGE = 512  # pixels; images with a longer shorter side are large
+DESCRIBED = 10_000
 STRIP = 2**20  # values of an image worked on at once: 12 megapixels would need half a gigabyte as float
 
 
@@ -125,3 +126,34 @@ def linear_separability(delta: Tensor, labels: Tensor, steps: int = 100) -> floa
         functional.cross_entropy(inputs[fitted] @ weight.T, labels[fitted]).backward()
         optimiser.step()
     return float(((inputs[held_out] @ weight.T).argmax(1) == labels[held_out]).float().mean())
+
+
+def within_class_similarity(delta: Tensor, labels: Tensor) -> float:
+    """How alike the noise of one class is: the mean over classes of the squared length of the mean unit noise.
+
+    delta: whole steps N×…, one row per sample. 1 for class-wise noise, about 0 when every sample's noise is its own.
+    """
+    found = []
+    for label in labels.unique():
+        mine = delta[labels == label].flatten(1).float()
+        unit = mine / mine.norm(dim=1, keepdim=True).clamp_min(1e-6)
+        found.append(unit.mean(0).square().sum())
+    return float(torch.stack(found).mean())
+
+
+def describe_noise(delta: Tensor, kind: str, labels: Tensor) -> dict[str, float]:
+    """Measures of noise itself, for the record: sign balance, separability by a linear model, likeness in a class.
+
+    Of more than DESCRIBED noises, that many at even distances are measured.
+    """
+    chosen = torch.linspace(0, len(delta) - 1, min(len(delta), DESCRIBED)).round().long()
+    part = delta[chosen]
+    measured = {
+        "largest": float(part.int().abs().max()),
+        "share_positive": float((part > 0).float().mean()),
+        "share_negative": float((part < 0).float().mean()),
+    }
+    if kind == "samplewise":
+        measured["linear_separability"] = linear_separability(part, labels[chosen])
+        measured["within_class_similarity"] = within_class_similarity(part, labels[chosen])
+    return {name: round(value, 4) for name, value in measured.items()}

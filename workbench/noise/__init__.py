@@ -1,7 +1,7 @@
-"""Noise that makes images hard to learn from: every method by name, behind one function."""
+"""Noise that makes samples hard to learn from: every method of the catalogue behind one function."""
 
+import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,97 +10,131 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from workbench import device, models
-from workbench.config import ConfigError, NoiseConfig, check_choice
+from workbench import catalogue, device, models, registry
+from workbench.config import ConfigError, DataError, NoiseConfig, check_choice, check_values
 from workbench.data.dataset import Dataset
 from workbench.files import mapped
-from workbench.noise import em, em_joint, em_max, linear, random, targeted
-from workbench.noise import together as group
+from workbench.noise import together
 from workbench.noise.budget import PerturbationBudget
 from workbench.noise.perturbation import Perturbation
-from workbench.noise.search import CHECKPOINT, Rounds
-from workbench.noise.settings import resolved as fill_in
-from workbench.records.checkpoint import previous
+from workbench.noise.search import CHECKPOINT, Search
 
-Method = Callable[[Dataset, NoiseConfig, Fabric, Path | None], tuple[Tensor, Rounds | None]]
+ROUNDING = 1e-3  # of a step: what float32 may add to a value at the ball's edge
 
-METHODS: dict[str, Method] = {
-    "em-joint": em_joint.search,
-    "em": em.search,
-    "em-max": em_max.search_maximising,
-    "targeted": targeted.search,
-    "linear": linear.search,
-    "random": random.search_random,
-}
+
+def options_of(method: str) -> type[Any] | None:
+    """The Options of a method, a dataclass; None for one of one's own that has none."""
+    found: type[Any] | None = registry.look_up("method", method).Options
+    return found
 
 
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
-    """The configuration with its names checked and every open setting taken from noise/settings.py."""
-    check_choice("method", config.method, METHODS)
-    if config.method == "linear":
-        config = replace(config, surrogate="linear")  # it has no network
-    for name in architectures(config):
-        if name != "linear" or config.method != "linear":
+    """The configuration with its names checked and every option of the method filled in."""
+    registry.check("method", config.method)
+    entry, kind = catalogue.METHODS[config.method], options_of(config.method)
+    if entry.stands_for:
+        config = replace(config, surrogate=entry.stands_for)  # it has no network
+    else:
+        for name in architectures(config):
             models.check_name(name)
-    PerturbationBudget(config.epsilon)
     device.check_group(device.pick(config.device), config.devices, config.precision)
-    if config.devices * config.num_nodes > 1 and config.method not in group.METHODS:
-        raise ConfigError(f"method {config.method} searches on one device only: use em-joint, or --devices 1")
-    return fill_in(config, data_name)
+    if config.devices * config.num_nodes > 1 and not entry.several_devices:
+        able = catalogue.listed(name for name, other in catalogue.METHODS.items() if other.several_devices)
+        raise ConfigError(f"method {config.method} searches on one device only: use {able}, or --devices 1")
+    names = [field.name for field in dataclasses.fields(kind)] if kind else []
+    for name in config.options:
+        check_choice(f"setting of the method {config.method}", name, names)
+    if kind is None:
+        return config
+    known = {name: value for name, value in config.options.items() if value is not None}
+    asked = replace(config, options=known)
+    defaults = kind.defaults(asked, data_name) if hasattr(kind, "defaults") else {}
+    try:
+        options = kind(**{**defaults, **known})
+    except TypeError as error:
+        raise ConfigError(f"method {config.method}: its options cannot be filled in ({error})") from error
+    check_values(options)
+    return replace(config, options={name: getattr(options, name) for name in names})
 
 
 def architectures(config: NoiseConfig) -> list[str]:
     """The surrogate's architectures: "A+B" names two, for the methods that search against several at once."""
     names = config.surrogate.split("+")
-    if len(names) > 1 and config.method != "targeted":
-        raise ConfigError(f"surrogate {config.surrogate}: only the method targeted takes several, {config.method} one")
+    if len(names) > 1 and catalogue.METHODS[config.method].surrogates < 2:
+        able = catalogue.listed(name for name, entry in catalogue.METHODS.items() if entry.surrogates > 1)
+        raise ConfigError(f"surrogate {config.surrogate}: only {able} takes several, {config.method} one")
     return names
 
 
-def search(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> tuple[Perturbation, dict[str, Any]]:
-    """Search noise for `data` and return it in whole pixel values, with what the search cost and reached.
+def sources(config: NoiseConfig) -> dict[str, str]:
+    """The hashes of what is one's own in a search: method, surrogate, data."""
+    network = "" if catalogue.METHODS[config.method].surrogates == 0 else config.surrogate
+    return registry.sources(method=config.method, network=network, data=config.data.partition(":")[0])
 
-    config: as `resolved` returns it. folder: where a checkpoint is kept after every round; the search goes on from one
-    that is there. Same configuration, data and device: same noise, bit for bit.
+
+def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> tuple[Perturbation, dict[str, Any]]:
+    """Search noise for `data` and return it in whole steps, with what the search cost and reached.
+
+    config: as `resolved` returns it. folder: where a checkpoint is kept; the search goes on from one that is there.
+    Same configuration, data and device: same noise, bit for bit. Raises DataError for a result that is no noise.
     """
-    on = device.pick(config.device)
-    together = config.devices * config.num_nodes > 1
+    catalogue.check_space("method", config.method, catalogue.METHODS[config.method].spaces, data.space.name)
+    found, kind = registry.look_up("method", config.method), options_of(config.method)
+    search, options = getattr(found, "search", found), kind(**config.options) if kind else None
+    on, several = device.pick(config.device), config.devices * config.num_nodes > 1
     fabric = Fabric(
         accelerator="cuda" if on.type == "cuda" else "cpu",
         devices=config.devices,
         num_nodes=config.num_nodes,
-        strategy="ddp_spawn" if together else "auto",
+        strategy="ddp_spawn" if several else "auto",
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
     )
-    if together:
-        delta, facts = group.search(config, data, fabric)
-    else:
-        delta, rounds = METHODS[config.method](data.to(on), config, fabric, folder)
-        facts = rounds.facts() if rounds else {}
-    noise = Perturbation(
-        delta=whole_pixels(PerturbationBudget(config.epsilon), delta),
-        kind=config.kind,
-        epsilon=config.epsilon,
-        method=config.method,
-        fingerprint=data.fingerprint,
-    )
-    return noise, facts
+    budget = PerturbationBudget(config.epsilon, data.space)
+    with device.enough_memory(int(config.options.get("batch_size", 0))):
+        if several:
+            delta, facts = together.search(search, options, config, data, fabric)
+        else:
+            with Search(config, data, fabric, folder) as task:
+                delta, facts = checked(search(task, options), task), task.facts()
+    whole = whole_steps(budget, delta)
+    return Perturbation(whole, config.kind, config.epsilon, config.method, data.fingerprint, data.space), facts
 
 
-def whole_pixels(budget: PerturbationBudget, delta: Tensor) -> Tensor:
-    """δ as int8 on the CPU; what a method has rounded already passes."""
-    if delta.dtype == torch.int8:
+def checked(delta: Any, task: Search) -> Tensor:
+    """What a method returned. Raises DataError when it is no noise of this shape and budget."""
+    method = f"the method {task.config.method} returned"
+    if not isinstance(delta, Tensor):
+        raise DataError(f"{method} {type(delta).__name__}, not a tensor")
+    if tuple(delta.shape) != task.shape:
+        shapes = ["×".join(map(str, shape)) for shape in (delta.shape, task.shape)]
+        raise DataError(f"{method} a tensor of the shape {shapes[0]}: {task.kind} noise for these data is {shapes[1]}")
+    if delta.dtype == task.data.space.delta or not delta.numel():
+        return delta  # Perturbation holds it to the budget
+    if not (delta.is_floating_point() or delta.dtype in (torch.int16, torch.int32, torch.int64)):
+        raise DataError(f"{method} a tensor of the type {delta.dtype}: give float32 or {task.data.space.delta}")
+    delta = delta.detach().float()
+    if not bool(delta.isfinite().all()):
+        raise DataError(f"{method} noise that is not finite (NaN or infinity)")
+    largest = float(delta.abs().max())
+    if largest > task.epsilon + ROUNDING:
+        raise DataError(f"{method} noise that reaches {largest:g}, beyond its budget of {task.epsilon}")
+    return delta
+
+
+def whole_steps(budget: PerturbationBudget, delta: Tensor) -> Tensor:
+    """δ in whole steps on the CPU; what a method has rounded already passes."""
+    if delta.dtype == budget.space.delta:
         return delta.cpu()
-    found = mapped.room_for(tuple(delta.shape), torch.int8, "the noise")
+    found = mapped.room_for(tuple(delta.shape), budget.space.delta, "the noise")
     for part in mapped.parts(len(delta)):
         found[part] = budget.round(delta[part]).cpu()
     return found
 
 
 def forget(folder: Path) -> None:
-    """Remove the checkpoints of a search that is over: they are many times as large as its noise."""
-    for kept in (folder / CHECKPOINT, previous(folder / CHECKPOINT)):
-        kept.unlink(missing_ok=True)
+    """Remove what a search that is over leaves in its run's folder: many times as large as its noise."""
+    for name in (CHECKPOINT, f"{CHECKPOINT}.previous", mapped.STARTED):
+        (folder / name).unlink(missing_ok=True)
 
 
 def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
@@ -108,18 +142,11 @@ def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
     checkpoints, of which the one before the last and the one being written lie there too.
     """
     values = math.prod(data.samples.shape[1:]) * (len(data) if config.kind == "samplewise" else len(data.classes))
-    kept = {"random": 0, "linear": 0, "targeted": 2}.get(config.method, 1)  # float32 tensors in a checkpoint
-    return values * (2 + 3 * 4 * kept)
+    return values * (2 + 3 * 4 * catalogue.METHODS[config.method].kept)
 
 
-def within_class_similarity(delta: Tensor, labels: Tensor) -> float:
-    """How alike the noise of one class is: the mean over classes of the squared length of the mean unit noise.
-
-    delta: int8 N×C×H×W, one row an image. 1 for class-wise noise, about 0 when every image's noise is its own.
-    """
-    found = []
-    for label in labels.unique():
-        mine = delta[labels == label].flatten(1).float()
-        unit = mine / mine.norm(dim=1, keepdim=True).clamp_min(1e-6)
-        found.append(unit.mean(0).square().sum())
-    return float(torch.stack(found).mean())
+def passes(config: NoiseConfig, data: Dataset) -> int:
+    """Image passes that a search takes at most, for an estimate of time; 0 where a method does not say."""
+    kind = options_of(config.method)
+    options = kind(**config.options) if kind else None
+    return int(options.passes(len(data), config.kind)) if hasattr(options, "passes") else 0

@@ -14,7 +14,7 @@ FEW, MANY = 4, 8  # bands of a channel
 CANDIDATES = 4096
 
 
-def start(budget: PerturbationBudget, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
+def drawn(budget: PerturbationBudget, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
     """±ε in every channel of every band, each class as far from the others as candidates drawn by chance allow.
 
     shape: K×C×H×W; returns float32 of that shape on the generator's device, pixel values of 255, constant along rows.

@@ -1,4 +1,4 @@
-"""The perturbation budget: how far a pixel may move, and the four moves a noise search makes within it."""
+"""The perturbation budget: how far a value may move, and the moves a search for noise makes within it."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,27 @@ import torch
 from torch import Tensor
 
 from workbench.config import ConfigError
-
-PIXEL_MAX = 255
-LARGEST_RADIUS = 127  # δ is stored as int8
+from workbench.data.dataset import IMAGE, Space
 
 
 @dataclass(frozen=True)
 class PerturbationBudget:
-    """The L∞ ball of `radius` pixel values of 255 (ε) around every image, cut by the pixel box 0..255.
+    """The L∞ ball of `radius` whole steps of the space (ε, pixel values of 255) around every sample, cut by its range.
 
-    All tensors are float32 in pixel values of 255, N×C×H×W, unless said otherwise. The ball is the one of
-    Huang et al. (ICLR 2021), eq. 2, written in whole pixel values so that it is still exact in a saved PNG.
+    All tensors are float32 in those steps, N×…, unless said otherwise. The ball is the one of Huang et al.
+    (ICLR 2021), eq. 2, in whole numbers so that it is still exact in a saved file.
     """
 
     radius: int
+    space: Space = IMAGE
 
     def __post_init__(self) -> None:
         if isinstance(self.radius, bool) or not isinstance(self.radius, int):
-            raise ConfigError(f"epsilon must be a whole number of pixel values of 255, not {self.radius!r}")
-        if not 0 <= self.radius <= LARGEST_RADIUS:
+            raise ConfigError(f"epsilon must be a whole number of steps {self.space.unit}, not {self.radius!r}")
+        if not 0 <= self.radius <= self.space.largest:
             raise ConfigError(
-                f"epsilon {self.radius} is outside 0..{LARGEST_RADIUS} pixel values of 255 "
-                "(noise is stored as int8; the paper uses 8)"
+                f"epsilon {self.radius} is outside 0..{self.space.largest} {self.space.unit} "
+                f"(noise is stored as {str(self.space.delta).removeprefix('torch.')}; the paper uses 8 of 255)"
             )
 
     def random_start(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -36,19 +35,17 @@ class PerturbationBudget:
         return (draw * 2 - 1) * self.radius
 
     def step(self, delta: Tensor, gradient: Tensor, size: float) -> Tensor:
-        """Move δ by `size` pixel values against the sign of the loss gradient, back into the ball.
-
-        A negative size climbs the loss (error-maximising noise).
-        """
+        """Move δ by `size` against the sign of the loss gradient, back into the ball; a negative size climbs."""
         return self.project(delta - size * gradient.sign())
 
-    def project(self, delta: Tensor, images: Tensor | None = None) -> Tensor:
-        """Return the nearest δ in the ball; with `images` (0..255) also keep images + δ inside the pixel box."""
-        delta = delta.clamp(-self.radius, self.radius)
-        if images is None:
-            return delta
-        return (images + delta).clamp(0, PIXEL_MAX) - images
+    def project(self, delta: Tensor) -> Tensor:
+        """Return the nearest δ in the ball."""
+        return delta.clamp(-self.radius, self.radius)
+
+    def in_range(self, samples: Tensor) -> Tensor:
+        """Return samples + δ cut to the space's range: what a file can hold."""
+        return samples.clamp(self.space.low, self.space.high)
 
     def round(self, delta: Tensor) -> Tensor:
-        """Return δ in whole pixel values, int8: the form that is saved, applied and measured."""
-        return self.project(delta).round().to(torch.int8)
+        """Return δ in whole steps of the space's type: the form that is saved, applied and measured."""
+        return self.project(delta).round().to(self.space.delta)

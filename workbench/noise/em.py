@@ -7,98 +7,111 @@ mode on x + δ clamped to the pixel box; sample-wise batches keep one order, cla
 last, and the class-wise sweep and stop test use a stratified fifth of the images.
 """
 
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
-from workbench.config import NoiseConfig
-from workbench.data.batches import generator
+from workbench.config import NoiseConfig, option
+from workbench.data.batches import Stream
 from workbench.data.dataset import Dataset
-from workbench.noise.budget import PIXEL_MAX, PerturbationBudget
-from workbench.noise.search import Rounds
+from workbench.noise.search import Search
 from workbench.noise.surrogate import Surrogate
 
 CLASSWISE_SHARE = 0.2  # universal_train_portion of the authors' code
+CLASSWISE_ROUNDS = 50  # at least; a class-wise round costs a fiftieth of a sample-wise one
+STEP = 0.1  # of ε
+# The settings of the 2021 scripts (exp_setting.sh and search_perturbation_noise.sh of the authors' code). Small sets
+# have batches that fit a few thousand images, and an end in sight.
+PAPER = {"batch_size": 512, "train_steps": 10, "noise_steps": 20, "stop_error": 0.01, "rounds": 100}
+SMALL = PAPER | {"batch_size": 128, "rounds": 10}
+BY_DATA = {
+    "cifar10": PAPER,
+    "cifar100": PAPER | {"train_steps": 20},
+    "svhn": PAPER,
+    "synthetic-people": SMALL | {"batch_size": 28},
+}
 
 
-def search(data: Dataset, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
-    """Return δ, float32 K×C×H×W or N×C×H×W within ±ε, and the rounds it took. data: on the fabric's device."""
-    budget, surrogate = PerturbationBudget(config.epsilon), Surrogate(fabric, config, data)
-    delta = start(data, config.kind)
-    part = swept(data, config.kind)
-    rounds = Rounds(config, surrogate, {"delta": delta}, folder)
-    training, sweeping = Order(data, config), Order(part, config)
-    for number in rounds:
-        with rounds:
-            for step in range(config.train_steps or 0):
-                batch = training.batch(number * (config.train_steps or 0) + step)
-                labels = data.labels[batch]
-                surrogate.train_step(data.samples[batch] + delta[rows(config.kind, labels, batch)], labels)
-                rounds.image_passes += len(batch)
-            rounds.image_passes += sweep(surrogate, budget, delta, part, sweeping.epoch(number), config)
-            error = noisy_error(surrogate, delta, part, sweeping.epoch(number), config.kind)
-            rounds.end(error, finished=error <= (config.stop_error or 0.0))
-    return delta, rounds
+@dataclass(frozen=True)
+class Options:
+    """The options of `em`."""
+
+    batch_size: int = option("images per batch", least=1)
+    train_steps: int = option("surrogate steps per round (M)", least=1)
+    noise_steps: int = option("sign steps per image and round (T)", least=1)
+    step: float = option("size of a sign step, in pixel values of 255", least=0)
+    stop_error: float = option("stop at this surrogate error", least=0)
+    rounds: int = option("rounds at most", least=1)
+    learning_rate: float = option("the surrogate's learning rate (SGD, momentum 0.9)", least=0)
+
+    @classmethod
+    def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
+        """Every value for this data set, kind and budget."""
+        found = BY_DATA.get(data, SMALL) | {"step": STEP * asked.epsilon, "learning_rate": 0.1}
+        if asked.kind == "classwise":
+            found |= {"noise_steps": 1, "train_steps": 10, "rounds": max(found["rounds"], CLASSWISE_ROUNDS)}
+        return found
+
+    def passes(self, count: int, kind: str) -> int:
+        """Image passes at most, for an estimate of time: the search may end earlier."""
+        swept = count if kind == "samplewise" else round(CLASSWISE_SHARE * count)
+        return self.rounds * (self.train_steps * self.batch_size + (self.noise_steps + 1) * swept)
 
 
-def start(data: Dataset, kind: str) -> Tensor:
-    """δ = 0: float32, one row a class or one an image, on the images' device."""
-    count = len(data.classes) if kind == "classwise" else len(data)
-    return torch.zeros((count, *data.samples.shape[1:]), device=data.samples.device)
+def search(task: Search, options: Options) -> Tensor:
+    """Return δ, float32 K×C×H×W or N×C×H×W within ±ε."""
+    surrogate, delta = task.surrogate(options.learning_rate), task.zeros()
+    part = swept(task.data, task.kind)
+    training, sweeping = (Order(task, len(data), options.batch_size) for data in (task.data, part))
+    for number in task.rounds(options.rounds, surrogate, delta=delta):
+        for step in range(options.train_steps):
+            batch = training.batch(number * options.train_steps + step)
+            labels = task.labels[batch]
+            surrogate.train_step(task.samples[batch] + delta[task.rows(labels, batch)], labels)
+            task.passes += len(batch)
+        sweep(task, surrogate, delta, part, sweeping.epoch(number), options)
+        task.error = noisy_error(task, surrogate, delta, part, sweeping.epoch(number))
+        task.finished = task.error <= options.stop_error
+    return delta
 
 
 def swept(data: Dataset, kind: str) -> Dataset:
-    """The images whose noise is searched: all of them, or (class-wise) a stratified fifth, one a class at least."""
+    """The samples whose noise is searched: all, or (class-wise) a stratified fifth, at least one per class."""
     return data.limited(max(len(data.classes), round(CLASSWISE_SHARE * len(data)))) if kind == "classwise" else data
 
 
-def rows(kind: str, labels: Tensor, index: Tensor) -> Tensor:
-    """Which row of δ each image of a batch carries: its label's (class-wise) or its own (sample-wise)."""
-    return labels if kind == "classwise" else index
-
-
 def sweep(
-    surrogate: Surrogate,
-    budget: PerturbationBudget,
-    delta: Tensor,
-    data: Dataset,
-    order: list[Tensor],
-    config: NoiseConfig,
-    direction: int = 1,
-) -> int:
-    """Take T sign steps on the noise of every batch, in place; return the image passes. direction -1 climbs the loss.
+    task: Search, surrogate: Surrogate, delta: Tensor, data: Dataset, order: list[Tensor], options: Options, *,
+    climb: bool = False,
+) -> None:  # fmt: skip
+    """Take T sign steps on the noise of every batch, in place, down the loss or up.
 
     Class-wise, a class's noise becomes the mean of its samples' noise after each batch (universal_perturbation).
     """
-    passes = 0
+    budget, step = task.budget, -options.step if climb else options.step
     for batch in order:
-        images, labels = data.samples[batch].float(), data.labels[batch]
-        mine = rows(config.kind, labels, batch)
+        samples, labels = data.samples[batch].float(), data.labels[batch]
+        mine = task.rows(labels, batch)
         eta = delta[mine]
-        pixels = (images + eta).clamp(0, PIXEL_MAX)
-        for _ in range(config.noise_steps or 0):
-            gradient = surrogate.input_gradient(pixels, labels)
-            eta = budget.step(pixels - images, gradient, direction * (config.step or 0.0))
-            pixels = (images + eta).clamp(0, PIXEL_MAX)
-            passes += len(batch)
-        if config.kind == "classwise":
+        noisy = budget.in_range(samples + eta)
+        for _ in range(options.noise_steps):
+            eta = budget.step(noisy - samples, surrogate.input_gradient(noisy, labels), step)
+            noisy = budget.in_range(samples + eta)
+            task.passes += len(batch)
+        if task.classwise:
             present, place, counts = labels.unique(return_inverse=True, return_counts=True)
             sums = torch.zeros_like(delta[present]).index_add_(0, place, eta)
-            delta[present] = budget.project(sums / counts[:, None, None, None])
+            delta[present] = budget.project(sums / counts.view(-1, *[1] * (delta.ndim - 1)))
         else:
             delta[mine] = eta
-    return passes
 
 
-def noisy_error(surrogate: Surrogate, delta: Tensor, data: Dataset, order: list[Tensor], kind: str) -> float:
+def noisy_error(task: Search, surrogate: Surrogate, delta: Tensor, data: Dataset, order: list[Tensor]) -> float:
     """The surrogate's error on x + δ, neither rounded nor clamped: the paper's stop test."""
-    batches = (
-        (data.samples[batch] + delta[rows(kind, data.labels[batch], batch)], data.labels[batch]) for batch in order
-    )
-    return surrogate.error_rate(batches)
+    pairs = ((batch, data.labels[batch]) for batch in order)
+    return surrogate.error_rate((data.samples[batch] + delta[task.rows(mine, batch)], mine) for batch, mine in pairs)
 
 
 class Order:
@@ -106,20 +119,22 @@ class Order:
     once, because a folder comes sorted by class). Class-wise: shuffled anew every epoch, last short batch dropped.
     """
 
-    def __init__(self, data: Dataset, config: NoiseConfig):
-        self._count, self._device = len(data), data.samples.device
-        self._config = replace(config, batch_size=min(config.batch_size or 1, len(data)))
+    def __init__(self, task: Search, count: int, size: int):
+        self._task, self._count, self._size = task, count, min(size, count)
+        self._drawn: tuple[int, list[Tensor]] = (-1, [])
 
     def epoch(self, number: int) -> list[Tensor]:
         """The batches of epoch `number`: lists of indices, int64."""
-        size, seed = self._config.batch_size or 1, self._config.seed
-        shuffled = self._config.kind == "classwise"
-        draw = generator(torch.device("cpu"), seed, number if shuffled else 0, 2)
-        batches = torch.randperm(self._count, generator=draw).to(self._device).split(size)
-        return [batch for batch in batches if len(batch) == size or not shuffled]
+        shuffled = self._task.classwise
+        which = number if shuffled else 0
+        if self._drawn[0] != which:
+            draw = self._task.generator(Stream.EM_ORDER, which, cpu=True)
+            batches = torch.randperm(self._count, generator=draw).to(self._task.device).split(self._size)
+            self._drawn = which, [batch for batch in batches if len(batch) == self._size or not shuffled]
+        return self._drawn[1]
 
     def batch(self, position: int) -> Tensor:
         """Batch number `position` of an endless run through the epochs."""
-        whole, rest = divmod(self._count, self._config.batch_size or 1)
-        length = whole + (1 if rest and self._config.kind == "samplewise" else 0)
+        whole, rest = divmod(self._count, self._size)
+        length = whole + (1 if rest and not self._task.classwise else 0)
         return self.epoch(position // length)[position % length]

@@ -1,49 +1,55 @@
-"""The two controls: `random` noise of the same size, and `em-max`, error-maximising noise (the adversarial kind)."""
+"""`em-max`: error-maximising noise, the adversarial kind, as a control (Huang et al., ICLR 2021, §4.1)."""
 
 import math
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from workbench.config import NoiseConfig
 from workbench.data.augment import shift
-from workbench.data.batches import Batches, generator
-from workbench.data.dataset import Dataset
-from workbench.noise.budget import PerturbationBudget
-from workbench.noise.em import Order, noisy_error, start, sweep, swept
-from workbench.noise.search import Rounds
-from workbench.noise.surrogate import Surrogate
+from workbench.data.batches import Batches, Stream
+from workbench.noise import em
+from workbench.noise.em import Order, noisy_error, sweep, swept
+from workbench.noise.search import Search
+
+STOP_ERROR = {"samplewise": 0.9, "classwise": 0.8}
 
 
-def search_maximising(data: Dataset, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
-    """Train a surrogate on the clean images (M epochs, shifted, cosine decay), then climb its loss by `em`'s sweeps.
+@dataclass(frozen=True)
+class Options(em.Options):
+    """The options of `em`; train_steps are epochs of clean training first, stop_error is the error to climb to."""
 
-    Ends when the surrogate errs on at least `stop_error` of the noisy images. The 2021 code trains for the victim's
-    full recipe first; train_steps is the number of those epochs here.
+    @classmethod
+    def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
+        """Every value for this data set, kind and budget."""
+        return super().defaults(asked, data) | {"stop_error": STOP_ERROR[asked.kind], "train_steps": 10}
+
+    def passes(self, count: int, kind: str) -> int:
+        """Image passes at most, for an estimate of time: the search may end earlier."""
+        swept = count if kind == "samplewise" else round(em.CLASSWISE_SHARE * count)
+        return self.train_steps * count + self.rounds * (self.noise_steps + 1) * swept
+
+
+def search(task: Search, options: Options) -> Tensor:
+    """Train a surrogate on the clean samples (shifted, cosine decay), then climb its loss by `em`'s sweeps.
+
+    Returns δ, float32 K×… or N×… within ±ε. Ends when the surrogate errs on at least `stop_error` of the noisy
+    samples. The 2021 code trains for the victim's full recipe first; train_steps is the number of those epochs here.
     """
-    budget, surrogate = PerturbationBudget(config.epsilon), Surrogate(fabric, config, data)
-    delta = start(data, config.kind)
-    part = swept(data, config.kind)
-    epochs = config.train_steps or 0
-    rounds = Rounds(replace(config, rounds=epochs + (config.rounds or 1)), surrogate, {"delta": delta}, folder)
-    order = Order(part, config)
-    for number in rounds:
-        with rounds:
-            if number < epochs:
-                rate = config.learning_rate or 0.0
-                surrogate.set_learning_rate(rate * 0.5 * (1 + math.cos(math.pi * number / epochs)))
-                draw = generator(data.samples.device, config.seed, number, 5)
-                wrong = 0
-                for pixels, labels in Batches(data, config.batch_size or 1, draw, shift):
-                    logits = surrogate.train_step(pixels, labels)
-                    wrong += int((logits.argmax(1) != labels).sum())
-                    rounds.image_passes += len(labels)
-                rounds.end(wrong / len(data))
-            else:
-                batches = order.epoch(number)
-                rounds.image_passes += sweep(surrogate, budget, delta, part, batches, config, direction=-1)
-                error = noisy_error(surrogate, delta, part, batches, config.kind)
-                rounds.end(error, finished=error >= (config.stop_error or 1.0))
-    return delta, rounds
+    surrogate, delta = task.surrogate(options.learning_rate), task.zeros()
+    part, epochs = swept(task.data, task.kind), options.train_steps
+    order = Order(task, len(part), options.batch_size)
+    for number in task.rounds(epochs + options.rounds, surrogate, delta=delta):
+        if number < epochs:
+            surrogate.set_learning_rate(options.learning_rate * 0.5 * (1 + math.cos(math.pi * number / epochs)))
+            draw, wrong = task.generator(Stream.EM_MAX_TRAINING, number), 0
+            for samples, labels in Batches(task.data, options.batch_size, draw, shift):
+                wrong += int((surrogate.train_step(samples, labels).argmax(1) != labels).sum())
+                task.passes += len(labels)
+            task.error = wrong / len(task.data)
+        else:
+            sweep(task, surrogate, delta, part, order.epoch(number), options, climb=True)
+            task.error = noisy_error(task, surrogate, delta, part, order.epoch(number))
+            task.finished = task.error >= options.stop_error
+    return delta

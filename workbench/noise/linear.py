@@ -9,38 +9,60 @@ One thing is ours: f sees images averaged over blocks of `BLOCK` pixels, and the
 single pixels is undone by a victim that shifts its images, and everything is cheaper by the pixels of a block.
 """
 
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 from torch.nn import functional
 
-from workbench.config import NoiseConfig
-from workbench.data.batches import generator
+from workbench.config import NoiseConfig, option
+from workbench.data.batches import Stream
 from workbench.data.dataset import Dataset
 from workbench.files import mapped
-from workbench.noise.budget import PIXEL_MAX, PerturbationBudget
-from workbench.noise.search import Rounds
+from workbench.noise.search import Search
 
+PIXEL_MAX = 255
 TARGET_SHARE = 0.9  # λ
 MOMENTUM = 0.9
 BLOCK = 4  # pixels a side
 AT_ONCE = 2048  # images whose pixels are numbers with a point at the same time
+# 30 sign steps of ε/10, as published (arXiv 2601.19967, §4). Published are 30 epochs of 50,000 images; of 5,000 they
+# teach the classifier nearly nothing, and seeing blocks, it learns ten times as many in seconds.
+DEFAULTS = {"batch_size": 512, "rounds": 300, "noise_steps": 30, "learning_rate": 0.1}
+STEP = 1 / 10  # of ε
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `linear`."""
+
+    batch_size: int = option("images per batch", least=1)
+    rounds: int = option("epochs of the classifier", least=1)
+    noise_steps: int = option("sign steps per image", least=1)
+    step: float = option("size of a sign step, in pixel values of 255", least=0)
+    learning_rate: float = option("the classifier's learning rate (SGD, momentum 0.9)", least=0)
+
+    @classmethod
+    def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
+        """Every value for this budget."""
+        return DEFAULTS | {"step": STEP * asked.epsilon}
+
+    def passes(self, count: int, kind: str) -> int:
+        """None go through a network."""
+        return 0
 
 
 class LinearClassifier:
     """W of f(x) = Wx, float32 K×D, for images averaged over blocks: D is C·(H/block)·(W/block), values in [0, 1]."""
 
-    def __init__(self, data: Dataset, config: NoiseConfig):
-        channels, height, width = data.samples.shape[1:]
-        self.classes, self.rate = len(data.classes), config.learning_rate or 0.0
+    def __init__(self, task: Search, learning_rate: float):
+        channels, height, width = task.samples.shape[1:]
+        self.classes, self.rate = len(task.data.classes), learning_rate
         self.block = BLOCK if height % BLOCK == 0 == width % BLOCK else 1
         self.shape = (channels, height // self.block, width // self.block)
         size = channels * self.shape[1] * self.shape[2]
-        draw = generator(data.samples.device, config.seed, 8)
+        draw = task.generator(Stream.LINEAR_WEIGHTS)
         self.weights = (torch.rand((self.classes, size), generator=draw, device=draw.device) * 2 - 1) / size**0.5
         self.momentum = torch.zeros_like(self.weights)
 
@@ -82,84 +104,76 @@ class LinearClassifier:
         self.momentum.copy_(state["momentum"])
         self.rate = state["rate"]
 
-    def slow_down(self) -> None:
-        """Halve the learning rate of all steps to come."""
-        self.rate /= 2
 
-    def anywhere(self, here: bool) -> bool:
-        """Whether something is so in any process that searches: there is this one only."""
-        return here
+def search(task: Search, options: Options) -> Tensor:
+    """Return δ, int8 K×C×H×W or N×C×H×W within ±ε; `passes` counts images through f, not through a network.
 
-
-def search(data: Dataset, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, Rounds]:
-    """Return δ, int8 K×C×H×W or N×C×H×W within ±ε, and the rounds it took. data: on the fabric's device.
-
-    rounds: epochs of W; noise_steps: sign steps an image. `image_passes` counts images through f, not through a
-    network. With a folder the noise is written into a file of it part by part, and an interrupted search goes on with
-    the first part that is missing.
+    With a folder the noise is written into a file of it part by part, and an interrupted search goes on with the first
+    part that is missing.
     """
-    budget, classifier = PerturbationBudget(config.epsilon), LinearClassifier(data, config)
-    epochs, by_class = config.rounds or 1, config.kind == "classwise"
-    rows = len(data.classes) if by_class else len(data)
-    found = mapped.room_for((rows, *data.samples.shape[1:]), torch.int8, "the noise", folder)
-    pieces = [slice(0, rows)] if by_class else list(mapped.parts(rows))
-    rounds = Rounds(replace(config, rounds=epochs + len(pieces)), classifier, {}, folder)
-    seen = classifier.seen(data)
-    for number in rounds:
-        with rounds:
-            if number < epochs:
-                error = _train(classifier, seen, data.labels, config, number)
-                rounds.image_passes += len(data)
-            else:
-                piece, error = pieces[number - epochs], rounds.error
-                mine = slice(0, len(data)) if by_class else piece
-                make = _classwise if by_class else _samplewise
-                noise = make(classifier, seen[mine], data.labels[mine], config, mine.start)
-                for part in mapped.parts(len(noise), AT_ONCE):
-                    found[piece][part] = budget.round(classifier.pixels(noise[part])).cpu()
-                rounds.image_passes += len(data.labels[mine]) * (config.noise_steps or 1)
-                mapped.release(found)
-            rounds.end(error)
-    return found, rounds
+    classifier, epochs, rows = LinearClassifier(task, options.learning_rate), options.rounds, task.shape[0]
+    found = task.room(task.shape, torch.int8, kept=True)
+    pieces = [slice(0, rows)] if task.classwise else list(mapped.parts(rows))
+    seen = classifier.seen(task.data)
+    for number in task.rounds(epochs + len(pieces), classifier):
+        if number < epochs:
+            task.error = train(task, classifier, seen, number, options)
+            task.passes += len(task.data)
+        else:
+            piece = pieces[number - epochs]
+            mine = slice(0, len(task.data)) if task.classwise else piece
+            make = classwise if task.classwise else samplewise
+            noise = make(task, classifier, seen[mine], task.labels[mine], options, mine.start)
+            for part in mapped.parts(len(noise), AT_ONCE):
+                found[piece][part] = task.budget.round(classifier.pixels(noise[part])).cpu()
+            task.passes += len(task.labels[mine]) * options.noise_steps
+            mapped.release(found)
+    return found
 
 
-def _train(classifier: LinearClassifier, seen: Tensor, labels: Tensor, config: NoiseConfig, number: int) -> float:
+def train(task: Search, classifier: LinearClassifier, seen: Tensor, number: int, options: Options) -> float:
     """One epoch on the clean images, in a drawn order; returns the error in it."""
-    draw = generator(torch.device("cpu"), config.seed, number, 9)
+    draw = task.generator(Stream.LINEAR_ORDER, number, cpu=True)
     wrong = torch.zeros((), dtype=torch.int64, device=seen.device)
-    for batch in torch.randperm(len(seen), generator=draw).to(seen.device).split(config.batch_size or 1):
-        logits = classifier.train_step(seen[batch].float() / PIXEL_MAX, labels[batch])
-        wrong += (logits.argmax(1) != labels[batch]).sum()
+    for batch in torch.randperm(len(seen), generator=draw).to(seen.device).split(options.batch_size):
+        logits = classifier.train_step(seen[batch].float() / PIXEL_MAX, task.labels[batch])
+        wrong += (logits.argmax(1) != task.labels[batch]).sum()
     return int(wrong) / len(seen)
 
 
-def _samplewise(classifier: LinearClassifier, seen: Tensor, labels: Tensor, config: NoiseConfig, first: int) -> Tensor:
+def samplewise(
+    task: Search, classifier: LinearClassifier, seen: Tensor, labels: Tensor, options: Options, first: int
+) -> Tensor:
     """The noise of a part of the images, which begins with number `first`: float32 B×D."""
     logits = (seen.float() / PIXEL_MAX) @ classifier.weights.T
-    noise = _start(classifier, config, len(seen), first)
-    for _ in range(config.noise_steps or 1):
+    noise = started(task, classifier, len(seen), first)
+    for _ in range(options.noise_steps):
         each = classifier.coefficients(logits, noise @ classifier.weights.T, labels)
-        _step(noise, each @ classifier.weights, config)
+        step(task, noise, each @ classifier.weights, options)
     return noise
 
 
-def _classwise(classifier: LinearClassifier, seen: Tensor, labels: Tensor, config: NoiseConfig, first: int) -> Tensor:
+def classwise(
+    task: Search, classifier: LinearClassifier, seen: Tensor, labels: Tensor, options: Options, first: int
+) -> Tensor:
     """The noise of the classes, whose gradient is the sum over a class's images: float32 K×D."""
     logits = torch.cat([(part.float() / PIXEL_MAX) @ classifier.weights.T for part in seen.split(mapped.PART)])
-    noise = _start(classifier, config, classifier.classes, first)
-    for _ in range(config.noise_steps or 1):
+    noise = started(task, classifier, classifier.classes, first)
+    for _ in range(options.noise_steps):
         of_noise = noise @ classifier.weights.T
         each = classifier.coefficients(logits, of_noise[labels], labels)
         sums = torch.zeros_like(of_noise).index_add_(0, labels, each)
-        _step(noise, sums @ classifier.weights, config)
+        step(task, noise, sums @ classifier.weights, options)
     return noise
 
 
-def _start(classifier: LinearClassifier, config: NoiseConfig, count: int, first: int) -> Tensor:
-    budget, draw = PerturbationBudget(config.epsilon), generator(classifier.weights.device, config.seed, first, 10)
-    return budget.random_start((count, classifier.weights.shape[1]), draw) / PIXEL_MAX
+def started(task: Search, classifier: LinearClassifier, count: int, first: int) -> Tensor:
+    """Random noise to start from, in the classifier's own scale: float32 count×D."""
+    draw = task.generator(Stream.LINEAR_START, first)
+    return task.budget.random_start((count, classifier.weights.shape[1]), draw) / PIXEL_MAX
 
 
-def _step(noise: Tensor, gradient: Tensor, config: NoiseConfig) -> None:
-    radius = config.epsilon / PIXEL_MAX
-    noise.sub_(gradient.sign_(), alpha=(config.step or 0.0) / PIXEL_MAX).clamp_(-radius, radius)
+def step(task: Search, noise: Tensor, gradient: Tensor, options: Options) -> None:
+    """A sign step down the loss, in place, within ±ε."""
+    radius = task.epsilon / PIXEL_MAX
+    noise.sub_(gradient.sign_(), alpha=options.step / PIXEL_MAX).clamp_(-radius, radius)

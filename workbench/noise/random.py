@@ -1,18 +1,29 @@
-"""`random`: noise of the same size, the control."""
+"""`random`: noise of the same size drawn by chance, the control: what a change of this size does by itself."""
 
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from workbench.config import NoiseConfig
-from workbench.data.batches import generator
-from workbench.data.dataset import Dataset
-from workbench.noise.budget import PerturbationBudget
-from workbench.noise.em import start
+from workbench.data.batches import Stream
+from workbench.noise.search import Search
 
 
-def search_random(data: Dataset, config: NoiseConfig, fabric: Fabric, folder: Path | None) -> tuple[Tensor, None]:
-    """Draw δ uniformly from the ball, once: what a change of this size does by itself."""
-    budget, zero = PerturbationBudget(config.epsilon), start(data, config.kind)
-    return budget.random_start(tuple(zero.shape), generator(zero.device, config.seed, 4)), None
+@dataclass(frozen=True)
+class Options:
+    """`random` has no options."""
+
+    @classmethod
+    def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def passes(self, count: int, kind: str) -> int:
+        """None."""
+        return 0
+
+
+def search(task: Search, options: Options) -> Tensor:
+    """Draw δ uniformly from the ball, once: float32 K×… or N×…."""
+    return task.budget.random_start(task.shape, task.generator(Stream.RANDOM))

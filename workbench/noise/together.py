@@ -1,7 +1,8 @@
-"""A search by several processes, a device each: Lightning starts them, rank 0 leaves the noise in a file."""
+"""A search by several processes, one device each: Lightning starts them, rank 0 leaves the noise in a file."""
 
-import os
 import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,39 +13,43 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from workbench import progress
 from workbench.config import DataError, NoiseConfig
 from workbench.data.dataset import Dataset
-from workbench.noise import em_joint, perturbation
-from workbench.noise.budget import PerturbationBudget
-from workbench.noise.perturbation import Perturbation
-
-METHODS = {"em-joint": em_joint.search}
+from workbench.files.untrusted import line
+from workbench.noise.perturbation import FILE_NAME, Perturbation
+from workbench.noise.search import Search
 
 
-def search(config: NoiseConfig, data: Dataset, fabric: Fabric) -> tuple[Tensor, dict[str, Any]]:
-    """Return δ as a method does, on the CPU, and the facts of its rounds. The search keeps no checkpoint.
+def search(
+    method: Callable[[Search, Any], Tensor], options: Any, config: NoiseConfig, data: Dataset, fabric: Fabric
+) -> tuple[Tensor, dict[str, Any]]:
+    """Return δ in whole steps on the CPU, and the facts of its rounds. Such a search keeps no checkpoint.
 
-    Every process gets a copy of the images through a pipe: shared memory is 64 MB small in many containers.
+    Every process gets a copy of the samples through a pipe: shared memory is 64 MB small in many containers.
     """
-    plain = replace(data, samples=data.samples.numpy(), labels=data.labels.numpy())  # type: ignore[arg-type]
+    plain = (data.samples.numpy(), data.labels.numpy(), replace(data, samples=data.samples[:0], labels=data.labels[:0]))
     with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / FILE_NAME
+        work = partial(_in_process, method=method, options=options, config=config, plain=plain, file=file)
         try:
-            facts: dict[str, Any] = fabric.launch(partial(_in_process, config=config, plain=plain, folder=Path(folder)))
+            facts: dict[str, Any] = fabric.launch(work)
         except ProcessRaisedException as error:
-            raise DataError(
-                f"one of {fabric.world_size} processes failed: {str(error).strip().splitlines()[-1]}"
-            ) from error
-        return perturbation.load(Path(folder)).delta.clone(), facts
+            last = line(str(error).strip().splitlines()[-1])
+            raise DataError(f"one of {fabric.world_size} processes failed: {last}") from error
+        return Perturbation.load(file).delta.clone(), facts
 
 
-def _in_process(fabric: Fabric, config: NoiseConfig, plain: Dataset, folder: Path) -> dict[str, Any]:
-    if fabric.global_rank > 0:
-        os.environ["WORKBENCH_PROGRESS"] = "off"
-    images, labels = torch.from_numpy(plain.samples), torch.from_numpy(plain.labels)
-    data = replace(plain, samples=images, labels=labels).to(fabric.device)
-    delta, rounds = METHODS[config.method](data, config, fabric, None)
-    if fabric.local_rank == 0:
-        whole = delta if delta.dtype == torch.int8 else PerturbationBudget(config.epsilon).round(delta)
-        Perturbation(whole.cpu(), config.kind, config.epsilon, config.method, "0" * 64).save(folder)
-    fabric.barrier()
-    return rounds.facts()
+def _in_process(
+    fabric: Fabric, method: Callable[[Search, Any], Tensor], options: Any, config: NoiseConfig, plain: Any, file: Path
+) -> dict[str, Any]:
+    samples, labels, empty = plain
+    data = replace(empty, samples=torch.from_numpy(samples), labels=torch.from_numpy(labels))
+    quiet = progress.shown_as("off") if fabric.global_rank > 0 else nullcontext()
+    with quiet, Search(config, data, fabric, None) as task:
+        delta = method(task, options)
+        if fabric.local_rank == 0:
+            whole = delta if delta.dtype == data.space.delta else task.budget.round(delta)
+            Perturbation(whole.cpu(), config.kind, config.epsilon, config.method, "0" * 64, data.space).save(file)
+        fabric.barrier()
+        return task.facts()

@@ -1,0 +1,182 @@
+"""Architectures for images. Every one takes values in 0..1 and returns logits.
+
+Like in the 2021 code there is no other normalisation. Images up to 64 pixels get the CIFAR stem (3×3, stride 1, no
+max-pool): torchvision's own 7×7 stride-2 stem is why others who trained "ResNet-18" on 32×32 images could not reproduce
+the paper (about 50 % instead of 20 %).
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workbench.config import DataError
+
+SMALL_IMAGE = 64  # pixels; up to here an image gets the CIFAR stem
+PROBE = "probe-resnet18"
+
+
+class Residual(nn.Module):
+    """x + f(x)."""
+
+    def __init__(self, *layers: nn.Module):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+class Probe(nn.Module):
+    """A linear classifier on the features of a network pretrained on ImageNet, which stays as it is."""
+
+    MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the weights expect
+    SIDE = 128  # pixels; smaller images are enlarged to it
+
+    def __init__(self, backbone: nn.Module, features: int, classes: int):
+        super().__init__()
+        self.backbone, self.head = backbone.requires_grad_(False), nn.Linear(features, classes)
+
+    def train(self, mode: bool = True) -> "Probe":
+        super().train(mode)
+        self.backbone.eval()  # or its batch statistics would follow the new images
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] == 1:
+            x = x.expand(-1, 3, -1, -1)
+        if min(x.shape[2:]) < self.SIDE:
+            x = functional.interpolate(x, size=(self.SIDE, self.SIDE), mode="bilinear", antialias=True)
+        mean, spread = (x.new_tensor(values)[:, None, None] for values in (self.MEAN, self.SPREAD))
+        return self.head(self.backbone((x - mean) / spread))
+
+
+def _conv(inputs: int, outputs: int, pool: bool = False) -> nn.Sequential:
+    layers = [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+    return nn.Sequential(*layers, *([nn.MaxPool2d(2)] if pool else []))
+
+
+def _head(width: int, classes: int) -> list[nn.Module]:
+    return [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(width, classes)]
+
+
+def resnet9(channels: int, side: int, classes: int, width: int) -> nn.Module:
+    """The nine-layer residual network of the DAWNBench entries (Page 2018), `width` filters in its first layer."""
+    w = width
+    return nn.Sequential(
+        _conv(channels, w),
+        _conv(w, 2 * w, pool=True),
+        Residual(_conv(2 * w, 2 * w), _conv(2 * w, 2 * w)),
+        _conv(2 * w, 4 * w, pool=True),
+        _conv(4 * w, 8 * w, pool=True),
+        Residual(_conv(8 * w, 8 * w), _conv(8 * w, 8 * w)),
+        *_head(8 * w, classes),
+    )
+
+
+def convnet(channels: int, side: int, classes: int, width: int) -> nn.Module:
+    """A plain network in the manner of VGG (no shortcuts): three stages of two convolutions and a pooling."""
+    w = width
+    return nn.Sequential(
+        _conv(channels, w),
+        _conv(w, w, pool=True),
+        _conv(w, 2 * w),
+        _conv(2 * w, 2 * w, pool=True),
+        _conv(2 * w, 4 * w),
+        _conv(4 * w, 4 * w, pool=True),
+        *_head(4 * w, classes),
+    )
+
+
+def mlp(channels: int, side: int, classes: int, width: int) -> nn.Module:
+    """A perceptron of two hidden layers on the image at 16×16: no convolution, no normalisation."""
+    hidden = [nn.Linear(channels * 256, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
+    return nn.Sequential(nn.AdaptiveAvgPool2d(16), nn.Flatten(), *hidden, nn.Linear(width, classes))
+
+
+def resnet18(channels: int, side: int, classes: int) -> nn.Module:
+    """ResNet-18 (He et al. 2016)."""
+    return _resnet("resnet18", channels, side, classes)
+
+
+def resnet50(channels: int, side: int, classes: int) -> nn.Module:
+    """ResNet-50 (He et al. 2016)."""
+    return _resnet("resnet50", channels, side, classes)
+
+
+def _resnet(name: str, channels: int, side: int, classes: int) -> nn.Module:
+    from torchvision import models
+
+    net = getattr(models, name)(weights=None, num_classes=classes)
+    if side <= SMALL_IMAGE:
+        net.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+        net.maxpool = nn.Identity()
+    elif channels != 3:
+        net.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    return net
+
+
+def vgg11(channels: int, side: int, classes: int) -> nn.Module:
+    """VGG-11 with batch norm (Simonyan and Zisserman 2015)."""
+    from torchvision import models
+
+    net = models.vgg11_bn(weights=None, num_classes=classes)
+    net.features[0] = nn.Conv2d(channels, 64, 3, padding=1)
+    if side <= SMALL_IMAGE:
+        net.avgpool, net.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(512, classes)
+    return net
+
+
+def densenet121(channels: int, side: int, classes: int) -> nn.Module:
+    """DenseNet-121 (Huang et al. 2017)."""
+    from torchvision import models
+
+    net = models.densenet121(weights=None, num_classes=classes)
+    if side <= SMALL_IMAGE:
+        net.features.conv0 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+        net.features.pool0 = nn.Identity()
+    elif channels != 3:
+        net.features.conv0 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    return net
+
+
+def mobilenet_v2(channels: int, side: int, classes: int) -> nn.Module:
+    """MobileNetV2 (Sandler et al. 2018)."""
+    from torchvision import models
+
+    net = models.mobilenet_v2(weights=None, num_classes=classes)
+    stride = 1 if side <= SMALL_IMAGE else 2
+    net.features[0][0] = nn.Conv2d(channels, 32, 3, stride=stride, padding=1, bias=False)
+    if side <= SMALL_IMAGE:
+        net.features[2].conv[1][0].stride = (1, 1)
+    return net
+
+
+def probe_resnet18(channels: int, side: int, classes: int) -> nn.Module:
+    """A linear classifier on a ResNet-18 pretrained on ImageNet. Raises DataError when its weights cannot be had."""
+    from torchvision import models
+
+    weights = models.ResNet18_Weights.IMAGENET1K_V1
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"{PROBE} needs torchvision's weights of ResNet-18, which could not be had "
+            f"({str(error).splitlines()[0]}): put {Path(weights.url).name} into {_weights_folder()}"
+        ) from error
+    backbone = models.resnet18(weights=None)
+    backbone.load_state_dict(state)
+    backbone.fc = nn.Identity()
+    return Probe(backbone, 512, classes)
+
+
+def _weights_folder() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def has_weights(name: str) -> bool:
+    """Whether the architecture `name` can be built without a download."""
+    from torchvision import models
+
+    return name != PROBE or (_weights_folder() / Path(models.ResNet18_Weights.IMAGENET1K_V1.url).name).is_file()
