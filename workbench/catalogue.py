@@ -42,7 +42,7 @@ METHODS: dict[str, Method] = {
     "em-max": Method(
         "workbench.noise.em_max", "error-maximising noise, the adversarial kind",
         "Huang et al., ICLR 2021, §4.1; Fowl et al., NeurIPS 2021", (("#999999", "<"), ("#666666", ">")),
-        "20 to 200 per image", spaces=ANY,
+        "20 to 200 per image",
     ),
     "targeted": Method(
         "workbench.noise.targeted", "features of another class, from networks of several ages (default for photos)",

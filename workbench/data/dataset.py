@@ -45,7 +45,8 @@ class Dataset:
 
     samples: whole numbers of the space's type, N×…; images are uint8 N×C×H×W, pixel values 0..255, C is 1 or 3;
     labels: int64 N; classes: class names by label; names: one relative file name per sample ("class/00012.png"),
-    unique; root: the folder they are in, when there is one.
+    unique; root: the folder they are in, when there is one; source: the data set's name, whose settings searches and
+    victims take.
     """
 
     samples: Tensor
@@ -54,6 +55,7 @@ class Dataset:
     names: tuple[str, ...]
     root: Path | None = None
     space: Space = IMAGE
+    source: str = "arrays"
 
     @classmethod
     def of(cls, samples: Any, labels: Any = None, classes: Any = None) -> "Dataset":
@@ -123,16 +125,23 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DataPair:
-    """Training samples, and the test samples that stay clean. `name` is the data set's name without paths.
+    """Training samples, and the test samples that stay clean. name: the data set's, without paths ("": the samples').
 
     Raises DataError when their classes differ.
     """
 
     train: Dataset
     test: Dataset
-    name: str = "arrays"
+    name: str = ""
 
     def __post_init__(self) -> None:
+        name = self.name or self.train.source
+        for field, value in (
+            ("name", name),
+            ("train", replace(self.train, source=name)),
+            ("test", replace(self.test, source=name)),
+        ):
+            object.__setattr__(self, field, value)
         if self.train.classes != self.test.classes:
             odd = sorted(set(self.train.classes) ^ set(self.test.classes))
             what = f"class {odd[0]!r} is not in both" if odd else "their classes are in another order"
