@@ -188,6 +188,9 @@ PANELS: dict[str, Panel] = {
 }
 
 
+DEFAULTS = {"method": "em-joint", "defence": "none", "data": "photo-digits"}
+
+
 def check_space(what: str, name: str, spaces: Iterable[str], space: str) -> None:
     """Raise ConfigError when a method, defence or network is not made for this kind of data."""
     if space not in spaces:

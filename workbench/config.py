@@ -44,9 +44,11 @@ def documented(default: Any, text: str, *, least: float | None = None, choices: 
     return field(default=default, metadata={"help": text, "least": least, "choices": choices})
 
 
-def option(text: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """A field of a method's Options, whose default depends on data, kind and budget."""
-    return field(metadata={"help": text, "least": least, "choices": choices})
+def option(
+    text: str, *, least: float | None = None, choices: tuple[str, ...] = (), former: tuple[str, ...] = ()
+) -> Any:
+    """A field of a method's Options, whose default depends on data, kind and budget. former: other names it goes by."""
+    return field(metadata={"help": text, "least": least, "choices": choices, "former": former})
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class NoiseConfig(DataConfig):
     def of(cls, **values: Any) -> "NoiseConfig":
         """A configuration from names and values, of which those that are no field are the method's own options."""
         common = {entry.name for entry in dataclasses.fields(cls)}
-        own = {name: value for name, value in values.items() if name not in common}
+        former = {old: name for name, old in RENAMED.items()}
+        own = {former.get(name, name): value for name, value in values.items() if name not in common}
         options = {**values.get("options", {}), **own}
         return cls(**{name: value for name, value in values.items() if name in common} | {"options": options})
 

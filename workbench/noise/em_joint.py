@@ -44,7 +44,9 @@ class Options:
     rounds: int = option("passes over the images", least=1)
     step: float = option("full sign step, in pixel values of 255", least=0)
     shared_step: float = option("sample-wise: full sign step of the part that a class shares (0: none)", least=0)
-    begin: str = option("where the noise starts: zero, or bands of colour drawn for each class", choices=BEGIN)
+    begin: str = option(
+        "where the noise starts: zero, or bands of colour drawn for each class", choices=BEGIN, former=("start",)
+    )
     learning_rate: float = option("the surrogate's learning rate (SGD, momentum 0.9)", least=0)
 
     @classmethod

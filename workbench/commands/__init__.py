@@ -1,0 +1,9 @@
+"""The commands: each a function with its arguments beside its work, found in table.COMMANDS.
+
+Imports are made where they are used, so that `--help` and refusals need not wait for torch.
+"""
+
+from workbench.commands import listing, people, stages, sweeps
+from workbench.commands.table import COMMANDS
+
+__all__ = ["COMMANDS", "listing", "people", "stages", "sweeps"]

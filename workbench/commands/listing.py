@@ -1,0 +1,64 @@
+"""`workbench methods`, `defences`, `networks`, `datasets`: the catalogue, with what was registered besides."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from workbench import catalogue, registry
+from workbench.commands.table import COMMANDS, DONE, Command, Parser, Run
+
+HIDDEN = ("form", "words", "looks", "options", "module")
+
+
+def listing(kind: str, text: str, example: str) -> Command:
+    """The command that lists the entries of one kind, or shows one with all its facts."""
+
+    def add(parser: Parser, words: Sequence[str]) -> Run:
+        parser.add_argument("name", nargs="?", metavar="NAME", help="show this one alone, with its facts and options")
+        parser.add_argument("--json", action="store_true", help="print all facts as JSON")
+
+        def run(arguments: argparse.Namespace) -> int:
+            if arguments.name:
+                registry.check(kind, arguments.name)
+            names = [arguments.name] if arguments.name else list(registry.TABLES[kind])
+            found = {name: facts(kind, name, whole=bool(arguments.name)) for name in names}
+            print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else in_words(found))
+            return DONE
+
+        return run
+
+    return Command(text, example, add)
+
+
+def facts(kind: str, name: str, *, whole: bool) -> dict[str, Any]:
+    """The facts of one entry; whole: with the options of a method, which are in its own file (and need torch)."""
+    entry = registry.TABLES[kind][name]
+    found = entry._asdict() | {"default": name == catalogue.DEFAULTS.get(kind)}
+    if whole and kind == "method":
+        options = registry.look_up("method", name).Options
+        fields = dataclasses.fields(options) if options else ()
+        found["options"] = {one.name: one.metadata.get("help", "") for one in fields}
+    return found
+
+
+def in_words(found: dict[str, dict[str, Any]]) -> str:
+    """Entries as lines: name and words, and of one alone everything else that is known."""
+    lines = []
+    for name, entry in found.items():
+        lines.append(f"{entry.get('form', f'{name}-wN' if entry.get('by_width') else name):22} {entry['words']}")
+        if len(found) > 1:
+            continue
+        rest = {key: value for key, value in entry.items() if key not in HIDDEN and value not in ("", {}, None)}
+        for key, value in rest.items():
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+            lines.append(f"  {key.replace('_', ' '):20} {shown}")
+        lines += [f"  --{key.replace('_', '-'):18} {text}" for key, text in entry.get("options", {}).items()]
+    return "\n".join(lines)
+
+
+COMMANDS["methods"] = listing("method", "list the methods that make noise, or show one", "em-joint")
+COMMANDS["defences"] = listing("defence", "list what a learner may try against noise, or show one", "grayscale")
+COMMANDS["networks"] = listing("network", "list the networks, or show one", "convnet")
+COMMANDS["datasets"] = listing("data", "list the data sets, or show one", "cifar10")

@@ -1,0 +1,60 @@
+"""`workbench protect`, `app`: people's own photos."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from workbench import progress
+from workbench.commands.arguments import add_settings
+from workbench.commands.table import DONE, Parser, Run, command, config_of
+from workbench.config import ProtectConfig
+
+
+@command("make copies of people's photos that are harder to learn from", "photos photos-to-post --self-test")
+def protect(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench protect`"""
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a photo, a folder (one folder a person) or a .zip")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="new folder for the copies; the same goes on")
+    add_settings(parser, ProtectConfig)
+    parser.add_argument(
+        "--self-test", action="store_true", help="then train recognisers on originals and copies and say what they know"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind in the self-test (default: 3)")
+    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench.apps.photos.protect import protect as protect_photos
+        from workbench.apps.photos.self_test import self_test
+
+        config, tested = config_of(ProtectConfig, arguments), None
+        quiet = arguments.json and progress.mode() == "lines"  # whose lines would stand before the JSON
+        with progress.shown_as("off" if quiet else progress.mode()):
+            report = protect_photos(arguments.input, arguments.output, config)
+            if not arguments.json:
+                print(report.in_words())
+            if arguments.self_test:
+                tested = self_test(arguments.input, arguments.output, config, seeds=arguments.seeds)
+        if arguments.json:
+            found = asdict(report) | ({"self_test": tested.sentences} if tested else {})
+            print(json.dumps(found, indent=2, ensure_ascii=False))
+        elif tested:
+            print(f"\nDoes it work on these photos?\n{tested.in_words()}")
+        return DONE
+
+    return run
+
+
+@command("the application for your own photos, on this machine", "--port 8866")
+def app(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench app`"""
+    parser.add_argument("--port", type=int, default=8866, help="port on 127.0.0.1, 0: any free (default: %(default)s)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench.apps import server
+
+        return server.serve(arguments.port, open_browser=not arguments.no_browser)
+
+    return run

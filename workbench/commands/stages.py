@@ -1,0 +1,111 @@
+"""`workbench noise`, `train`, `export`, `verify`: one stage each, on one data set."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from workbench.commands.arguments import add_own_options, add_run_folder, add_settings
+from workbench.commands.table import DONE, NO, Parser, Run, command, config_of, print_summary
+from workbench.config import LARGEST_EPSILON, ConfigError, DataConfig, NoiseConfig, VictimConfig
+
+
+@command("search noise for a data set", "--data photo-digits --kind classwise --out runs/noise")
+def noise(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench noise`"""
+    add_settings(parser, NoiseConfig)
+    add_run_folder(parser)
+    options = add_own_options(parser, words)
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench import stages
+        from workbench.records import run_folder
+
+        own = [entry.name for entry in dataclasses.fields(options)] if options else []
+        given = {name: getattr(arguments, name) for name in own if getattr(arguments, name) is not None}
+        common = {entry.name: getattr(arguments, entry.name) for entry in dataclasses.fields(NoiseConfig)[:-1]}
+        config = NoiseConfig(**common, options=given)
+        found = stages.make_noise(config, arguments.out, resume=arguments.resume, reuse=arguments.reuse)
+        record = run_folder.read(arguments.out)
+        print(f"{found.method} {found.kind} noise within ±{found.epsilon} of 255 in {arguments.out} ", end="")
+        print(f"({record.seconds.get('noise', 0):.0f} s, {record.image_passes or 0:,} image passes)")
+        print("next: workbench train --noise with the same --data, --limit-train and --seed, beside its clean twin")
+        return DONE
+
+    return run
+
+
+@command(
+    "train a victim, with or without noise; test on clean data",
+    "--data photo-digits --noise runs/noise --out runs/victim",
+)
+def train(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench train`"""
+    add_settings(parser, VictimConfig)
+    parser.add_argument(
+        "--noise", type=Path, metavar="DIR|FILE", help="a `workbench noise` run, or its noise file (default: clean)"
+    )
+    parser.add_argument(
+        "--start", type=Path, metavar="DIR", help="go on from the network of this `workbench train` run"
+    )
+    add_run_folder(parser)
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench import stages
+
+        config, how = config_of(VictimConfig, arguments), {"resume": arguments.resume, "reuse": arguments.reuse}
+        print_summary(stages.train_victim(config, arguments.noise, arguments.out, start=arguments.start, **how))
+        return DONE
+
+    return run
+
+
+@command(
+    "write protected images as PNG files with a manifest", "--data photo-digits --noise runs/noise --out protected"
+)
+def export(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench export`"""
+    add_settings(parser, DataConfig)
+    parser.add_argument(
+        "--noise", type=Path, metavar="DIR|FILE", help="a `workbench noise` run, or its noise file (default: unchanged)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder for the images")
+    parser.add_argument(
+        "--official-export", action="store_true", help="one-sided noise, as the 2021 code exported (weaker)"
+    )
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench import stages
+
+        config = config_of(DataConfig, arguments)
+        manifest = stages.export(config, arguments.noise, arguments.out, official=arguments.official_export)
+        largest = max(entry["linf"] for entry in manifest["files"])
+        print(f"{len(manifest['files'])} images in {arguments.out}, changed by at most {largest} of 255 as decoded")
+        return DONE
+
+    return run
+
+
+@command("measure every protected file against its original", "photos protected")
+def verify(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench verify`"""
+    parser.add_argument("original", type=Path, metavar="ORIGINAL", help="folder of the originals")
+    parser.add_argument("protected", type=Path, metavar="PROTECTED", help="folder of the protected copies")
+    parser.add_argument("--epsilon", type=int, help="bound in pixel values of 255 (default: the manifest's, else 8)")
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench.export import verify
+
+        if arguments.epsilon is not None and not 0 <= arguments.epsilon <= LARGEST_EPSILON:
+            raise ConfigError(f"epsilon is {arguments.epsilon}: it must be in 0..{LARGEST_EPSILON}")
+        verdict = verify.verify(arguments.original, arguments.protected, arguments.epsilon)
+        if arguments.json:
+            print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2, ensure_ascii=False))
+        else:
+            print(verify.in_words(verdict))
+        return DONE if verdict.kept else NO
+
+    return run
