@@ -26,6 +26,7 @@ from workbench.files import atomic
 from workbench.files.atomic import check_no_link
 from workbench.noise.perturbation import Perturbation
 from workbench.records import run_folder, table
+from workbench.records.record import Record
 from workbench.sweep import notebook
 from workbench.victim import matching, module
 
@@ -39,7 +40,7 @@ class Made:
 
     noise: Perturbation
     folder: Path
-    record: dict[str, Any]
+    record: Record
 
     @property
     def name(self) -> tuple[str, str]:
@@ -136,12 +137,12 @@ class Study:
         """The columns of a table that say what noise all images carry, for results of no victim."""
         method, kind = made.name if made else ("clean", "none")
         return {
-            "run": made.record["key"] if made else "none",
+            "run": made.record.key if made else "none",
             "data": self.pair.name,
             "method": method,
             "kind": kind,
             "epsilon": made.noise.epsilon if made else 0,
-            "surrogate": made.record["config"]["surrogate"] if made and method != "random" else "none",
+            "surrogate": made.record.config["surrogate"] if made and method != "random" else "none",
             "victim": "none",
             "defence": "none",
             "protected_fraction": 1.0 if made else 0.0,
@@ -186,9 +187,9 @@ class Study:
         atomic.write_atomically(self.out / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         return rows
 
-    def _note(self, folder: Path) -> dict[str, Any]:
+    def _note(self, folder: Path) -> Record:
         record = run_folder.read(folder)
-        self._stages[folder.name] = {name: record[name] for name in run_folder.PROVENANCE if name in record}
+        self._stages[folder.name] = record.provenance()
         return record
 
 

@@ -4,7 +4,6 @@ The command line and the notebooks both call these, so a notebook's stage and a 
 disk, and a finished stage is not done twice.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from workbench.files import mapped
 from workbench.noise import perturbation
 from workbench.noise.perturbation import Perturbation
 from workbench.records import run_folder, table
+from workbench.records.record import Record
 from workbench.victim import exposure, module, trained
 
 DESCRIBED = 10_000
@@ -40,11 +40,11 @@ def make_noise(config: NoiseConfig, out: Path, *, resume: bool = False, data: Da
     for name in noise.architectures(config):
         models.check_fits(name, min(data.train.samples.shape[2:]))
     mapped.check_room(out, noise.bytes_on_disk(config, data.train), "the search", "make room or name another folder")
-    with run_folder.opened(out, "noise", asdict(config), resume=resume) as run:
-        run.belongs(data_fingerprint=data.train.fingerprint)
+    mine = data.train.fingerprint
+    with run_folder.opened(out, "noise", asdict(config), resume=resume, data_fingerprint=mine) as run:
         if run.complete:
             return perturbation.load(out)
-        run.note(data_fingerprint=data.train.fingerprint, device=device.describe(on))
+        run.note(device=device.describe(on))
         with run.stage("noise"):
             search = partial(noise.search, data=data.train, folder=out)
             (found, facts), smaller = device.within_memory(search, config)
@@ -98,11 +98,11 @@ def train_victim(
     seen, chosen = exposure.published(data.train, found, config)
     exposure.check(config, seen, chosen)
     models.check_fits(config.victim, min(data.train.samples.shape[2:]))
-    with run_folder.opened(out, "train", identity, resume=resume) as run:
-        run.belongs(data_fingerprint=data.train.fingerprint)
+    mine = data.train.fingerprint
+    with run_folder.opened(out, "train", identity, resume=resume, data_fingerprint=mine) as run:
         if run.complete:
             return table.read(out)
-        run.note(data_fingerprint=data.train.fingerprint, device=device.describe(on))
+        run.note(device=device.describe(on))
         method, kind = (found.method, found.kind) if found else ("clean", "none")
         label = f"victim, {method}{f' {kind}' if found else ''} images"
         label += ", epoch" if config.defence == "none" else f", {config.defence}, epoch"
@@ -120,12 +120,12 @@ def train_victim(
         run.note(**smaller)
         rows = table.table(
             {
-                "run": run.record["key"],
+                "run": run.record.key,
                 "data": data.name,
                 "method": method,
                 "kind": kind,
                 "epsilon": found.epsilon if found else 0,
-                "surrogate": made["config"]["surrogate"] if made and found and found.method != "random" else "none",
+                "surrogate": made.config["surrogate"] if made and found and found.method != "random" else "none",
                 "victim": config.victim + (f" after {table.read(start)['method'].iloc[0]}" if start else ""),
                 "defence": config.defence,
                 "protected_fraction": round(float(chosen.float().mean()), 4),
@@ -137,17 +137,15 @@ def train_victim(
     return rows
 
 
-def victim_identity(
-    config: VictimConfig, made: Mapping[str, Any] | None, start: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def victim_identity(config: VictimConfig, made: Record | None, start: Record | None = None) -> dict[str, Any]:
     """What a victim's run is known by: its configuration, the key of its noise, whose record is `made`, and the key of
     the run it goes on from, whose record is `start`, if there is one.
     """
-    identity = {**asdict(config), "noise": made["key"] if made else None}
-    return identity | ({"start": start["key"]} if start else {})
+    identity = {**asdict(config), "noise": made.key if made else None}
+    return identity | ({"start": start.key} if start else {})
 
 
-def _noise_for(folder: Path | None) -> tuple[dict[str, Any] | None, Perturbation | None]:
+def _noise_for(folder: Path | None) -> tuple[Record | None, Perturbation | None]:
     if folder is None:
         return None, None
     return run_folder.read(folder), perturbation.load(folder)
@@ -162,7 +160,7 @@ def export(config: DataConfig, noise_folder: Path | None, out: Path, *, official
     facts = {
         "source": data.name,
         "seed": config.seed,
-        "noise_run": made["key"] if made else None,
+        "noise_run": made.key if made else None,
         "left_out": list(data.test.names) if same_folder else [],
     }
     return write.export(data.train, found, out, official=official, **facts)

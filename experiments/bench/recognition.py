@@ -68,8 +68,10 @@ def recognition(arguments: argparse.Namespace) -> None:
     test = pair.test
     if arguments.alone:
         test = test.subset((test.labels < arguments.alone).nonzero()[:, 0])
-    with run_folder.opened(out, "recognition", identity, resume=True, again=True) as run:
-        run.note(device=device.describe(device.pick("auto")), data_fingerprint=pair.train.fingerprint)
+    with run_folder.opened(
+        out, "recognition", identity, resume=True, again=True, data_fingerprint=pair.train.fingerprint
+    ) as run:
+        run.note(device=device.describe(device.pick("auto")))
         plans = [("clean", 0)] + [(method, epsilon) for epsilon in arguments.epsilons for method in arguments.methods]
         for method, epsilon in plans:
             published = pair.train
