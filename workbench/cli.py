@@ -106,7 +106,7 @@ def parser() -> Parser:
         commands,
         "sweep",
         do.run_sweep,
-        "run an experiment's grid of notebook runs, skipping what is complete; exit code: the number of failed jobs",
+        "run an experiment's grid of notebook runs, skipping what is complete",
         "experiments/budget_ablation.yml",
     )
     sweep.add_argument("experiment", metavar="EXPERIMENT.yml", help="a file as in experiments/")

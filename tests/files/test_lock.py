@@ -101,7 +101,8 @@ def test_who_waits_gets_the_folder_and_leaves_nothing(tmp_path, capsys):
     threading.Timer(0.5, process.stdin.close).start()
     with lock.alone(tmp_path, wait=True):
         assert (tmp_path / lock.LOCK).read_text().startswith(f"{os.getpid()}\n")
-    process.communicate()
+    process.wait()
+    process.stdout.close()
     said = capsys.readouterr().err
     assert f"another process (pid {process.pid} on " in said
     assert said.strip().endswith(f"is at work in {tmp_path}: waiting for it")
