@@ -118,21 +118,19 @@ def train_victim(
             )
             curve, smaller = device.within_memory(learn, config)
         run.note(**smaller)
-        rows = table.table(
-            {
-                "run": run.record.key,
-                "data": data.name,
-                "method": method,
-                "kind": kind,
-                "epsilon": found.epsilon if found else 0,
-                "surrogate": made.config["surrogate"] if made and found and found.method != "random" else "none",
-                "victim": config.victim + (f" after {table.read(start)['method'].iloc[0]}" if start else ""),
-                "defence": config.defence,
-                "protected_fraction": round(float(chosen.float().mean()), 4),
-                "seed": config.seed,
-            },
-            curve,
+        identity_of_rows = table.Identity(
+            run.record.key,
+            data.name,
+            method,
+            kind,
+            epsilon=found.epsilon if found else 0,
+            surrogate=made.config["surrogate"] if made and found and found.method != "random" else "none",
+            victim=config.victim + (f" after {table.read(start)['method'].iloc[0]}" if start else ""),
+            defence=config.defence,
+            protected_fraction=round(float(chosen.float().mean()), 4),
+            seed=config.seed,
         )
+        rows = table.table(identity_of_rows, curve)
         table.write(rows, out)
     return rows
 

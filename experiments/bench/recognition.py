@@ -114,20 +114,19 @@ def one(
     seed: int,
 ) -> None:
     """Train and test one recogniser, unless its rows are there. share: of the published photos that carry noise."""
-    identity = {
-        "run": key({"method": method, "epsilon": epsilon, "way": way, "victim": architecture, "seed": seed, **RECIPE}),
-        "data": "folder",
-        "method": method,
-        "kind": "none" if method == "clean" else "samplewise",
-        "epsilon": epsilon,
-        "surrogate": "none",
-        "victim": architecture,
-        "defence": way,
-        "protected_fraction": round(share, 4),
-        "seed": seed,
-    }
+    identity = results.Identity(
+        key({"method": method, "epsilon": epsilon, "way": way, "victim": architecture, "seed": seed, **RECIPE}),
+        "folder",
+        method,
+        kind="none" if method == "clean" else "samplewise",
+        epsilon=epsilon,
+        victim=architecture,
+        defence=way,
+        protected_fraction=round(share, 4),
+        seed=seed,
+    )
     known = results.read(out) if (out / results.FILE_NAME).exists() else None
-    if known is not None and (known["run"] == identity["run"]).any():
+    if known is not None and (known["run"] == identity.run).any():
         return
     sets = []
     for part in (published, test):

@@ -149,8 +149,8 @@ def _read_study(folder: Path) -> None:
     figures.honest_sentences(table.table(*_curve()), facts["chance"])
 
 
-def _curve() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    identity = dict(zip(table.IDENTITY, valid.CELLS[1], strict=False))
+def _curve() -> tuple[table.Identity, list[dict[str, Any]]]:
+    identity = table.Identity(*valid.CELLS[1][: len(table.IDENTITY)])
     return identity, [{"epoch": 1, "split": split, "metric": "accuracy", "value": 0.5} for split in ("train", "test")]
 
 

@@ -26,7 +26,7 @@ def run(method="clean", kind="none", seed=0, final=0.9, more=()):
         for split in ("test", "train")
         for epoch, value in enumerate((0.2, final), 1)
     ]
-    return table.table(identity, [*points, *more])
+    return table.table(table.Identity(**identity), [*points, *more])
 
 
 def confusion():

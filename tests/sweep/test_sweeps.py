@@ -46,7 +46,7 @@ def rows(run, method, epsilon, value):
         "defence": "none", "protected_fraction": 1.0, "seed": seed}
     identity["kind"] = "none" if method == "clean" else "classwise"
     point = {"epoch": 1, "metric": "accuracy", "value": value}
-    return results.table(identity, [{**point, "split": split} for split in ("test", "train")])
+    return results.table(results.Identity(**identity), [{**point, "split": split} for split in ("test", "train")])
 both = [rows(f"clean{seed}", "clean", 0, 0.9), rows(f"em{epsilon}{seed}", "em", epsilon, 1 / epsilon)]
 results.write(results.merged(both), folder)
 atomic.write_atomically(folder / "study.json", '{"chance": 0.1, "classes": [], "stages": {}}')
