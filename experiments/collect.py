@@ -48,7 +48,7 @@ def main() -> int:
 def rows_of(folder: Path) -> pd.DataFrame:
     """The rows of a run; of many trainings only accuracies, those on training images of the last epoch alone."""
     rows = table.read(folder)
-    if run_folder.read(folder)["command"] not in ("sweep", "recognition"):
+    if run_folder.read(folder).command not in ("sweep", "recognition"):
         return rows
     kept = rows[(rows["metric"] != "loss") & ~rows["metric"].str.startswith("confusion/")]
     last = kept.groupby("run")["epoch"].transform("max")
@@ -58,18 +58,18 @@ def rows_of(folder: Path) -> pd.DataFrame:
 def provenance(folder: Path) -> dict[str, Any]:
     """What a run's record says of where its numbers come from, and the same of the stages behind it."""
     record = run_folder.read(folder)
-    kept = {name: record[name] for name in run_folder.PROVENANCE if name in record}
-    if record["command"] == "sweep":
-        jobs = {job["name"]: job["seconds"] for job in record["jobs"]}
-        short = {name: {k: v for k, v in stage.items() if k != "versions"} for name, stage in record["stages"].items()}
-        return kept | {"config": record["config"], "seeds": record["seeds"], "job_seconds": jobs, "stages": short}
+    kept = record.provenance()
+    if record.command == "sweep":
+        jobs = {job["name"]: job["seconds"] for job in record.jobs}
+        short = {name: {k: v for k, v in stage.items() if k != "versions"} for name, stage in record.stages.items()}
+        return kept | {"config": record.config, "seeds": record.seeds, "job_seconds": jobs, "stages": short}
     inside = {path.parent.name: provenance(path.parent) for path in sorted(folder.glob(f"*/{run_folder.RECORD}"))}
     return kept | ({"stages": inside} if inside else {})
 
 
 def copy_figures(folder: Path, name: str) -> None:
     """Copy a sweep's figures beside its table."""
-    if run_folder.read(folder)["command"] == "sweep":
+    if run_folder.read(folder).command == "sweep":
         found = sorted((folder / "figures").glob("*.png"))
         for file in found:
             shutil.copyfile(file, RESULTS / (f"{name}.png" if len(found) == 1 else f"{name}_{file.stem}.png"))

@@ -172,8 +172,8 @@ def test_training_on_the_exported_folder_gives_the_same_curve(kind, data, tmp_pa
     assert main(["train", *words, *BRIEF, "--out", str(tmp_path / "clean")]) == 0
     assert list(table.read(tmp_path / "clean")["value"]) != list(direct["value"])
     record = run_folder.read(tmp_path / "direct")
-    assert {"train"} == set(record["seconds"])
-    assert record["data_fingerprint"] == run_folder.read(tmp_path / "noise")["data_fingerprint"]
+    assert {"train"} == set(record.seconds)
+    assert record.data_fingerprint == run_folder.read(tmp_path / "noise").data_fingerprint
 
 
 def test_ctrl_c_leaves_a_run_that_resumes_to_the_same_noise(data, tmp_path):

@@ -182,7 +182,7 @@ def test_another_number_of_threads_is_said_aloud_and_noted(tmp_path, capsys):
     assert main([*NOISE, "--out", str(out), "--resume"]) == 0
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert f"another device ({elsewhere} before, {record['device']} now): the bits may differ" in line
-    assert run_folder.read(out)["changed"][0]["device"] == elsewhere
+    assert run_folder.read(out).changed[0]["device"] == elsewhere
 
 
 def test_damaged_checkpoint_is_said_aloud_and_costs_a_round(whole, tmp_path, capsys):

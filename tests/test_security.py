@@ -119,7 +119,7 @@ def table() -> pd.DataFrame:
         (f"confusion/{one}/{other}", 0.5) for one in ("ant", EVIL) for other in ("ant", EVIL)
     ]
     curve = [{"epoch": 1, "split": "test", "metric": name, "value": value} for name, value in points]
-    return results.table(identity, curve)
+    return results.table(results.Identity(**identity), curve)
 
 
 def html_of_explore() -> dict[str, str]:

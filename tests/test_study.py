@@ -84,7 +84,7 @@ def test_quality_is_that_of_the_images_with_noise(tmp_path):
     changed = (made.noise.apply(study.pair.train).float() - study.pair.train.samples).square().mean((1, 2, 3))
     assert value["psnr"] == pytest.approx(float((10 * torch.log10(255**2 / changed)).mean()), abs=1e-3)
     assert 0.3 < value["ssim"] < 1
-    assert (rows["run"] == made.record["key"]).all()
+    assert (rows["run"] == made.record.key).all()
     assert set(rows["method"]) == {"random"}
     flat = study.noise("random", "samplewise", 0)
     assert "psnr" in set(study.quality(flat)["metric"])
@@ -121,7 +121,7 @@ def test_an_interrupted_stage_is_gone_on_with(tmp_path):
     (folder / "run.json").write_text(json.dumps(record | {"state": "running"}))
     (folder / "results.csv").unlink()
     assert study.victim(**VICTIM).equals(rows)
-    assert run_folder.read(folder)["state"] == "complete"
+    assert run_folder.read(folder).state == "complete"
 
 
 def test_groups_are_the_means_over_the_people_who_protect_and_the_others(tmp_path):

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TextIO
 
 from tqdm.auto import tqdm
 
 MODES = ("bar", "lines", "off")
 Listener = Callable[[str, float], None]
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_said_to: ContextVar[TextIO | None] = ContextVar("said_to", default=None)
 
 
 class Progress:
@@ -88,6 +90,16 @@ def mode() -> str:
     return "bar" if live_notebook or sys.stderr.isatty() else "lines"
 
 
+@contextmanager
+def saying_to(file: TextIO | None) -> Iterator[None]:
+    """Let `say` write to a file instead of stderr (None: to stderr), for work in the background that has a log."""
+    before = _said_to.set(file)
+    try:
+        yield
+    finally:
+        _said_to.reset(before)
+
+
 def say(line: str) -> None:
     """Tell people one line on stderr that they must not miss, above the bar if there is one."""
-    tqdm.write(f"workbench: {line}", file=sys.stderr)
+    tqdm.write(f"workbench: {line}", file=_said_to.get() or sys.stderr)

@@ -21,11 +21,11 @@ from workbench.config import DataConfig, NoiseConfig, VictimConfig, key
 from workbench.data import measures, sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import linear_separability
-from workbench.figures.people import OTHERS, PROTECTED
 from workbench.files import atomic
 from workbench.files.atomic import check_no_link
 from workbench.noise.perturbation import Perturbation
 from workbench.records import run_folder, table
+from workbench.records.record import Record
 from workbench.sweep import notebook
 from workbench.victim import matching, module
 
@@ -39,7 +39,7 @@ class Made:
 
     noise: Perturbation
     folder: Path
-    record: dict[str, Any]
+    record: Record
 
     @property
     def name(self) -> tuple[str, str]:
@@ -105,7 +105,7 @@ class Study:
         wanted = set(names.split(","))
         right = rows[rows["metric"].isin([f"confusion/{name}/{name}" for name in self.classes])]
         mine = right["metric"].str.split("/").str[1].isin(wanted)
-        parts = {PROTECTED: right[mine], OTHERS: right[~mine]}
+        parts = {table.PROTECTED: right[mine], table.OTHERS: right[~mine]}
         means = [part.iloc[:1].assign(metric=name, value=part["value"].mean()) for name, part in parts.items()]
         return pd.concat(means, ignore_index=True)
 
@@ -125,28 +125,27 @@ class Study:
                 tasks.train_victim(lesson, None, taught, resume=True, data=others)
             self._note(taught)
         value = matching.match(config, self.pair, made.noise if made else None, taught)
-        identity = self._identity(made) | {
-            "run": key({"matching": tasks.victim_identity(config, made.record if made else None)}),
-            "victim": f"matching:{config.victim}",
-            "defence": config.defence,
-        }
+        identity = replace(
+            self._identity(made),
+            run=key({"matching": tasks.victim_identity(config, made.record if made else None)}),
+            victim=f"matching:{config.victim}",
+            defence=config.defence,
+        )
         return table.table(identity, [{"epoch": 0, "split": "test", "metric": "accuracy", "value": value}])
 
-    def _identity(self, made: Made | None) -> dict[str, Any]:
+    def _identity(self, made: Made | None) -> table.Identity:
         """The columns of a table that say what noise all images carry, for results of no victim."""
         method, kind = made.name if made else ("clean", "none")
-        return {
-            "run": made.record["key"] if made else "none",
-            "data": self.pair.name,
-            "method": method,
-            "kind": kind,
-            "epsilon": made.noise.epsilon if made else 0,
-            "surrogate": made.record["config"]["surrogate"] if made and method != "random" else "none",
-            "victim": "none",
-            "defence": "none",
-            "protected_fraction": 1.0 if made else 0.0,
-            "seed": self._which.get("seed", DataConfig().seed),
-        }
+        return table.Identity(
+            made.record.key if made else "none",
+            self.pair.name,
+            method,
+            kind,
+            epsilon=made.noise.epsilon if made else 0,
+            surrogate=made.record.config["surrogate"] if made and method != "random" else "none",
+            protected_fraction=1.0 if made else 0.0,
+            seed=self._which.get("seed", DataConfig().seed),
+        )
 
     def quality(self, made: Made, sample: int = 500) -> pd.DataFrame:
         """Tidy rows about the noise: metrics linf (pixel values of 255), psnr (dB), ssim, means over `sample` training
@@ -186,9 +185,9 @@ class Study:
         atomic.write_atomically(self.out / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         return rows
 
-    def _note(self, folder: Path) -> dict[str, Any]:
+    def _note(self, folder: Path) -> Record:
         record = run_folder.read(folder)
-        self._stages[folder.name] = {name: record[name] for name in run_folder.PROVENANCE if name in record}
+        self._stages[folder.name] = record.provenance()
         return record
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from workbench import device
-from workbench.records import run_folder
+from workbench.records import record
 
 
 @dataclass
@@ -46,8 +46,8 @@ def provenance(path: Path, settings: Mapping[str, Any]) -> None:
         "settings": {name: value for name, value in settings.items() if not isinstance(value, Path)},
         "device": device.describe(device.pick("auto")),
         "threads": torch.get_num_threads(),
-        "versions": run_folder.versions(),
-        "git": run_folder.git_commit(),
+        "versions": record.versions(),
+        "git": record.git_commit(),
         "load": [round(value, 2) for value in os.getloadavg()],
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -68,8 +68,10 @@ def recognition(arguments: argparse.Namespace) -> None:
     test = pair.test
     if arguments.alone:
         test = test.subset((test.labels < arguments.alone).nonzero()[:, 0])
-    with run_folder.opened(out, "recognition", identity, resume=True, again=True) as run:
-        run.note(device=device.describe(device.pick("auto")), data_fingerprint=pair.train.fingerprint)
+    with run_folder.opened(
+        out, "recognition", identity, resume=True, again=True, data_fingerprint=pair.train.fingerprint
+    ) as run:
+        run.note(device=device.describe(device.pick("auto")))
         plans = [("clean", 0)] + [(method, epsilon) for epsilon in arguments.epsilons for method in arguments.methods]
         for method, epsilon in plans:
             published = pair.train
@@ -112,20 +114,19 @@ def one(
     seed: int,
 ) -> None:
     """Train and test one recogniser, unless its rows are there. share: of the published photos that carry noise."""
-    identity = {
-        "run": key({"method": method, "epsilon": epsilon, "way": way, "victim": architecture, "seed": seed, **RECIPE}),
-        "data": "folder",
-        "method": method,
-        "kind": "none" if method == "clean" else "samplewise",
-        "epsilon": epsilon,
-        "surrogate": "none",
-        "victim": architecture,
-        "defence": way,
-        "protected_fraction": round(share, 4),
-        "seed": seed,
-    }
+    identity = results.Identity(
+        key({"method": method, "epsilon": epsilon, "way": way, "victim": architecture, "seed": seed, **RECIPE}),
+        "folder",
+        method,
+        kind="none" if method == "clean" else "samplewise",
+        epsilon=epsilon,
+        victim=architecture,
+        defence=way,
+        protected_fraction=round(share, 4),
+        seed=seed,
+    )
     known = results.read(out) if (out / results.FILE_NAME).exists() else None
-    if known is not None and (known["run"] == identity["run"]).any():
+    if known is not None and (known["run"] == identity.run).any():
         return
     sets = []
     for part in (published, test):

@@ -28,14 +28,15 @@ FEW = 3  # jobs, one more than workers
 PARAMETERS = 'epsilon = 1\nseed = 0\nout = ""\nstore = ""'
 WORK = """
 import pathlib, time
-from workbench import results, runs
+from workbench.files import atomic
+from workbench.records import table as results
 time.sleep(2)
 identity = {"run": f"em{epsilon}{seed}", "data": "folder", "method": "em", "kind": "classwise", "epsilon": epsilon,
     "surrogate": "none", "victim": "v", "defence": "none", "protected_fraction": 1.0, "seed": seed}
 point = {"epoch": 1, "metric": "accuracy", "value": 1 / (epsilon + seed + 1)}
-rows = results.table(identity, [{**point, "split": split} for split in ("test", "train")])
+rows = results.table(results.Identity(**identity), [{**point, "split": split} for split in ("test", "train")])
 results.write(rows, pathlib.Path(out))
-runs.write_atomically(pathlib.Path(out) / "study.json", '{"chance": 0.1, "classes": [], "stages": {}}')
+atomic.write_atomically(pathlib.Path(out) / "study.json", '{"chance": 0.1, "classes": [], "stages": {}}')
 """
 
 

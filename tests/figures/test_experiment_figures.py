@@ -23,7 +23,7 @@ def quality(epsilon, psnr, ssim, seed=0):
         "surrogate": "convnet-w4", "victim": "none", "defence": "none", "protected_fraction": 1.0, "seed": seed,
     }  # fmt: skip
     points = [{"epoch": 0, "split": "train", "metric": m, "value": v} for m, v in (("psnr", psnr), ("ssim", ssim))]
-    return table.table(identity, points)
+    return table.table(table.Identity(**identity), points)
 
 
 def band(axis, nth=0):

@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from tidy import ends, run, texts
 
 from workbench import figures
-from workbench.figures.people import OTHERS, PROTECTED
+from workbench.records.table import OTHERS, PROTECTED
 
 CHANCE = 0.1
 

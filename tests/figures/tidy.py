@@ -34,7 +34,7 @@ def run(
         for epoch, value in enumerate(values, 1)
         for metric in ("accuracy", "loss")
     ]
-    return table.table(identity, [*points, *more])
+    return table.table(table.Identity(**identity), [*points, *more])
 
 
 def ends(final, peak=None):

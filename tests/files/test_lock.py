@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -93,3 +94,16 @@ def test_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     assert "cannot be written to" in refusal(tmp_path / "file" / "below")
     assert "cannot be written to" in refusal(tmp_path / "file")
+
+
+def test_who_waits_gets_the_folder_and_leaves_nothing(tmp_path, capsys):
+    process = holder(tmp_path)
+    threading.Timer(0.5, process.stdin.close).start()
+    with lock.alone(tmp_path, wait=True):
+        assert (tmp_path / lock.LOCK).read_text().startswith(f"{os.getpid()}\n")
+    process.wait()
+    process.stdout.close()
+    said = capsys.readouterr().err
+    assert f"another process (pid {process.pid} on " in said
+    assert said.strip().endswith(f"is at work in {tmp_path}: waiting for it")
+    assert list(tmp_path.iterdir()) == []

@@ -57,13 +57,14 @@ def _read_network(folder: Path) -> None:
 
 def _read_record(folder: Path) -> None:
     record = run_folder.read(folder)
-    run_folder.Run(folder, record).belongs(data_fingerprint="ab")
-    json.dumps(record, indent=2, ensure_ascii=False).encode()
-    f"{record['seconds'].get('noise', 0):.0f} s, {record.get('image_passes', 0):,} image passes"
+    json.dumps(record.as_json(), indent=2, ensure_ascii=False).encode()
+    f"{record.seconds.get('noise', 0):.0f} s, {record.image_passes or 0:,} image passes, {record.origin}"
 
 
 def _resume(folder: Path) -> None:
     run_folder.check_free(folder, "noise", valid.RECORD["config"], resume=True)
+    with run_folder.opened(folder, "noise", valid.RECORD["config"], resume=True, data_fingerprint="ab"):
+        pass
 
 
 def _read_results(folder: Path) -> None:
@@ -148,8 +149,8 @@ def _read_study(folder: Path) -> None:
     figures.honest_sentences(table.table(*_curve()), facts["chance"])
 
 
-def _curve() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    identity = dict(zip(table.IDENTITY, valid.CELLS[1], strict=False))
+def _curve() -> tuple[table.Identity, list[dict[str, Any]]]:
+    identity = table.Identity(*valid.CELLS[1][: len(table.IDENTITY)])
     return identity, [{"epoch": 1, "split": split, "metric": "accuracy", "value": 0.5} for split in ("train", "test")]
 
 

@@ -14,7 +14,7 @@ from workbench.apps.photos.ledger import Ledger
 from workbench.apps.photos.sources import gather
 from workbench.apps.photos.zip_input import MOST_LIST, members
 from workbench.cli import main
-from workbench.config import DataError
+from workbench.config import DataError, key
 from workbench.export import verify
 from workbench.noise import perturbation
 from workbench.records import checkpoint, run_folder, table
@@ -82,7 +82,7 @@ def test_noise_whose_header_lies_about_its_length_is_refused(tmp_path, length):
 
 @pytest.mark.parametrize("change", [
     {"seconds": {"noise": "x"}}, {"seconds": {"noise": 10**400}}, {"image_passes": "many"},
-    {"image_passes": None}, {"data_fingerprint": 3},
+    {"data_fingerprint": 3},
     {"config": []},
     {"command": []}, {"state": None}, {"key": 1}, {"versions": {"torch": 2}},
 ])  # fmt: skip
@@ -104,7 +104,9 @@ def test_words_of_a_record_do_not_steer_the_terminal(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(record))
     refused(DataError, lambda: run_folder.read(tmp_path))
     refused(DataError, lambda: run_folder.check_free(tmp_path, "noise", {}, resume=True))
-    refused(DataError, lambda: run_folder.Run(tmp_path, record).belongs(data_fingerprint="ab"))
+    (tmp_path / "run.json").write_text(json.dumps(record | {"command": "noise", "key": key({})}))
+    for more in ({"resume": False}, {"resume": True, "data_fingerprint": "ab"}):
+        refused(DataError, lambda more=more: run_folder.opened(tmp_path, "noise", {}, **more).__enter__())
 
 
 def test_an_error_is_one_line_of_the_terminal(tmp_path, capsys):

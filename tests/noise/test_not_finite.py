@@ -147,7 +147,7 @@ def test_the_record_tells_it(tiny, tmp_path, monkeypatch):
     Poison(monkeypatch, "loss", 0)
     config = NoiseConfig(surrogate="convnet-w4", batch_size=20, rounds=2, learning_rate=0.1, device="cpu")
     tasks.make_noise(config, tmp_path, data=tiny)
-    found = run_folder.read(tmp_path)["rolled_back"]
+    found = run_folder.read(tmp_path).rolled_back
     assert found == {
         "round": 1,
         "cause": "the surrogate's loss is not finite at step 1",

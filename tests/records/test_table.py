@@ -1,6 +1,7 @@
 """The tidy table: what is written is read back to the last bit, and foreign tables are refused in one line."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,7 @@ import pytest
 from workbench.config import DataError
 from workbench.records import table
 
-IDENTITY = {
-    "run": "0123456789ab", "data": "folder", "method": "clean", "kind": "none", "epsilon": 0, "surrogate": "none",
-    "victim": "convnet-w4", "defence": "none", "protected_fraction": 0.0, "seed": 0,
-}  # fmt: skip
+IDENTITY = table.Identity("0123456789ab", "folder", victim="convnet-w4")
 
 
 def curve(test=(0.1 + 0.2, 0.9, 0.5), train=(0.2, 0.4, 0.6)):
@@ -34,7 +32,7 @@ def test_columns_are_the_contract():
 def test_one_row_a_point_with_the_identity_beside_it():
     rows = table.table(IDENTITY, curve())
     assert len(rows) == 12
-    assert all((rows[name] == value).all() for name, value in IDENTITY.items())
+    assert all((rows[name] == value).all() for name, value in vars(IDENTITY).items())
 
 
 def test_reading_gives_back_every_value_exactly(tmp_path):
@@ -57,7 +55,7 @@ def test_diverged_loss_stays_a_number(tmp_path):
 
 def test_summary_has_peak_and_final_on_clean_test_images():
     clean = table.table(IDENTITY, curve())
-    noisy = table.table({**IDENTITY, "run": "b", "method": "em", "kind": "classwise"}, curve((0.6, 0.3, 0.2)))
+    noisy = table.table(replace(IDENTITY, run="b", method="em", kind="classwise"), curve((0.6, 0.3, 0.2)))
     found = table.summary(pd.concat([noisy, clean[::-1]]))  # the order of rows must not matter
     assert found["method"].tolist() == ["em", "clean"]
     assert found["peak"].tolist() == [0.6, 0.9]
@@ -67,7 +65,7 @@ def test_summary_has_peak_and_final_on_clean_test_images():
 
 
 def test_summary_keeps_seeds_apart():
-    both = pd.concat([table.table({**IDENTITY, "seed": seed}, curve()) for seed in (0, 1)])
+    both = pd.concat([table.table(replace(IDENTITY, seed=seed), curve()) for seed in (0, 1)])
     assert table.summary(both)["seed"].tolist() == [0, 1]
 
 
@@ -86,11 +84,18 @@ def test_a_summary_keeps_the_order_of_the_table_also_for_runs_without_training()
     """Matching has test rows of epoch 0 alone; it must not move the other runs about."""
     matched = [{"epoch": 0, "split": "test", "metric": "accuracy", "value": 0.4}]
     parts = [
-        table.table(IDENTITY | {"run": "b"}, curve()),
-        table.table(IDENTITY | {"run": "c", "victim": "matching:convnet-w4"}, matched),
-        table.table(IDENTITY | {"run": "a"}, curve()),
+        table.table(replace(IDENTITY, run="b"), curve()),
+        table.table(replace(IDENTITY, run="c", victim="matching:convnet-w4"), matched),
+        table.table(replace(IDENTITY, run="a"), curve()),
     ]
     found = table.summary(pd.concat(parts))
     assert found["run"].tolist() == ["b", "c", "a"]
     assert found["final"].tolist() == [0.5, 0.4, 0.5]
     assert math.isnan(found["train"][1])
+
+
+def test_an_identity_has_these_columns_and_no_others():
+    assert tuple(vars(IDENTITY)) == table.COLUMNS[:10]
+    with pytest.raises(TypeError):
+        table.Identity("a", "folder", shape="round")
+    assert (table.PROTECTED, table.OTHERS) == ("accuracy/protected", "accuracy/others")

@@ -55,7 +55,7 @@ def test_a_job_has_the_key_that_its_run_will_have(make, tmp_path):
     notebook.run(tmp_path / "book.ipynb", tmp_path / "run", job.values, store=tmp_path / "elsewhere")
     from workbench.records import run_folder
 
-    assert run_folder.read(tmp_path / "run")["key"] == job.key
+    assert run_folder.read(tmp_path / "run").key == job.key
 
 
 def test_values_and_seeds_can_be_given_from_outside(make):

@@ -85,7 +85,7 @@ def test_a_run_gets_its_values_and_is_recorded_as_complete(make, tmp_path):
         main(["run", str(book), "--out", str(run), "-p", "epsilon", "4", "-p", "name", "b c", "-p", "share", "1"]) == 0
     )
     assert (run / "seen").read_text() == "4 b c 1.0"
-    assert run_folder.read(run)["state"] == "complete"
+    assert run_folder.read(run).state == "complete"
     same = [
         "run",
         str(book),
@@ -146,7 +146,7 @@ def test_the_notebook_of_the_demo_runs_as_it_stands(tmp_path):
     assert {("clean", "none", "none"), ("random", "samplewise", "none"), ("clean", "none", "grayscale")} <= found
     for name in ("noise", "curves", "bars"):
         assert (tmp_path / "run" / "figures" / f"{name}.png").stat().st_size > 5000
-    stages = " ".join(run_folder.read(tmp_path / "run")["stages"])
+    stages = " ".join(run_folder.read(tmp_path / "run").stages)
     assert "noise-em-joint-classwise-8-" in stages
     assert "victim-clean-none-" in stages
 
@@ -157,7 +157,7 @@ def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_
     job = experiment.jobs("smoke", {})[0]
     run = tmp_path / "run"
     notebook.run(experiment.notebook, run, job.values)
-    assert run_folder.read(run)["key"] == job.key
+    assert run_folder.read(run).key == job.key
     rows = table.read(run)
     assert "clean" in set(rows["method"]) or path.stem == "noise_gallery"
     pictures = [

@@ -2,7 +2,9 @@
 
 import base64
 import re
+import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -26,7 +28,7 @@ def run(method="clean", kind="none", seed=0, final=0.9, more=()):
         for split in ("test", "train")
         for epoch, value in enumerate((0.2, final), 1)
     ]
-    return table.table(identity, [*points, *more])
+    return table.table(table.Identity(**identity), [*points, *more])
 
 
 def confusion():
@@ -148,3 +150,10 @@ def test_names_that_are_no_text_can_be_written(rows, tmp_path):
     jobs = [{"job": "a", "state": "failed", "error": "bad name \udcff"}]
     path = report.write(tmp_path, title="t", text=[], figures={}, rows=rows, jobs=jobs, facts={})
     assert "bad name ?" in path.read_text(encoding="utf-8")
+
+
+def test_the_template_is_among_the_packages_files():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    kept = project["tool"]["setuptools"]["package-data"]["workbench"]
+    package = Path(report.__file__).parents[1]
+    assert package / "sweep" / report.TEMPLATE in {file for pattern in kept for file in package.glob(pattern)}

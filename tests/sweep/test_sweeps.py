@@ -17,6 +17,7 @@ from workbench.cli import main
 from workbench.config import DataError
 from workbench.records import run_folder
 from workbench.records import table as results
+from workbench.records.record import code_fingerprint
 from workbench.sweep import experiment as experiments
 from workbench.sweep import run
 
@@ -45,7 +46,7 @@ def rows(run, method, epsilon, value):
         "defence": "none", "protected_fraction": 1.0, "seed": seed}
     identity["kind"] = "none" if method == "clean" else "classwise"
     point = {"epoch": 1, "metric": "accuracy", "value": value}
-    return results.table(identity, [{**point, "split": split} for split in ("test", "train")])
+    return results.table(results.Identity(**identity), [{**point, "split": split} for split in ("test", "train")])
 both = [rows(f"clean{seed}", "clean", 0, 0.9), rows(f"em{epsilon}{seed}", "em", epsilon, 1 / epsilon)]
 results.write(results.merged(both), folder)
 atomic.write_atomically(folder / "study.json", '{"chance": 0.1, "classes": [], "stages": {}}')
@@ -91,7 +92,7 @@ def test_a_sweep_runs_once_and_then_only_what_is_missing(make, tmp_path, capsys)
     assert len(rows) == 2 * (2 + 4)  # the clean twin of a seed comes from two jobs and counts once
     assert not rows.duplicated(list(results.COLUMNS[:-1])).any()
     record = run_folder.read(out)
-    assert [job["state"] for job in record["jobs"]] == ["complete"] * 4
+    assert [job["state"] for job in record.jobs] == ["complete"] * 4
     assert (out / "figures" / "budget.png").stat().st_size > 5000
     report = (out / "report.html").read_text()
     assert "Try &lt;b&gt;" in report
@@ -115,20 +116,21 @@ def test_a_sweep_runs_once_and_then_only_what_is_missing(make, tmp_path, capsys)
     assert (out / "results.csv").read_bytes() == table
     assert sweep(make(1, 2, 5), out) == 0  # a grid that grew: only the new jobs run
     assert set(starts(out).values()) == {1}
-    assert len(run_folder.read(out)["jobs"]) == 6
+    assert len(run_folder.read(out).jobs) == 6
 
 
 def test_a_failing_job_is_named_and_the_others_go_on(make, tmp_path, capsys):
     out = tmp_path / "out"
-    assert sweep(make(3, 1), out) == 2  # two jobs failed, one a seed
+    assert sweep(make(3, 1), out) == 1
     printed = capsys.readouterr().err
     assert "2 of 4 jobs failed" in printed
     for seed in (0, 1):
         assert f"epsilon=3 seed={seed}: book.ipynb, cell 3 failed: ValueError: no such epsilon" in printed
     assert "Traceback" not in printed
     assert len(results.read(out)) == 2 * 4
-    assert json.loads((out / "run.json").read_text())["state"] == "failed"
-    assert sweep(make(3, 1), out) == 2
+    record = json.loads((out / "run.json").read_text())
+    assert (record["state"], record["error"][:30]) == ("failed", "JobsFailed: 2 of 4 jobs failed")
+    assert sweep(make(3, 1), out) == 1
     assert starts(out) == {"epsilon-1-seed-0": 1, "epsilon-1-seed-1": 1, "epsilon-3-seed-0": 2, "epsilon-3-seed-1": 2}
 
 
@@ -165,6 +167,7 @@ def test_a_job_counts_by_its_own_record_only(make, tmp_path):
     (folder / "notebook.ipynb").write_text("{}")
     assert not one.done(job)
     record = {"command": "run", "key": job.key, "config": {}, "seconds": {}, "state": "running"}
+    record["code"] = code_fingerprint()
     for changed, done in [({}, False), ({"state": "complete"}, True), ({"state": "complete", "key": "other"}, False)]:
         (folder / "run.json").write_text(json.dumps(record | changed))
         assert one.done(job) == done
@@ -280,3 +283,49 @@ def test_a_folder_that_cannot_be_made_is_refused(make, tmp_path):
     one = run.Sweep(experiment, "quick", experiment.jobs("quick", {}), tmp_path / "file")
     with pytest.raises(DataError, match="is a file"):
         run.run(one)
+
+
+def other_code(out: Path, name: str) -> None:
+    """Let the jobs of that name have been made by other code."""
+    for file in out.glob(f"jobs/{name}*/run.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"code": "0" * 12}))
+
+
+def test_jobs_of_other_code_are_made_again_unless_they_are_asked_for(make, tmp_path, capsys):
+    path, out = make(1), tmp_path / "out"
+    assert sweep(path, out) == 0
+    other_code(out, "epsilon-1-seed-0")
+    experiment = experiments.load(path)
+    jobs = experiment.jobs("quick", {})
+    assert [run.Sweep(experiment, "quick", jobs, out).done(job) for job in jobs] == [False, True]
+    run.run(run.Sweep(experiment, "quick", jobs, out, reuse=True))
+    assert "2 complete already, 0 to run" in capsys.readouterr().out
+    assert sweep(path, out) == 0
+    assert "1 complete already, 1 to run, 1 of them made by other code" in capsys.readouterr().out
+    assert starts(out) == {"epsilon-1-seed-0": 2, "epsilon-1-seed-1": 1}
+    assert "made again; --reuse" in next(out.glob("jobs/epsilon-1-seed-0-*.log")).read_text()
+
+
+def test_only_the_records_of_jobs_at_work_are_looked_at(make, tmp_path, monkeypatch):
+    class Scheduler:
+        def processing(self):
+            return {"a worker": ("key-1", "key-2"), "another": ()}
+
+    class Future:
+        def __init__(self, key):
+            self.key = key
+
+    experiment = experiments.load(make(1, 2, 5))
+    jobs = experiment.jobs("quick", {})
+    one = run.Sweep(experiment, "quick", jobs, tmp_path / "out")
+    record = {"command": "run", "config": {}, "seconds": {}, "state": "running"}
+    for job in jobs[:2]:
+        one.folder(job).mkdir(parents=True)
+        (one.folder(job) / "run.json").write_text(json.dumps(record | {"key": job.key}))
+        Path(f"{one.folder(job)}.log").write_text("epoch 1\nepoch 2\n")
+    seen = []
+    peek = run_folder.peek
+    monkeypatch.setattr(run_folder, "peek", lambda folder: seen.append(folder) or peek(folder))
+    waiting = {Future(f"key-{turn}"): job for turn, job in enumerate(jobs)}
+    assert run._at_work(one, Scheduler(), waiting) == {jobs[1].name: "epoch 2"}
+    assert seen == [one.folder(jobs[1]), one.folder(jobs[2])]

@@ -108,10 +108,10 @@ def test_the_second_time_is_one_line_and_no_results(tiny, tmp_path, poison):
 
 def test_the_record_tells_it(tiny, tmp_path, poison):
     tasks.train_victim(CONFIG, None, tmp_path / "usual", data=tiny)
-    assert "rolled_back" not in run_folder.read(tmp_path / "usual")
+    assert run_folder.read(tmp_path / "usual").rolled_back is None
     poison(1)
     tasks.train_victim(CONFIG, None, tmp_path / "spoilt", data=tiny)
-    assert run_folder.read(tmp_path / "spoilt")["rolled_back"]["learning_rate"] == 0.025
+    assert run_folder.read(tmp_path / "spoilt").rolled_back["learning_rate"] == 0.025
 
 
 def test_the_last_epoch_is_on_disk_though_time_did_not_allow_it(tiny, tmp_path, monkeypatch):

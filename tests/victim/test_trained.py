@@ -48,8 +48,8 @@ def test_a_run_that_goes_on_is_told_from_others(first, tmp_path):
     assert set(found["victim"]) == {"convnet-w4 after clean"}
     assert found["run"].iloc[0] != tasks.train_victim(LATER, None, tmp_path / "cold")["run"].iloc[0]
     record = run_folder.read(tmp_path / "later")
-    assert record["config"]["start"] == rows["run"].iloc[0] == run_folder.read(folder)["key"]
-    assert "start" not in run_folder.read(tmp_path / "cold")["config"]
+    assert record.config["start"] == rows["run"].iloc[0] == run_folder.read(folder).key
+    assert "start" not in run_folder.read(tmp_path / "cold").config
     assert tasks.train_victim(LATER, None, tmp_path / "later", start=folder, resume=True).equals(found)
 
 

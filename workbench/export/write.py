@@ -25,7 +25,7 @@ from workbench.data.measures import Quality, measure
 from workbench.files import atomic, lock
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
-from workbench.records import run_folder
+from workbench.records import record
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -94,7 +94,7 @@ def _export(
             "kind": perturbation.kind if perturbation else "none",
             "sides": "one (official export of 2021)" if official else "two",
             "fingerprint": data.fingerprint,
-            "versions": run_folder.versions(),
+            "versions": record.versions(),
             **facts,
             "files": entries,
         }

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from workbench.figures.lines import Line, lines, needed, over_seeds, overall, said, setting, summarised
 from workbench.figures.style import GUESSING, titled
+from workbench.records.table import OTHERS, PROTECTED
 
-PROTECTED, OTHERS = "accuracy/protected", "accuracy/others"  # metrics of runs in which only some people protect
 AFTER, MATCHING = " after ", "matching:"  # in the name of a victim: it went on from a trained one; it is not trained
 ROW = 0.7  # of the distance between two scenes is taken by the marks of one
 SCENES = {

@@ -13,10 +13,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, SoftFileLock, Timeout
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from workbench.config import DataError
 from workbench.files.atomic import NO_LINK, is_plain
+from workbench.progress import say
 
 LOCK = ".lock"
 TOLD = re.compile(r"\d+\n[^\n]+\n(\d{4}-\d\d-\d\dT[^\n]+\n)?")  # what such a file says
@@ -24,24 +25,23 @@ STARTED = datetime.now(UTC).isoformat(timespec="seconds")  # of this process, as
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Make `folder` if need be and hold it against other processes; what was made for nothing is removed again.
 
-    Raises DataError, naming the other process, when it is held, or when it cannot be written to.
+    wait: for the other process, when it is held. Raises DataError, naming that process, when it is held and not waited
+    for, or when the folder cannot be written to.
     """
-    new, there = not folder.exists(), os.path.lexists(folder / LOCK)
+    new, there = not folder.exists(), _mark(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK, timeout=0)
-        lock.acquire()
-    except Timeout as error:
-        raise DataError(_held(folder)) from error
+        _acquire(lock, folder, wait)
     except OSError as error:
         raise DataError(
             f"{folder} cannot be written to ({error.strerror}): make room or name another folder"
         ) from error
     ours = not isinstance(lock, SoftFileLock)  # its fallback where the file system has no locks writes its own file
-    if ours and there:
+    if ours and there and there == _mark(folder):  # not one that this process has just made
         left = _left(folder)
         if left is None:
             lock.release()
@@ -58,7 +58,18 @@ def alone(folder: Path) -> Iterator[None]:
                 (folder / LOCK).unlink()  # while it is held: whoever opened it just now finds it gone and tries anew
         lock.release()
         if new and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+            with suppress(OSError):  # whoever waits for it has just put a lock there
+                folder.rmdir()
+
+
+def _acquire(lock: BaseFileLock, folder: Path, wait: bool) -> None:
+    try:
+        lock.acquire()
+    except Timeout as error:
+        if not wait:
+            raise DataError(_held(folder)) from error
+        say(_held(folder, "waiting for it"))
+        lock.acquire(timeout=-1)
 
 
 def check_free(folder: Path) -> None:
@@ -75,6 +86,14 @@ def check_free(folder: Path) -> None:
     lock.release()
 
 
+def _mark(folder: Path) -> tuple[int, int] | None:
+    """What tells one lock's file from the next; None when there is none."""
+    with suppress(OSError):
+        found = (folder / LOCK).lstat()
+        return found.st_ino, found.st_ctime_ns
+    return None
+
+
 def _left(folder: Path) -> str | None:
     """What a lock's file says that was there before: "" for an empty one, None for a file of somebody else's."""
     path, said = folder / LOCK, None
@@ -86,10 +105,10 @@ def _left(folder: Path) -> str | None:
     return said if said == "" or (said and TOLD.fullmatch(said)) else None
 
 
-def _held(folder: Path) -> str:
+def _held(folder: Path, advice: str = "wait for it, or name another folder") -> str:
     who = ""
     with suppress(OSError, ValueError), (folder / LOCK).open(encoding="utf-8") as file:
         pid, host, *since = file.read(500).splitlines()
         if "".join([host, *since]).isprintable():  # others may have written it
             who = f" (pid {int(pid)} on {host}{f', started {since[0]}' if since else ''})"
-    return f"another process{who} is at work in {folder}: wait for it, or name another folder"
+    return f"another process{who} is at work in {folder}: {advice}"

@@ -1,49 +1,43 @@
 """A run's folder: its record run.json, written atomically, and the rules about who may use the folder.
 
-A reader trusts a folder only when run.json says `complete`.
+A reader trusts a folder only when run.json says `complete`, and a stage is not repeated only when today's code made it.
 """
 
 import json
-import platform
-import subprocess
+import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.config import DataError, key
 from workbench.files import lock, untrusted
-from workbench.files.atomic import is_scratch, sweep
-from workbench.files.atomic import write_atomically as write_atomically
+from workbench.files.atomic import is_scratch, sweep, write_atomically
 from workbench.progress import say
+from workbench.records import record as records
+from workbench.records.record import Record
 
 RECORD = "run.json"
-PROVENANCE = (
-    "key", "device", "versions", "git", "started", "seconds", "image_passes", "data_fingerprint", "noise", "seed",
-    "rolled_back", "changed",
-)  # fmt: skip
-SHAPE = {
-    "command": str, "state": str, "key": str, "config": {str: object}, "seconds": {str: float},
-    "image_passes?": int, "data_fingerprint?": str, "seed?": (int, None), "device?": (str, None),
-    "versions?": {str: str}, "git?": (str, None), "stages?": {str: dict},
-}  # of a record that others may have written  # fmt: skip
-SURROUNDINGS = ("device", "versions")  # what the bits of a result depend on beside configuration and data
-PACKAGES = ("torch", "torchvision", "lightning", "numpy", "pandas", "pillow", "safetensors")
+REUSE = "WORKBENCH_REUSE"  # environment variable: with 1, what other code made is read back, in notebooks' kernels too
+SURROUNDINGS = ("device", "versions")  # what the bits of a result depend on beside configuration, data and code
+HALF_DONE = ("noise.ckpt", "noise.ckpt.previous", "noise.started", "victim.ckpt", "victim.ckpt.previous")
 
 
 @dataclass
 class Run:
-    """An open run: its folder and its record. `complete` is True when an earlier run has finished the work."""
+    """An open run: its folder and its record. `complete` is True when an earlier run has finished the work.
+
+    resumed: an unfinished run goes on, or a complete one is read back; replaced: the record of a complete run of other
+    code, in whose place this one is done.
+    """
 
     folder: Path
-    record: dict[str, Any]
+    record: Record
     complete: bool = False
     resumed: bool = False
-    _clock: float = field(default_factory=time.monotonic)
+    replaced: Record | None = None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -52,60 +46,64 @@ class Run:
         try:
             yield
         finally:
-            stages = self.record["seconds"]
-            stages[name] = round(stages.get(name, 0.0) + time.monotonic() - begun, 3)
-
-    def belongs(self, **facts: Any) -> None:
-        """Raise DataError when the record says otherwise; used on what a configuration names but does not hold."""
-        for name, value in facts.items():
-            if self.record.get(name, value) != value:
-                there = untrusted.line(self.record[name][:12])
-                raise DataError(
-                    f"{self.folder} was made with another {name.replace('_', ' ')} ({there} there, {value[:12]} now): "
-                    "name another folder"
-                )
+            spent = self.record.seconds.get(name, 0.0) + time.monotonic() - begun
+            self.record.seconds[name] = round(spent, 3)
 
     def note(self, **facts: Any) -> None:
-        """Add facts to the record and write it. A resumed run that goes on elsewhere says so, and its record too."""
+        """Set fields of the record and write it. A resumed run that goes on elsewhere says so, and its record too."""
+        if unknown := sorted(set(facts) - records.NAMES):
+            raise TypeError(f"run.json has no field {', '.join(unknown)}: declare it in records/record.py")
         for name in SURROUNDINGS:
-            before, now = self.record.get(name), facts.get(name)
-            if self.resumed and before and now and before != now:
-                say(f"{self.folder} goes on with another {name} ({_apart(before, now)}): the bits may differ")
-                self.record.setdefault("changed", []).append({"when": _now(), name: before})
-        self.record.update(facts)
-        self._write()
+            before, after = getattr(self.record, name), facts.get(name)
+            if self.resumed and before and after and before != after:
+                apart = untrusted.line(_apart(before, after), 1000)
+                say(f"{self.folder} goes on with another {name} ({apart}): the bits may differ")
+                self.record.changed.append({"when": records.now(), name: before})
+        for name, value in facts.items():
+            setattr(self.record, name, value)
+        content = json.dumps(self.record.as_json(), indent=2, ensure_ascii=False) + "\n"
+        write_atomically(self.folder / RECORD, content)
 
     def _end(self, state: str, error: str | None = None) -> None:
-        self.note(state=state, error=error, ended=_now())
-
-    def _write(self) -> None:
-        write_atomically(self.folder / RECORD, json.dumps(self.record, indent=2, ensure_ascii=False) + "\n")
+        self.note(state=state, error=error, ended=records.now())
 
 
 @contextmanager
 def opened(
-    folder: Path, command: str, config: Mapping[str, Any], *, resume: bool, again: bool = False
+    folder: Path,
+    command: str,
+    config: Mapping[str, Any],
+    *,
+    resume: bool,
+    data_fingerprint: str | None = None,
+    again: bool = False,
+    reuse: bool = False,
+    wait: bool = False,
 ) -> Iterator[Run]:
     """Open `folder` for the run of `command` with `config` and keep its state true, whatever happens inside.
 
     State is `running` inside, then `complete`, or `interrupted` (Ctrl-C), or `failed` with the error's line.
-    again: a complete run is opened like an unfinished one, for work that checks its parts itself.
+    A complete run is read back when today's code made it, and done anew in the same place when other code did.
+    data_fingerprint: of the data that `config` names but does not hold; again: a complete run is opened like an
+    unfinished one, for work that checks its parts itself; reuse: a complete run is read back whatever code made it;
+    wait: for another process that is at work in the folder.
     Raises DataError when the folder holds anything but this very run, or this run and `resume` was not asked for, or
     when another process is at work in it.
     """
-    check_free(folder, command, config, resume=resume)
-    record = _read_record(folder)
-    if record is not None and record["state"] == "complete" and not again:
-        yield Run(folder, record, complete=True, resumed=True)  # writes nothing, so a folder to be read is good enough
-        return
-    with lock.alone(folder):
-        run = _claim(folder, command, dict(config), resume)  # again: another process may just have left it
-        if run.complete and not again:
-            yield run
+    fresh = Record(command, "running", key(dict(config)), dict(config), {}, config.get("seed"))
+    fresh.data_fingerprint = data_fingerprint
+    reuse = reuse or reuse_asked()
+    with ExitStack() as held:
+        seen, run = _mark(folder), _found(folder, fresh, resume, again, reuse)
+        if not run.complete:
+            held.enter_context(lock.alone(folder, wait=wait))
+            if _mark(folder) != seen:  # another process has been here meanwhile
+                run = _found(folder, fresh, resume, again, reuse)
+        if run.complete:
+            _say_read_back(run)
+            yield run  # nothing is written, so a folder that can only be read is good enough
             return
-        run.complete = False
-        sweep(folder)
-        run.note(state="running", error=None, **({"versions": versions()} if run.resumed else {}))
+        _begin(run)
         try:
             yield run
         except BaseException as error:
@@ -117,112 +115,123 @@ def opened(
         run._end("complete")
 
 
-def read(folder: Path) -> dict[str, Any]:
+def reuse_asked() -> bool:
+    """Whether the environment asks to read back what other code made."""
+    return os.environ.get(REUSE) == "1"
+
+
+def read(folder: Path) -> Record:
     """The record of the complete run in `folder`. Raises DataError when there is none."""
-    record = _read_record(folder)
+    record = peek(folder)
     if record is None:
         raise DataError(f"there is no {RECORD} in {folder}: give the --out folder of an earlier run")
-    if record["state"] != "complete":
+    if not record.complete:
         raise DataError(
-            f"the run in {folder} is {untrusted.line(record['state'], 40)}, not complete: run it again with --resume"
+            f"the run in {folder} is {untrusted.line(record.state, 40)}, not complete: run it again with --resume"
         )
     return record
 
 
-def peek(folder: Path) -> dict[str, Any] | None:
+def peek(folder: Path) -> Record | None:
     """The record in `folder` whatever its state, None when there is none. Raises DataError for a damaged one."""
-    return _read_record(folder)
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    try:
+        return records.parse(untrusted.read(path))
+    except DataError as error:
+        raise DataError(f"{path} is not a run's record, it {error}: name another folder") from error
 
 
-def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume: bool) -> None:
+def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume: bool, wait: bool = False) -> None:
     """Raise DataError when `folder` cannot take this run; called before anything expensive starts."""
-    lock.check_free(folder)
-    _check_same(folder, command, config, resume)
+    if not wait:
+        lock.check_free(folder)
+    _check_same(folder, peek(folder), Record(command, "", key(dict(config)), dict(config), {}), resume)
 
 
-def _check_same(folder: Path, command: str, config: Mapping[str, Any], resume: bool) -> None:
+def _mark(folder: Path) -> tuple[int, ...]:
+    """What differs when the record was written anew."""
+    try:
+        found = (folder / RECORD).stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _found(folder: Path, fresh: Record, resume: bool, again: bool, reuse: bool) -> Run:
+    """The run as the folder has it, or a fresh one in an empty folder and in place of one that other code completed."""
+    record = peek(folder)
+    _check_same(folder, record, fresh, resume)
+    if record is None:
+        return Run(folder, fresh)
+    done = record.complete and not again
+    if done and not (record.current or reuse):
+        return Run(folder, fresh, replaced=record)
+    record.data_fingerprint = record.data_fingerprint or fresh.data_fingerprint
+    return Run(folder, record, complete=done, resumed=True)
+
+
+def _check_same(folder: Path, record: Record | None, fresh: Record, resume: bool) -> None:
     """Raise DataError when `folder` holds anything but this very run."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file: give --out a folder")
-    record = _read_record(folder)
     if record is None:
         if folder.is_dir() and any(
             entry.name != lock.LOCK and not is_scratch(entry.name, RECORD) for entry in folder.iterdir()
         ):
             raise DataError(f"{folder} is not empty and holds no run: name another folder")
         return
-    if record["command"] != command or record["key"] != key(dict(config)):
-        changed = _difference(record, command, dict(config))
-        raise DataError(f"{folder} holds another run ({changed}): name another folder")
+    if (record.command, record.key) != (fresh.command, fresh.key):
+        raise DataError(f"{folder} holds another run ({_difference(record, fresh)}): name another folder")
+    there, now = record.data_fingerprint, fresh.data_fingerprint
+    if there and now and there != now:
+        shown = f"{untrusted.line(there[:12])} there, {now[:12]} now"
+        raise DataError(f"{folder} was made with another data fingerprint ({shown}): name another folder")
     if not resume:
-        state = untrusted.line(record["state"], 40)
+        lock.check_free(folder)  # that somebody is at work there says more
+        state = untrusted.line(record.state, 40)
         raise DataError(f"{folder} already holds this run ({state}): add --resume, or name another folder")
 
 
-def _claim(folder: Path, command: str, config: dict[str, Any], resume: bool) -> Run:
-    _check_same(folder, command, config, resume)
-    record = _read_record(folder)
-    if record is not None:
-        return Run(folder, record, complete=record["state"] == "complete", resumed=True)
-    record = {
-        "command": command,
-        "state": "running",
-        "key": key(config),
-        "config": config,
-        "seed": config.get("seed"),
-        "started": _now(),
-        "seconds": {},
-        "versions": versions(),
-        "git": git_commit(),
-    }
-    return Run(folder, record)
+def _say_read_back(run: Run) -> None:
+    record = run.record
+    if record.current:
+        say(f"read back from {run.folder}, finished {untrusted.line(record.ended, 40)}")
+        return
+    say(f"{run.folder} was made by other code ({record.origin}): read back as it is")
+    record.changed.append({"when": records.now(), "code": record.code, "git": record.git, "ended": record.ended})
 
 
-def _read_record(folder: Path) -> dict[str, Any] | None:
-    path = folder / RECORD
-    if not path.is_file():
-        return None
-    try:
-        record: dict[str, Any] = untrusted.parse(untrusted.read(path), SHAPE)
-    except DataError as error:
-        raise DataError(f"{path} is not a run's record, it {error}: name another folder") from error
-    return record
+def _begin(run: Run) -> None:
+    """Say in the record that the run is at work, with what code, and aloud what is not as it was."""
+    sweep(run.folder)
+    record = run.record
+    before = record if run.resumed else run.replaced
+    if before and not before.current:
+        how = "going on with it, the bits may differ"
+        if run.replaced:
+            how = "made again; --reuse takes it as it is"
+            record.changed = list(before.changed)
+            for name in HALF_DONE:
+                (run.folder / name).unlink(missing_ok=True)
+        say(f"{run.folder} was made by other code ({before.origin}): {how}")
+        record.changed.append({"when": records.now(), "code": before.code, "git": before.git, "ended": before.ended})
+    record.started = record.started or records.now()
+    versions, git, code = records.versions(), records.git_commit(), records.code_fingerprint()
+    run.note(state="running", error=None, versions=versions, git=git, code=code)
 
 
-def _difference(record: Mapping[str, Any], command: str, config: Mapping[str, Any]) -> str:
-    if record["command"] != command:
-        return f"of `workbench {untrusted.line(record['command'], 40)}`"
-    old = record["config"]
-    names = sorted(name for name in {*old, *config} if old.get(name) != config.get(name))
-    return untrusted.line("; ".join(f"{name} {old.get(name)} there, {config.get(name)} asked" for name in names), 1000)
+def _difference(record: Record, fresh: Record) -> str:
+    if record.command != fresh.command:
+        return f"of `workbench {untrusted.line(record.command, 40)}`"
+    old, asked = record.config, fresh.config
+    names = sorted(name for name in {*old, *asked} if old.get(name) != asked.get(name))
+    return untrusted.line("; ".join(f"{name} {old.get(name)} there, {asked.get(name)} asked" for name in names), 1000)
 
 
-def _apart(before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-        return "; ".join(f"{name} {before.get(name)} before, {now.get(name)} now" for name in names)
-    return f"{before} before, {now} now"
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, this program and the libraries that decide its numbers."""
-    found = {"python": platform.python_version(), "workbench": metadata.version("unlearnable-workbench")}
-    return found | {name: metadata.version(name) for name in PACKAGES}
-
-
-def git_commit() -> str | None:
-    """The commit the program runs from, with "+changes" when files differ from it; None outside a checkout."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True)
-        return done.stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _apart(before: Any, after: Any) -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+        return "; ".join(f"{name} {before.get(name)} before, {after.get(name)} now" for name in names)
+    return f"{before} before, {after} now"

@@ -1,10 +1,11 @@
-"""The tidy table of results: one row a run, epoch, split and metric. Written and read here only."""
+"""The tidy table of results: one row per run, epoch, split and metric. Written and read here only."""
 
 import io
 import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,28 @@ from workbench.files.atomic import write_atomically
 from workbench.records import run_folder
 
 FILE_NAME = "results.csv"
-COLUMNS = (
-    "run",
-    "data",
-    "method",
-    "kind",
-    "epsilon",
-    "surrogate",
-    "victim",
-    "defence",
-    "protected_fraction",
-    "seed",
-    "epoch",
-    "split",
-    "metric",
-    "value",
-)
+PROTECTED, OTHERS = "accuracy/protected", "accuracy/others"  # metrics of runs in which only some people protect
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The columns that say which run a row is of; what a run does not have is left at its default."""
+
+    run: str
+    data: str
+    method: str = "clean"
+    kind: str = "none"
+    epsilon: int = 0
+    surrogate: str = "none"
+    victim: str = "none"
+    defence: str = "none"
+    protected_fraction: float = 0.0
+    seed: int = 0
+
+
+IDENTITY = tuple(column.name for column in fields(Identity))
+COLUMNS = (*IDENTITY, "epoch", "split", "metric", "value")
 HEADER = ",".join(COLUMNS).encode()
-IDENTITY = COLUMNS[: COLUMNS.index("epoch")]
 COUNTS, NUMBERS = ("epsilon", "seed", "epoch"), ("protected_fraction", "value")
 WORDS = tuple(name for name in COLUMNS if name not in COUNTS + NUMBERS)
 BOUNDS = (("epsilon", 0, 255), ("seed", 0, 2**31 - 1), ("epoch", 0, 10**9), ("protected_fraction", 0, 1))
@@ -43,9 +48,9 @@ LONGEST = 1000  # characters of a cell
 NAME = re.compile(r"\w[\w .,:;+/()-]*")  # no formula for a spreadsheet, no markup for a figure or a page
 
 
-def table(identity: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The rows of one run: its identity (the columns up to seed) beside each point of its curve."""
-    rows = [{**identity, **point} for point in curve]
+def table(identity: Identity, curve: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows of one run: its identity beside each point of its curve (epoch, split, metric, value)."""
+    rows = [{**vars(identity), **point} for point in curve]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -83,8 +88,7 @@ def read(folder: Path) -> pd.DataFrame:
         if content.partition(b"\n")[0].strip() != HEADER:
             raise DataError(f"has other columns than {', '.join(COLUMNS)}")
         rows = _parsed(content)
-        if fault := _fault(rows):
-            raise DataError(fault)
+        _check(rows)
     except DataError as error:
         raise DataError(f"{path} is no table of this program, it {error}: give the folder of a complete run") from error
     return rows
@@ -108,26 +112,27 @@ def _parsed(content: bytes) -> pd.DataFrame:
         raise DataError(f"cannot be read ({untrusted.line(error)})") from error
 
 
-def _fault(rows: pd.DataFrame) -> str:
-    """What no run of this program writes; "" for a good table."""
+def _check(rows: pd.DataFrame) -> None:
+    """Raise DataError for what no run of this program writes."""
     if rows.empty:
-        return "has no rows"
+        raise DataError("has no rows")
     for name in WORDS:
         for text in rows[name].unique():
             good = text[:1].isalpha() if name == "metric" else NAME.fullmatch(text)  # a metric may name classes
             if not good or not text.isprintable() or len(text) > LONGEST:
-                return f"has the {name} {untrusted.line(repr(text))}"
+                raise DataError(f"has the {name} {untrusted.line(repr(text))}")
     for name, low, high in BOUNDS:
         if not rows[name].between(low, high).all():
-            return f"has a {name.replace('_', ' ')} outside {low}..{high}"
+            raise DataError(f"has a {name.replace('_', ' ')} outside {low}..{high}")
     if not set(rows["split"]) <= SPLITS:
-        return f"has a split that is none of {', '.join(sorted(SPLITS))}"
+        raise DataError(f"has a split that is none of {', '.join(sorted(SPLITS))}")
     accuracy = rows.loc[rows["metric"] == "accuracy", "value"]
-    return "" if accuracy.between(0, 1).all() else "has an accuracy outside 0..1"
+    if not accuracy.between(0, 1).all():
+        raise DataError("has an accuracy outside 0..1")
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Peak and final accuracy on clean test images, and final accuracy on the training images: one row a run."""
+    """Peak and final accuracy on clean test images, and final accuracy on the training images: one row per run."""
     accuracy = rows[rows["metric"] == "accuracy"].sort_values("epoch", kind="stable")
     runs = accuracy.groupby(list(IDENTITY), sort=False)
     test = accuracy[accuracy["split"] == "test"].groupby(list(IDENTITY), sort=False)["value"]

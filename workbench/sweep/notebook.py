@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from workbench.config import ConfigError, DataError, check_choice
 from workbench.files import untrusted
 from workbench.files.atomic import check_no_link
+from workbench.progress import saying_to
 from workbench.records import run_folder
 
 OUTPUT = "notebook.ipynb"
@@ -52,25 +53,28 @@ def run(
     log: TextIO | None = None,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    reuse: bool = False,
+    wait: bool = False,
 ) -> None:
     """Execute `notebook` into out/notebook.ipynb with `values` (texts, or values of the right type) as parameters.
 
     The parameters `out` and `store`, where the notebook has them, are set to the folders. log: where the kernel's
-    output goes (None: to the terminal); environment, cwd: variables and folder for the kernel (progress
-    is by lines, since bars flood papermill). Raises ConfigError for a parameter that
-    is unknown or of the wrong type, before anything starts, KernelDied, and DataError, naming the cell, when one fails.
+    output goes (None: to the terminal); environment, cwd: variables and folder for the kernel (progress is by lines,
+    since bars flood papermill); reuse, wait: as run_folder.opened takes them, reuse for the notebook's stages too.
+    Raises ConfigError for a parameter that is unknown or of the wrong type, before anything starts, KernelDied, and
+    DataError, naming the cell, when one fails.
     """
     config = identity(notebook, values)
-    with run_folder.opened(out, "run", config, resume=resume) as opened:
+    open_run = run_folder.opened(out, "run", config, resume=resume, reuse=reuse, wait=wait)
+    with saying_to(log), open_run as opened:
         if opened.complete:
-            print(f"{out} holds this run already, complete: nothing to do", file=log, flush=True)
             return
         check_no_link(out / OUTPUT)
         declared = parameters(notebook)
         wanted = {name: value for name, value in config.items() if value != declared.get(name, value)}
         places = {"out": str(out), "store": str(store or "")}
         wanted |= {name: place for name, place in places.items() if name in declared and place}
-        variables = {"WORKBENCH_PROGRESS": "lines", **(environment or {})}
+        variables = {"WORKBENCH_PROGRESS": "lines", **({run_folder.REUSE: "1"} if reuse else {}), **(environment or {})}
         with opened.stage("notebook"), TemporaryDirectory(prefix="workbench-") as sockets:
             kernels = _kernels(variables, cwd or Path.cwd(), Path(sockets))
             _execute(notebook, out / OUTPUT, wanted, log, kernels)
@@ -92,7 +96,7 @@ def _stages(out: Path) -> dict[str, dict[str, float]]:
     """The seconds of every stage that the notebook's study used."""
     if not (out / FACTS).is_file():
         return {}
-    return {name: record["seconds"] for name, record in study_facts(out)["stages"].items()}
+    return {name: stage["seconds"] for name, stage in study_facts(out)["stages"].items()}
 
 
 def study_facts(out: Path) -> dict[str, Any]:

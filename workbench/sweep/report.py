@@ -15,73 +15,8 @@ from matplotlib.figure import Figure
 from workbench import figures as drawing
 from workbench.files.atomic import write_atomically
 
-FILE_NAME = "report.html"
+FILE_NAME, TEMPLATE = "report.html", "report.html.j2"
 JOB_COLUMNS = ("job", "state", "error")  # shown first, in this order; whatever else a job says follows
-
-# Every table has a caption, and its headings say what they are headings of. A wide one can be scrolled by keyboard.
-GRID = """{% macro grid(table) -%}
-{% if table.rows %}<div class="wide" tabindex="0" role="region" aria-label="{{ table.caption }}"><table>
-<caption>{{ table.caption }}</caption>
-<thead><tr>{% for name in table.columns %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for row in table.rows %}<tr>{% for cell in row %}{% if loop.first %}<th scope="row">{{ cell }}</th>
-{%- else %}<td>{{ cell }}</td>{% endif %}{% endfor %}</tr>
-{% endfor %}</tbody>
-</table></div>
-{% else %}<p>{{ table.caption }}: none.</p>
-{% endif %}
-{%- endmacro %}
-"""
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{{ title }}</title>
-<style>
-body { color: #111; background: #fff; font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 68rem; margin: 0 auto; padding: 1rem; }
-h1, h2 { line-height: 1.2; }
-figure { margin: 1rem 0; }
-img { max-width: 100%; height: auto; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: .85rem; }
-caption { text-align: left; font-weight: bold; padding: .3rem 0; }
-th, td { border: 1px solid #767676; padding: .2rem .5rem; text-align: left; vertical-align: top; }
-thead th { background: #eee; }
-td { font-variant-numeric: tabular-nums; }
-@media print {
-  body { font-size: 10pt; }
-  main { max-width: none; padding: 0; }
-  .wide { overflow: visible; }
-  figure, tr { break-inside: avoid; }
-  h2, caption { break-after: avoid; }
-  thead { display: table-header-group; }
-}
-</style>
-</head>
-<body>
-<main>
-<h1>{{ title }}</h1>
-{% for sentence in text %}<p>{{ sentence }}</p>
-{% endfor %}
-{% for section in sections %}<section>
-<h2>{{ section.name }}</h2>
-<figure><img src="data:image/png;base64,{{ section.png }}" alt="{{ section.alt }}"></figure>
-{% if section.same %}<p>The numbers are those of the table under “{{ section.same }}”.</p>
-{% else %}{{ grid(section.table) }}{% endif %}
-</section>
-{% endfor %}
-<section>
-<h2>Where this comes from</h2>
-{% for table in tables %}{{ grid(table) }}{% endfor %}
-</section>
-</main>
-</body>
-</html>
-"""
 
 
 @dataclass(frozen=True)
@@ -109,14 +44,16 @@ def write(
     figures were drawn from. jobs: what each run was and became, with state and error. facts: where the numbers come
     from (parameters, versions, device, data fingerprint, commit, seconds); a mapping among them gets its own table.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    page = Environment(autoescape=True, undefined=StrictUndefined).from_string(GRID + PAGE)
+    pages = Environment(loader=PackageLoader("workbench", "sweep"), autoescape=True, undefined=StrictUndefined)
     single = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
     groups = {name: value for name, value in facts.items() if isinstance(value, Mapping)}
     tables = [_facts("Facts", single), *(_facts(name, group) for name, group in groups.items()), _jobs(jobs)]
     sentences = [text] if isinstance(text, str) else text
-    html = page.render(title=title, text=sentences, sections=_sections(figures, rows), tables=tables)
+    html = pages.get_template(TEMPLATE).render(
+        title=title, text=sentences, sections=_sections(figures, rows), tables=tables
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
     # A file's name need not be text, and then its error line holds what UTF-8 cannot.

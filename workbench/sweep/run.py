@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock
 
 from workbench import figures
 from workbench.config import ConfigError, DataError, WorkbenchError
 from workbench.files.atomic import check_no_link
 from workbench.records import run_folder, table
+from workbench.records.record import Record
 from workbench.sweep import cluster, notebook, report
 from workbench.sweep.display import Board
 from workbench.sweep.experiment import Experiment, Job
@@ -28,18 +28,15 @@ SENTENCES = 12  # in a report
 
 
 class JobsFailed(WorkbenchError):
-    """Some jobs failed; the others are complete and gathered."""
-
-    def __init__(self, count: int, text: str):
-        super().__init__(text)
-        self.count = count
+    """Some jobs failed; the others are complete and gathered. The command ends with 1, the text says how many."""
 
 
 @dataclass(frozen=True)
 class Sweep:
     """A sweep in its folder: out/jobs/NAME-KEY, one a job; the stages that jobs share are in `store` (out/store).
 
-    Several sweeps may name one store: a stage is known by its whole configuration.
+    Several sweeps may name one store: a stage is known by its whole configuration. reuse: jobs and stages that other
+    code has made are taken as they are.
     """
 
     experiment: Experiment
@@ -47,22 +44,24 @@ class Sweep:
     jobs: list[Job]
     out: Path
     store: Path | None = None
+    reuse: bool = False
 
     def folder(self, job: Job) -> Path:
         """The job's folder."""
         return self.out / JOBS / job.folder_name
 
-    def record(self, job: Job) -> dict[str, Any]:
-        """What the job's run.json says; {} when there is none that can be read, or it is another job's."""
+    def record(self, job: Job) -> Record | None:
+        """What the job's run.json says; None when there is none that can be read, or it is another job's."""
         try:
-            record = run_folder.peek(self.folder(job)) or {}
+            record = run_folder.peek(self.folder(job))
         except DataError:
-            return {}
-        return record if record.get("key") == job.key else {}
+            return None
+        return record if record and record.key == job.key else None
 
     def done(self, job: Job) -> bool:
-        """Whether the job is complete."""
-        return bool(self.record(job).get("state") == "complete")
+        """Whether the job is complete, by today's code unless other code's jobs are taken too."""
+        record = self.record(job)
+        return record is not None and record.complete and (self.reuse or run_folder.reuse_asked() or record.current)
 
     def identity(self) -> dict[str, Any]:
         """What the sweep's folder is known by; its grid may grow."""
@@ -80,7 +79,7 @@ def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads
         raise ConfigError(f"{workers} workers with {threads} threads: give 0 or more workers, and 1 or more threads")
     with run_folder.opened(sweep.out, "sweep", sweep.identity(), resume=True, again=True) as opened:
         todo = [job for job in sweep.jobs if not sweep.done(job)]
-        print(f"{len(sweep.jobs)} jobs: {len(sweep.jobs) - len(todo)} complete already, {len(todo)} to run", flush=True)
+        print(_told(sweep, todo), flush=True)
         errors: dict[str, str] = {}
         if todo:
             with opened.stage("jobs"), cluster.client(scheduler, workers, len(todo)) as (client, gpus):
@@ -91,7 +90,14 @@ def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads
         if failed:
             lines = [f"  {job.name}: {errors.get(job.name, 'not complete')}" for job in failed]
             told = f"{len(failed)} of {len(sweep.jobs)} jobs failed; the same command tries them again"
-            raise JobsFailed(len(failed), "\n".join([told, *lines]))
+            raise JobsFailed("\n".join([told, *lines]))
+
+
+def _told(sweep: Sweep, todo: Sequence[Job]) -> str:
+    """How many jobs there are to run, and how many of them only because other code has made them."""
+    told = f"{len(sweep.jobs)} jobs: {len(sweep.jobs) - len(todo)} complete already, {len(todo)} to run"
+    old = sum(record is not None and record.complete for record in map(sweep.record, todo))
+    return f"{told}, {old} of them made by other code (--reuse takes those as they are)" if old else told
 
 
 def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], threads: int) -> dict[str, str]:
@@ -100,6 +106,7 @@ def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], th
     from distributed import wait
 
     common: dict[str, Any] = {"notebook": str(sweep.experiment.notebook), "gpus": gpus, "threads": threads}
+    common["reuse"] = sweep.reuse or run_folder.reuse_asked()
     common |= {"store": str((sweep.store or sweep.out / STORE).resolve()), "cwd": os.getcwd()}
     started = f"{time.time_ns():x}"  # a key of its own for each start: the scheduler remembers failed ones
     waiting = {
@@ -124,7 +131,8 @@ def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], th
                 if error or not sweep.done(job):
                     errors[job.name] = error or "its run.json is not complete"
                 board.ended(job.name, errors.get(job.name))
-            board.running({job.name: _last_line(sweep.folder(job)) for job in waiting.values() if _runs(sweep, job)})
+            if board.live:
+                board.running(_at_work(sweep, client, waiting))
     return errors
 
 
@@ -139,8 +147,14 @@ def _outcome(future: Any) -> str | None:
     return " ".join(f"{type(error).__name__}: {error}".split()) if error else f"it was {future.status}"
 
 
-def _runs(sweep: Sweep, job: Job) -> bool:
-    return bool(sweep.record(job).get("state") == "running")
+def _at_work(sweep: Sweep, client: Any, waiting: Mapping[Any, Job]) -> dict[str, str]:
+    """The last line of each job that runs; of the thousands that wait, no file is looked at."""
+    given = {key for keys in client.processing().values() for key in keys}  # some may wait at their worker still
+    found = {}
+    for future, job in waiting.items():
+        if future.key in given and (record := sweep.record(job)) and record.state == "running":
+            found[job.name] = _last_line(sweep.folder(job))
+    return found
 
 
 def _last_line(folder: Path) -> str:
@@ -163,43 +177,40 @@ def work(task: Mapping[str, Any]) -> str | None:
 
         environment["CUDA_VISIBLE_DEVICES"] = task["gpus"][int(get_worker().name) % len(task["gpus"])]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{out}.lock"):  # a worker that was given up for lost may still be at it
-        for attempt in range(1, KERNEL_TRIES + 1):
-            try:
-                check_no_link(Path(f"{out}.log"))
-                with open(f"{out}.log", "a", encoding="utf-8") as log:
-                    notebook.run(
-                        Path(task["notebook"]),
-                        out,
-                        task["values"],
-                        resume=True,
-                        store=Path(task["store"]),
-                        log=log,
-                        environment=environment,
-                        cwd=Path(task["cwd"]),
-                    )
-                return None
-            except notebook.KernelDied as error:
-                if attempt == KERNEL_TRIES:
-                    return f"{error} ({KERNEL_TRIES} times)"
-            except WorkbenchError as error:
-                return str(error)
+    for attempt in range(1, KERNEL_TRIES + 1):
+        try:
+            check_no_link(Path(f"{out}.log"))
+            with open(f"{out}.log", "a", encoding="utf-8") as log:
+                notebook.run(
+                    Path(task["notebook"]),
+                    out,
+                    task["values"],
+                    resume=True,
+                    store=Path(task["store"]),
+                    log=log,
+                    environment=environment,
+                    cwd=Path(task["cwd"]),
+                    reuse=task["reuse"],
+                    wait=True,  # for a worker that was given up for lost and is still at it
+                )
+            return None
+        except notebook.KernelDied as error:
+            if attempt == KERNEL_TRIES:
+                return f"{error} ({KERNEL_TRIES} times)"
+        except WorkbenchError as error:
+            return str(error)
     return None
 
 
 def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     """Write the table, the figures and the report of all complete jobs; return the facts for the sweep's record."""
     complete = [job for job in sweep.jobs if sweep.done(job)]
-    listed = [
-        {
-            "name": job.name,
-            "key": job.key,
-            "state": sweep.record(job).get("state", "not started"),
-            "seconds": sweep.record(job).get("seconds", {}).get("notebook"),
-            "error": errors.get(job.name, ""),
-        }
-        for job in sweep.jobs
-    ]
+    listed = []
+    for job in sweep.jobs:
+        record = sweep.record(job)
+        said: dict[str, Any] = {"name": job.name, "key": job.key, "state": record.state if record else "not started"}
+        said["seconds"] = record.seconds.get("notebook") if record else None
+        listed.append(said | {"error": errors.get(job.name, "")})
     facts: dict[str, Any] = {"jobs": listed, "seeds": sorted({job.values["seed"] for job in sweep.jobs})}
     if not complete:
         return facts

@@ -2,28 +2,28 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
 from workbench.config import ConfigError, DataError
 from workbench.files.untrusted import line
 from workbench.records import checkpoint, run_folder
+from workbench.records.record import Record
 
 CHECKPOINT = "victim.ckpt"
 PREFIX = "network."  # of the network's tensors among those of the LightningModule
 
 
-def record_of(folder: Path, architecture: str) -> dict[str, Any]:
+def record_of(folder: Path, architecture: str) -> Record:
     """The record of the complete `workbench train` run in `folder`, whose network must be an `architecture`.
 
     Raises DataError when the run is missing or not complete, ConfigError when its network is another one.
     """
     record = run_folder.read(folder)
-    if record["command"] != "train":
-        found = line(record["command"], 40)
+    if record.command != "train":
+        found = line(record.command, 40)
         raise DataError(f"{folder} holds a `workbench {found}` run: --start needs one of `workbench train`")
-    trained = record["config"].get("victim")
+    trained = record.config.get("victim")
     if trained != architecture:
         found = line(trained, 40)
         raise ConfigError(f"{folder} holds a trained {found}, not {architecture}: start with --victim {found}")

@@ -333,7 +333,7 @@ def test_the_self_tests_table_has_a_row_a_training_with_its_spread():
                 {"epoch": 1, "split": split, "metric": "accuracy", "value": accuracy} for split in ("train", "test")
             ]
             known = {"run": f"{method}{defence}{seed}", "method": method, "defence": defence, "seed": seed, **identity}
-            tables.append(table.table(known, curve))
+            tables.append(table.table(table.Identity(**known), curve))
     shown = views.tested(["<b>"], table.merged(tables))
     assert shown.count("<tr>") == 4
     assert shown.count("60% (50% to 70%)") == 3

@@ -102,7 +102,7 @@ def table(finals: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
                 {"epoch": 2, "split": "test", "metric": "accuracy", "value": value},
                 {"epoch": 2, "split": "train", "metric": "accuracy", "value": 1.0},
             ]
-            parts.append(results.table(identity, curve))
+            parts.append(results.table(results.Identity(**identity), curve))
     return results.merged(parts)
 
 

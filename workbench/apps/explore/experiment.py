@@ -114,7 +114,7 @@ class Experiment:
 
     def _rows(self, run: Choice, curve: Sequence[dict[str, Any]]) -> pd.DataFrame:
         searched = run.method not in ("clean", "random")
-        identity = {
+        identity: dict[str, Any] = {
             "data": self.data.name,
             **run._asdict(),
             "surrogate": self.network if searched else "none",
@@ -123,7 +123,8 @@ class Experiment:
             "protected_fraction": 0.0 if run is CLEAN else 1.0,
             "seed": self.config.seed,
         }
-        return table.table({"run": configs.key({**asdict(self.recipe), **identity}), **identity}, curve)
+        run_key = configs.key({**asdict(self.recipe), **identity})
+        return table.table(table.Identity(run=run_key, **identity), curve)
 
     def work(self, choice: Choice, *, pair: bool) -> int:
         """About how many images will pass through a network: for the time left. Searches may end earlier."""

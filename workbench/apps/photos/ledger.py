@@ -27,7 +27,7 @@ def is_job(folder: Path) -> bool:
         record = None if folder.is_symlink() else run_folder.peek(folder)
     except DataError:
         return False
-    return record is not None and record["command"] == "protect"
+    return record is not None and record.command == "protect"
 
 
 def check_free(output: Path) -> None:

@@ -182,7 +182,7 @@ def _copy(
 
 
 def _facts(found: Found, config: ProtectConfig, run: run_folder.Run, state: str) -> dict[str, Any]:
-    record = {name: run.record.get(name) for name in ("started", "seconds", "device", "versions", "git")}
+    record = {name: getattr(run.record, name) for name in ("started", "seconds", "device", "versions", "git")}
     refused = [{"name": one.name, "reason": one.reason} for one in found.refused]
     return {"state": state, **asdict(config), "kind": "samplewise", **record, "refused": refused}
 

@@ -103,18 +103,17 @@ def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed:
     name = {"clean": "the originals", "random": "random noise"}.get(method, "the copies")
     curve = module.train(asked, pair, label=f"recogniser on {name}, {defence}, epoch")
     clean = method == "clean"
-    identity = {
-        "run": key({"method": method, "defence": defence, "seed": seed, "photos": published.fingerprint}),
-        "data": "photos",
-        "method": method,
-        "kind": "none" if clean else "samplewise",
-        "epsilon": 0 if clean else config.epsilon,
-        "surrogate": "none",
-        "victim": RECOGNISER,
-        "defence": defence,
-        "protected_fraction": 0.0 if clean else 1.0,
-        "seed": seed,
-    }
+    identity = table.Identity(
+        key({"method": method, "defence": defence, "seed": seed, "photos": published.fingerprint}),
+        "photos",
+        method,
+        kind="none" if clean else "samplewise",
+        epsilon=0 if clean else config.epsilon,
+        victim=RECOGNISER,
+        defence=defence,
+        protected_fraction=0.0 if clean else 1.0,
+        seed=seed,
+    )
     return table.table(identity, curve)
 
 

@@ -1,0 +1,179 @@
+"""Recorded stages: noise, victim, export. Each opens its run's folder, does the work once, leaves files and a record.
+
+The command line and the notebooks both call these, so a notebook's stage and a command's run are the same thing on
+disk, and what is finished is read back.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from workbench import catalogue, device, models, noise, registry
+from workbench.config import DataConfig, NoiseConfig, VictimConfig
+from workbench.data import sources
+from workbench.data.dataset import DataPair
+from workbench.data.measures import describe_noise
+from workbench.export import write
+from workbench.files import mapped
+from workbench.noise.perturbation import FILE_NAME, Perturbation
+from workbench.records import run_folder, table
+from workbench.records.record import Record
+from workbench.victim import exposure, recipes, train
+
+
+class Found(NamedTuple):
+    """Noise and, where a run of this program made it, its record."""
+
+    noise: Perturbation
+    record: Record | None
+
+    @property
+    def key(self) -> str:
+        """What a victim's run knows the noise by: the key of its run, or a hash of the noise."""
+        return self.record.key if self.record else self.noise.digest
+
+    @property
+    def surrogate(self) -> str:
+        """The network that it was made against, for a table."""
+        entry = catalogue.METHODS.get(self.noise.method)
+        if entry is not None and not entry.surrogates:
+            return entry.stands_for or "none"
+        return str(self.record.config.get("surrogate", "unknown")) if self.record else "unknown"
+
+
+def find_noise(path: Path | None) -> Found | None:
+    """The noise in a run's folder, or in a bare file; None for none. Raises DataError."""
+    if path is None:
+        return None
+    run = path if path.is_dir() else path.parent if path.name == FILE_NAME else None
+    recorded = run is not None and (path.is_dir() or (run / run_folder.RECORD).is_file())
+    return Found(Perturbation.load(path), run_folder.read(run) if recorded and run else None)
+
+
+def make_noise(
+    config: NoiseConfig, out: Path, *, data: DataPair | None = None, **how: bool
+) -> Perturbation:
+    """Search noise and leave it in `out` with its record.
+
+    data: what `config` names, when it is loaded already; how: resume, reuse, wait, as run_folder.opened takes them.
+    """
+    config = noise.resolved(config, data_name(config))
+    identity = _with_sources(config.identity(), noise.sources(config))
+    on = device.pick(config.device)
+    run_folder.check_free(out, "noise", identity, resume=how.get("resume", False))
+    data = data or sources.load(config)
+    if not catalogue.METHODS[config.method].stands_for:
+        for name in noise.architectures(config):
+            models.check_fits(name, data.train.short)
+    mapped.check_room(out, noise.bytes_on_disk(config, data.train), "the search", "make room or name another folder")
+    with run_folder.opened(out, "noise", identity, data_fingerprint=data.train.fingerprint, **_asked(how)) as run:
+        if run.complete:
+            return Perturbation.load(out)
+        run.note(device=device.describe(on))
+        with run.stage("noise"):
+            found, facts = noise.make(config, data.train, folder=out)
+        found.save(out / FILE_NAME)
+        run.note(**facts, noise=describe_noise(found.delta, found.kind, data.train.labels))
+    noise.forget(out)
+    return found
+
+
+def train_victim(
+    config: VictimConfig, noise_path: Path | None, out: Path, *, data: DataPair | None = None,
+    start: Path | None = None, **how: bool,
+) -> pd.DataFrame:  # fmt: skip
+    """Train a victim, on clean samples or on those with the noise in `noise_path`, and leave `out`/results.csv.
+
+    start: the folder of an earlier complete run of the same architecture, whose network the training goes on from; the
+    victim is then called "ARCHITECTURE after METHOD", METHOD being what that network had learnt from. data, how: as
+    for make_noise.
+    """
+    config, found = train.resolved(config, recipes.named(data_name(config))), find_noise(noise_path)
+    before = train.record_of(start, config.victim) if start else None
+    identity = victim_identity(config, found, before)
+    on = device.pick(config.device)
+    run_folder.check_free(out, "train", identity, resume=how.get("resume", False))
+    data = data or sources.load(config)
+    if found is not None:
+        found.noise.check_belongs(data.train)
+    models.check_fits(config.victim, data.train.short)
+    with run_folder.opened(out, "train", identity, data_fingerprint=data.train.fingerprint, **_asked(how)) as run:
+        if run.complete:
+            return table.read(out)
+        run.note(device=device.describe(on))
+        with run.stage("train"):
+            curve, share = learn(config, data, found.noise if found else None, folder=out, start=start)
+        after = str(table.read(start)["method"].iloc[0]) if start else ""
+        rows = table.table(row_identity(config, data, run.record.key, found, share, after), curve)
+        table.write(rows, out)
+    return rows
+
+
+def learn(
+    config: VictimConfig, data: DataPair, noise: Perturbation | None, *, folder: Path | None = None,
+    start: Path | None = None,
+) -> tuple[list[dict[str, Any]], float]:  # fmt: skip
+    """Train on what is published; return the curve and the share of the samples that carried the noise."""
+    exposed, carries = exposure.expose(data.train, noise, config)
+    what = f"{noise.method} {noise.kind}" if noise else "clean"
+    label = f"victim, {what} images, " + ("epoch" if config.defence == "none" else f"{config.defence}, epoch")
+    curve = train.train(config, data, exposed, carries, label=label, folder=folder, start=start)
+    return curve, round(float(carries.float().mean()), 4)
+
+
+def row_identity(
+    config: VictimConfig, data: DataPair, run: str, found: Found | None, share: float, after: str = ""
+) -> table.Identity:
+    """The columns of a victim's rows; after: what the network had learnt from that it went on from."""
+    return table.Identity(
+        run=run,
+        data=data.name,
+        method=found.noise.method if found else "clean",
+        kind=found.noise.kind if found else "none",
+        epsilon=found.noise.epsilon if found else 0,
+        surrogate=found.surrogate if found else "none",
+        victim=config.victim + (f" after {after}" if after else ""),
+        defence=config.defence,
+        protected_fraction=share,
+        seed=config.seed,
+    )
+
+
+def victim_identity(config: VictimConfig, found: Found | None, start: Record | None = None) -> dict[str, Any]:
+    """What a victim's run is known by: its configuration, its noise, and the key of the run it goes on from."""
+    identity = {**asdict(config), "noise": found.key if found else None} | ({"start": start.key} if start else {})
+    name = config.data.partition(":")[0]
+    return _with_sources(identity, registry.sources(network=config.victim, defence=config.defence, data=name))
+
+
+def export(config: DataConfig, noise_path: Path | None, out: Path, *, official: bool = False) -> dict[str, Any]:
+    """Export the training images, protected (or, without noise, as they are), as PNG files with a manifest."""
+    found = find_noise(noise_path)
+    write.check_new(out)
+    data = sources.load(config)
+    same_folder = data.train.root is not None and data.train.root == data.test.root
+    facts = {
+        "source": data.name,
+        "seed": config.seed,
+        "noise_run": found.key if found else None,
+        "left_out": list(data.test.names) if same_folder else [],
+    }
+    return write.export(data.train, found.noise if found else None, out, official=official, **facts)
+
+
+def data_name(config: DataConfig) -> str:
+    """The data set's name in a SPEC, checked."""
+    name = config.data.partition(":")[0]
+    registry.check("data", name)
+    return name
+
+
+def _with_sources(identity: dict[str, Any], own: dict[str, str]) -> dict[str, Any]:
+    """The identity of a run, with the hashes of one's own code that it uses: changed code is another run."""
+    return identity | ({"sources": own} if own else {})
+
+
+def _asked(how: dict[str, bool]) -> dict[str, bool]:
+    return {"resume": False, **how}
