@@ -60,7 +60,7 @@ def network(name: str, *, words: str = "own network", **facts: Any) -> Callable[
     return lambda made: _register("network", name, entry, made)
 
 
-def data(name: str, *, words: str, recipe: str = "folder", **facts: Any) -> Callable[[Own], Own]:
+def data_set(name: str, *, words: str, recipe: str = "folder", **facts: Any) -> Callable[[Own], Own]:
     """Register a function (what stands behind the colon, seed) -> DataPair. facts: fields of catalogue.Data."""
     entry = catalogue.Data(**{"module": "", "form": name, "recipe": recipe, "words": words, **facts})
     return lambda made: _register("data", name, entry, made)

@@ -52,15 +52,13 @@ def find_noise(path: Path | None) -> Found | None:
     return Found(Perturbation.load(path), run_folder.read(run) if recorded and run else None)
 
 
-def make_noise(
-    config: NoiseConfig, out: Path, *, data: DataPair | None = None, **how: bool
-) -> Perturbation:
+def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, **how: bool) -> Perturbation:
     """Search noise and leave it in `out` with its record.
 
     data: what `config` names, when it is loaded already; how: resume, reuse, wait, as run_folder.opened takes them.
     """
     config = noise.resolved(config, data_name(config))
-    identity = _with_sources(config.identity(), noise.sources(config))
+    identity = noise_identity(config)
     on = device.pick(config.device)
     run_folder.check_free(out, "noise", identity, resume=how.get("resume", False))
     data = data or sources.load(config)
@@ -78,6 +76,11 @@ def make_noise(
         run.note(**facts, noise=describe_noise(found.delta, found.kind, data.train.labels))
     noise.forget(out)
     return found
+
+
+def noise_identity(config: NoiseConfig) -> dict[str, Any]:
+    """What a search is known by; config: as noise.resolved returns it."""
+    return _with_sources(config.identity(), noise.sources(config))
 
 
 def train_victim(

@@ -4,9 +4,8 @@ Runs of a sweep share one such store, so a clean twin that many of them need is 
 others wait for it.
 """
 
-import json
-import os
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
 
-from workbench import models, noise, tasks
+from workbench import models, noise, registry, stages
 from workbench.config import DataConfig, NoiseConfig, VictimConfig, key
 from workbench.data import measures, sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import linear_separability
-from workbench.files import atomic
-from workbench.files.atomic import check_no_link
 from workbench.noise.perturbation import Perturbation
-from workbench.records import run_folder, table
+from workbench.records import run_folder, study_file, table
 from workbench.records.record import Record
-from workbench.sweep import notebook
-from workbench.victim import matching, module
+from workbench.stages import Found
+from workbench.victim import matching, recipes, train
 
-FACTS = "study.json"
 SEVERAL = {"fractions": "protected_fraction"}  # other lists are called as their setting with an s: epsilons, victims
+MOST = 5000  # samples whose linear separability is measured
 
 
 @dataclass(frozen=True)
@@ -46,9 +42,17 @@ class Made:
         """Method and kind."""
         return self.noise.method, self.noise.kind
 
+    @property
+    def found(self) -> Found:
+        """The noise with its record, as stages know it."""
+        return Found(self.noise, self.record)
+
 
 class Study:
-    """One data set, one seed, one device; stages kept below `store` (empty: below `out`)."""
+    """One data set, one seed, one device; stages kept below `store` (empty: below `out`).
+
+    data: fields of DataConfig. A stage that is there is read back, unless other code made it: then it is made again.
+    """
 
     def __init__(self, out: str, *, store: str = "", **data: Any):
         self.out, self.store = Path(out), Path(store or out)
@@ -66,13 +70,12 @@ class Study:
     def noise(self, method: str, kind: str, epsilon: int, **settings: Any) -> Made:
         """The noise of this method, kind ("classwise" or "samplewise") and budget (pixel values of 255).
 
-        settings: other fields of NoiseConfig. Found earlier, it is read back.
+        settings: other fields of NoiseConfig, and the method's own options.
         """
-        config = NoiseConfig(**self._which, method=method, kind=kind, epsilon=epsilon, **settings)
+        config = NoiseConfig.of(**self._which, method=method, kind=kind, epsilon=epsilon, **settings)
         config = noise.resolved(config, self.pair.name)
-        folder = self.store / f"noise-{method}-{kind}-{epsilon}-{key(asdict(config))}"
-        with _only_one(folder):
-            found = tasks.make_noise(config, folder, resume=True, data=self.pair)
+        folder = self.store / f"noise-{method}-{kind}-{epsilon}-{key(stages.noise_identity(config))}"
+        found = stages.make_noise(config, folder, data=self.pair, resume=True, wait=True)
         return Made(found, folder, self._note(folder))
 
     def victim(
@@ -84,25 +87,28 @@ class Study:
         this one goes on from; settings: other fields of VictimConfig.
         """
         before = None if start is None else self._folders[start["run"].iloc[0]]
-        config = module.resolved(VictimConfig(**self._which, epochs=epochs or None, **settings), self.pair.name)
+        config = self._victim_config(epochs, settings)
         earlier = run_folder.read(before) if before else None
-        identity = tasks.victim_identity(config, made.record if made else None, earlier)
+        identity = stages.victim_identity(config, made.found if made else None, earlier)
         label = "clean" if made is None else "-".join((*made.name, str(made.noise.epsilon)))
         folder = self.store / f"victim-{label}-{config.defence}-{key(identity)}"
-        with _only_one(folder):
-            rows = tasks.train_victim(
-                config, made.folder if made else None, folder, resume=True, data=self.pair, start=before
-            )
+        rows = stages.train_victim(
+            config, made.folder if made else None, folder, data=self.pair, start=before, resume=True, wait=True
+        )
         self._note(folder)
         self._folders[rows["run"].iloc[0]] = folder
         return rows
+
+    def _victim_config(self, epochs: int, settings: Mapping[str, Any]) -> VictimConfig:
+        config = VictimConfig(**self._which, epochs=epochs or None, **settings)
+        return train.resolved(config, recipes.named(self.pair.name))
 
     def groups(self, rows: pd.DataFrame, names: str) -> pd.DataFrame:
         """Tidy rows of how well the people in `names` (by commas) and the others are recognised at the end.
 
         rows: of a victim with confusion=True; metrics accuracy/protected and accuracy/others, means over the people.
         """
-        wanted = set(names.split(","))
+        wanted = {name.strip() for name in names.split(",")}
         right = rows[rows["metric"].isin([f"confusion/{name}/{name}" for name in self.classes])]
         mine = right["metric"].str.split("/").str[1].isin(wanted)
         parts = {table.PROTECTED: right[mine], table.OTHERS: right[~mine]}
@@ -115,19 +121,17 @@ class Study:
         Half of the people teach the network, with clean photos; the others are matched, by guessing right at twice
         `chance`. Settings as for `victim`. A network that comes with weights of its own is not taught.
         """
-        config = module.resolved(VictimConfig(**self._which, epochs=epochs or None, **settings), self.pair.name)
-        taught = None
+        config, taught = self._victim_config(epochs, settings), None
         if config.victim != models.PROBE:
             others, _ = matching.halves(self.pair, config.seed)
             lesson = replace(config, protected_fraction=1.0, protected_classes="", confusion=False)
             taught = self.store / f"matcher-{config.defence}-{key(asdict(lesson))}"
-            with _only_one(taught):
-                tasks.train_victim(lesson, None, taught, resume=True, data=others)
+            stages.train_victim(lesson, None, taught, data=others, resume=True, wait=True)
             self._note(taught)
         value = matching.match(config, self.pair, made.noise if made else None, taught)
         identity = replace(
             self._identity(made),
-            run=key({"matching": tasks.victim_identity(config, made.record if made else None)}),
+            run=key({"matching": stages.victim_identity(config, made.found if made else None)}),
             victim=f"matching:{config.victim}",
             defence=config.defence,
         )
@@ -135,17 +139,14 @@ class Study:
 
     def _identity(self, made: Made | None) -> table.Identity:
         """The columns of a table that say what noise all images carry, for results of no victim."""
-        method, kind = made.name if made else ("clean", "none")
+        seed = self._which.get("seed", DataConfig().seed)
+        if made is None:
+            return table.Identity("none", self.pair.name, seed=seed)
+        method, kind = made.name
         return table.Identity(
-            made.record.key if made else "none",
-            self.pair.name,
-            method,
-            kind,
-            epsilon=made.noise.epsilon if made else 0,
-            surrogate=made.record.config["surrogate"] if made and method != "random" else "none",
-            protected_fraction=1.0 if made else 0.0,
-            seed=self._which.get("seed", DataConfig().seed),
-        )
+            made.record.key, self.pair.name, method, kind, made.noise.epsilon, made.found.surrogate,
+            protected_fraction=1.0, seed=seed,
+        )  # fmt: skip
 
     def quality(self, made: Made, sample: int = 500) -> pd.DataFrame:
         """Tidy rows about the noise: metrics linf (pixel values of 255), psnr (dB), ssim, means over `sample` training
@@ -157,7 +158,10 @@ class Study:
         means = {name: float(np.mean([getattr(one, name) for one in measured])) for name in ("psnr", "ssim")}
         delta = made.noise.delta
         each = delta if made.noise.kind == "samplewise" else delta[train.labels]
-        means |= {"linf": max(one.linf for one in measured), "linear_separability": _separable(each, train.labels)}
+        means |= {
+            "linf": max(one.linf for one in measured),
+            "linear_separability": linear_separability(each[:MOST], train.labels[:MOST]),
+        }
         points = [{"epoch": 0, "split": "train", "metric": name, "value": value} for name, value in means.items()]
         return table.table(self._identity(made), points)
 
@@ -177,12 +181,9 @@ class Study:
         """Write out/results.csv, every run once, and out/study.json, what it rests on; return the rows."""
         rows = table.merged(tables)
         self.out.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(self.out / FACTS):
-            check_no_link(self.out / FACTS)
-            notebook.study_facts(self.out)  # or it is somebody else's
+        table.check_ours(self.out / table.FILE_NAME)
+        study_file.write(self.out, self.chance, self.classes, self._stages)
         table.write(rows, self.out)
-        facts = {"chance": self.chance, "classes": self.classes, "stages": self._stages}
-        atomic.write_atomically(self.out / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         return rows
 
     def _note(self, folder: Path) -> Record:
@@ -191,32 +192,33 @@ class Study:
         return record
 
 
-def _only_one(folder: Path) -> FileLock:
-    """A lock on a stage, freed by the system when its holder dies."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{folder}.lock")
-
-
-def _separable(delta: torch.Tensor, labels: torch.Tensor, most: int = 5000) -> float:
-    """Linear separability, of the first `most` images where there are more."""
-    return linear_separability(delta[:most], labels[:most])
-
-
 def check_parameters(values: Mapping[str, Any]) -> None:
     """Raise ConfigError for a notebook's parameter that no noise and no victim could have. Unknown names pass.
 
     A list is checked item by item under its singular name: epsilons as epsilon. An `epochs` of 0 means the recipe.
     """
     name = str(values.get("data", DataConfig().data)).partition(":")[0]
-    sources.check_name(name)
-    configurations: list[tuple[type, Callable[[Any, str], Any]]] = [
-        (NoiseConfig, noise.resolved),
-        (VictimConfig, module.resolved),
-    ]
-    for kind, resolve in configurations:
-        known = {entry.name for entry in fields(kind)} - {"data"}
-        for given, value in values.items():
-            setting = given if given in known else SEVERAL.get(given, given.removesuffix("s"))
-            for item in value if isinstance(value, list) else [value]:
-                if setting in known and (setting, item) != ("epochs", 0):
-                    resolve(kind(**{setting: item}), name)
+    registry.check("data", name)
+    common = {entry.name for entry in fields(NoiseConfig)} - {"data", "options"}
+    of_victims = {entry.name for entry in fields(VictimConfig)} - {"data"}
+    methods = [*values.get("methods", []), *([values["method"]] if "method" in values else [])]
+    for setting, item in _settings(values, common | of_victims):
+        if setting in common:
+            noise.resolved(NoiseConfig.of(**{setting: item}), name)
+        if setting in of_victims and (setting, item) != ("epochs", 0):
+            train.resolved(VictimConfig(**{setting: item}), recipes.named(name))
+    for method in methods:
+        options = noise.options_of(method)
+        own = {entry.name for entry in dataclasses.fields(options)} if options else set()
+        for setting, item in _settings(values, own):
+            if setting in own:
+                noise.resolved(NoiseConfig.of(method=method, **{setting: item}), name)
+
+
+def _settings(values: Mapping[str, Any], known: set[str]) -> list[tuple[str, Any]]:
+    """Each parameter by the name of its setting, a list item by item."""
+    found = []
+    for given, value in values.items():
+        setting = given if given in known else SEVERAL.get(given, given.removesuffix("s"))
+        found += [(setting, item) for item in (value if isinstance(value, list) else [value])]
+    return found

@@ -16,7 +16,7 @@ from workbench.files import untrusted
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "pandas", "pillow", "safetensors")
 PACKAGE = Path(__file__).resolve().parents[1]
 DECIDES = (
-    "config.py", "device.py", "catalogue.py", "study.py", "tasks.py", "data", "models", "noise", "victim",
+    "config.py", "device.py", "catalogue.py", "stages.py", "study.py", "data", "models", "noise", "victim",
     "records/checkpoint.py",
 )  # whose code decides numbers; folders with all that is below them  # fmt: skip
 PROVENANCE = (

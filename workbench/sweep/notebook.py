@@ -19,11 +19,9 @@ from workbench.config import ConfigError, DataError, check_choice
 from workbench.files import untrusted
 from workbench.files.atomic import check_no_link
 from workbench.progress import saying_to
-from workbench.records import run_folder
+from workbench.records import run_folder, study_file
 
 OUTPUT = "notebook.ipynb"
-FACTS = "study.json"  # what a notebook's study leaves about its stages
-SHAPE = {"chance": float, "classes": [str], "stages": {str: {"seconds": {str: float}, "versions?": {str: str}}}}
 LAID_OUT = {"metadata": {"papermill?": {str: object}}, "cells?": [{"metadata?": {"papermill?": {str: object}}}]}
 MOST_BYTES = 128 * 2**20  # of a notebook, with pictures among its outputs
 MOST_CODE = 10_000  # characters of a cell of parameters, or of one value
@@ -94,19 +92,9 @@ def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stages(out: Path) -> dict[str, dict[str, float]]:
     """The seconds of every stage that the notebook's study used."""
-    if not (out / FACTS).is_file():
+    if not (out / study_file.FACTS).is_file():
         return {}
-    return {name: stage["seconds"] for name, stage in study_facts(out)["stages"].items()}
-
-
-def study_facts(out: Path) -> dict[str, Any]:
-    """What a notebook left in out/study.json: chance, classes, and the records of the stages behind its numbers."""
-    path = out / FACTS
-    try:
-        facts: dict[str, Any] = untrusted.parse(untrusted.read(path), SHAPE)
-    except DataError as error:
-        raise DataError(f"{path} is not what a notebook leaves, it {error}: run the notebook again") from error
-    return facts
+    return {name: stage["seconds"] for name, stage in study_file.read(out)["stages"].items()}
 
 
 def source_hash(notebook: Path) -> str:

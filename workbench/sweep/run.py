@@ -16,7 +16,7 @@ import pandas as pd
 from workbench import figures
 from workbench.config import ConfigError, DataError, WorkbenchError
 from workbench.files.atomic import check_no_link
-from workbench.records import run_folder, table
+from workbench.records import run_folder, study_file, table
 from workbench.records.record import Record
 from workbench.sweep import cluster, notebook, report
 from workbench.sweep.display import Board
@@ -214,7 +214,7 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     facts: dict[str, Any] = {"jobs": listed, "seeds": sorted({job.values["seed"] for job in sweep.jobs})}
     if not complete:
         return facts
-    studies = [notebook.study_facts(sweep.folder(job)) for job in complete]
+    studies = [study_file.read(sweep.folder(job)) for job in complete]
     rows = table.merged(table.read(sweep.folder(job)) for job in complete)
     table.write(rows, sweep.out)
     stages = {name: stage for study in studies for name, stage in study["stages"].items()}
