@@ -26,7 +26,7 @@ _NAMES = {
 }
 _MODULES = {"results": "records.table", "explore": "apps.explore"}  # as notebooks call them
 
-__all__ = [  # noqa: PLE0604 (each is loaded by __getattr__)
+__all__ = [
     "DataPair", "Dataset", "Defence", "Perturbation", "Protected", "Study", "WorkbenchError", "data_set", "defence",
     "load", "make_noise", "method", "network", "option", "train",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The public library: the workbench's steps as functions on arrays, in memory, with every option of a command a keyword.
+"""The public library: the workbench's steps as functions, in memory, with every option of a command a keyword.
 
 import workbench as wb
 pair = wb.load("folder:photos")

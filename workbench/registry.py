@@ -160,8 +160,9 @@ def sources(**names: str) -> dict[str, str]:
 
 
 def of_files() -> dict[str, str]:
-    """The hashes of all files that were loaded by name: what a notebook's run may depend on."""
-    return {path.name: digest for path, digest in _loaded.items()}
+    """The hashes of all files that were named for this process: what a notebook's run may depend on."""
+    paths = map(Path, filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))
+    return {path.name: _digest(path.read_bytes()) for path in paths if path.is_file()}
 
 
 def source(made: Any) -> str:
