@@ -6,7 +6,7 @@ import pytest
 from refusing import refused
 
 from workbench.config import DataError, WorkbenchError
-from workbench.files import plain_yaml, untrusted
+from workbench.files import untrusted
 from workbench.records import table
 from workbench.sweep import experiment
 
@@ -81,6 +81,6 @@ def test_yaml_that_is_more_than_plain_values_is_refused(tmp_path, content, part)
 
 
 def test_plain_yaml_is_read_as_ever():
-    assert plain_yaml.parse(b"\xef\xbb\xbfa: {b: [1, 2.5, yes, null]}\nc: >-\n  x\n  y") == {
+    assert untrusted.parse_yaml(b"\xef\xbb\xbfa: {b: [1, 2.5, yes, null]}\nc: >-\n  x\n  y") == {
         "a": {"b": [1, 2.5, True, None]}, "c": "x y",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Files that somebody else may have written: bytes with a cap, JSON without its traps, and their words on one line.
+"""Files that somebody else may have written: capped bytes, JSON and YAML without their traps, words on one line.
 
 Runs, manifests, experiments and notebooks are passed on between people. Whatever such a file holds, reading it ends
 soon, takes little memory, and gives a value of the expected shape or a DataError of one line.
@@ -8,19 +8,30 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workbench.config import DataError
+from workbench.config import DataError, WorkbenchError
 
 MOST_BYTES = 64 * 2**20  # the manifest of 73,257 exported images has 45 MB
 MOST_VALUES = 2_000_000  # of a JSON file: a value may take thirty times its bytes in memory
-MOST_DEPTH = 64  # deeper values could be read, but not be written or compared again
+MOST_DEPTH = 64  # of JSON; deeper values could be read, but not be written or compared again
+MOST_YAML_DEPTH = 32
 LARGEST = 2**63  # of a whole number: larger ones are no float, no int64 and no line
 MOST_SHOWN = 200  # characters of a file's text in a message
 _NO_NAME = ()  # a shape that nothing has
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which no terminal and no file takes
+
+
+@contextmanager
+def reading(path: Path, what: str, advice: str, kind: type[WorkbenchError] = DataError) -> Iterator[None]:
+    """Raise what reading `path` ends with as one whole line of this kind: "PATH is not WHAT, it FAULT: ADVICE"."""
+    try:
+        yield
+    except DataError as error:
+        raise kind(f"{path} is not {what}, it {error}: {advice}") from error
 
 
 def start(path: Path, most: int, *, links: bool = True) -> bytes:
@@ -77,6 +88,48 @@ def parse(content: bytes, shape: Any = object) -> Any:
     if fault := misfit(value, shape):
         raise DataError(f"is not what it should be ({fault.strip(' .')})")
     return value
+
+
+def parse_yaml(content: bytes) -> Any:
+    """The value of a YAML file's bytes: plain values, every name once, no aliases. Raises DataError, as `parse` does.
+
+    A few lines of aliases of aliases stand for more values than any memory holds as soon as somebody counts them.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Plain values: no Python objects (as SafeLoader), no aliases, no name twice, no value nested too deeply."""
+
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError(f"an alias, *{self.peek_event().anchor}: write the value out")
+            self.depth += 1
+            if self.depth > MOST_YAML_DEPTH:
+                raise yaml.YAMLError("values are nested too deeply")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            found = super().construct_mapping(node, deep)
+            if len(found) < len(node.value):
+                raise yaml.YAMLError(f"a name is given twice in the mapping at line {node.start_mark.line + 1}")
+            return found
+
+    try:
+        loader = Loader(content)
+        try:
+            value = loader.get_single_data()
+        finally:
+            loader.dispose()
+        if fault := odd(value):
+            raise yaml.YAMLError(fault)
+        return value
+    except Exception as error:  # beside YAMLError, its readers of dates, numbers and tags raise many kinds
+        said = line(" ".join(str(error).split()) or type(error).__name__)
+        raise DataError(f"is not YAML that can be taken ({said})") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

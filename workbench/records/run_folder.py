@@ -137,10 +137,8 @@ def peek(folder: Path) -> Record | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    try:
+    with untrusted.reading(path, "a run's record", "name another folder"):
         return records.parse(untrusted.read(path))
-    except DataError as error:
-        raise DataError(f"{path} is not a run's record, it {error}: name another folder") from error
 
 
 def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume: bool, wait: bool = False) -> None:

@@ -83,14 +83,12 @@ def check_ours(path: Path) -> None:
 def read(folder: Path) -> pd.DataFrame:
     """Read folder/results.csv. Raises DataError when it is missing or not a table of this program."""
     path = folder / FILE_NAME
-    try:
+    with untrusted.reading(path, "a table of this program", "give the folder of a complete run"):
         content = untrusted.read(path, MOST_BYTES)
         if content.partition(b"\n")[0].strip() != HEADER:
             raise DataError(f"has other columns than {', '.join(COLUMNS)}")
         rows = _parsed(content)
         _check(rows)
-    except DataError as error:
-        raise DataError(f"{path} is no table of this program, it {error}: give the folder of a complete run") from error
     return rows
 
 

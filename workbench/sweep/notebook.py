@@ -76,7 +76,7 @@ def run(
         with opened.stage("notebook"), TemporaryDirectory(prefix="workbench-") as sockets:
             kernels = _kernels(variables, cwd or Path.cwd(), Path(sockets))
             _execute(notebook, out / OUTPUT, wanted, log, kernels)
-        opened.note(stages=_stages(out))
+        opened.note(stages={name: stage["seconds"] for name, stage in _stages(out).items()})
 
 
 def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,11 +90,8 @@ def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if name not in PLACES}
 
 
-def _stages(out: Path) -> dict[str, dict[str, float]]:
-    """The seconds of every stage that the notebook's study used."""
-    if not (out / study_file.FACTS).is_file():
-        return {}
-    return {name: stage["seconds"] for name, stage in study_file.read(out)["stages"].items()}
+def _stages(out: Path) -> dict[str, dict[str, Any]]:
+    return dict(study_file.read(out)["stages"]) if (out / study_file.FACTS).is_file() else {}
 
 
 def source_hash(notebook: Path) -> str:
@@ -117,19 +114,17 @@ def _read_cells(notebook: Path, changed: int) -> list[Any]:
     """The cells of a notebook that was changed then: a sweep asks for them once a job."""
     import nbformat
 
-    try:
+    with untrusted.reading(notebook, "a notebook", "give an .ipynb file"), warnings.catch_warnings():
         content = untrusted.read(notebook, MOST_BYTES)
         untrusted.parse(content, LAID_OUT)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about cells without an id
+        warnings.simplefilter("ignore")  # about cells without an id
+        try:
             book = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
             nbformat.validate(book)
-        return list(book.cells)
-    except DataError as error:
-        raise DataError(f"{notebook} cannot be read as a notebook: it {error}") from error
-    except Exception as error:  # nbformat raises nearly every kind for JSON that is no notebook
-        line = untrusted.line((str(error).splitlines() or [type(error).__name__])[0])
-        raise DataError(f"{notebook} cannot be read as a notebook ({line})") from error
+        except Exception as error:  # nbformat raises nearly every kind for JSON that is no notebook
+            line = untrusted.line((str(error).splitlines() or [type(error).__name__])[0])
+            raise DataError(f"cannot be read ({line})") from error
+    return list(book.cells)
 
 
 def parameters(notebook: Path) -> dict[str, Any]:
