@@ -22,7 +22,7 @@ from workbench.config import DataError, NoiseConfig, ProtectConfig, VictimConfig
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export import verify
 from workbench.files import untrusted
-from workbench.files.picture_files import read, whole
+from workbench.files.picture_kinds import read, whole
 from workbench.files.pictures import decode
 from workbench.progress import listening
 from workbench.records import table
