@@ -83,7 +83,8 @@ def opened(
     """Open `folder` for the run of `command` with `config` and keep its state true, whatever happens inside.
 
     State is `running` inside, then `complete`, or `interrupted` (Ctrl-C), or `failed` with the error's line.
-    A complete run is read back when today's code made it, and done anew in the same place when other code did.
+    A complete run is read back when today's code made it, and done anew in the same place when other code did. What
+    `config` calls seed and sources has a field of its own in the record.
     data_fingerprint: of the data that `config` names but does not hold; again: a complete run is opened like an
     unfinished one, for work that checks its parts itself; reuse: a complete run is read back whatever code made it;
     wait: for another process that is at work in the folder.
@@ -92,6 +93,8 @@ def opened(
     """
     fresh = Record(command, "running", key(dict(config)), dict(config), {}, config.get("seed"))
     fresh.data_fingerprint = data_fingerprint
+    sources = config.get("sources")
+    fresh.sources = dict(sources) if isinstance(sources, dict) else {}
     reuse = reuse or reuse_asked()
     with ExitStack() as held:
         seen, run = _mark(folder), _found(folder, fresh, resume, again, reuse)
