@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.config import DataError
+from workbench.config import LARGEST_EPSILON, DataError
 from workbench.data.folder import SUFFIXES
 from workbench.data.measures import Quality, measure
 from workbench.export.write import MANIFEST, file_hash
 from workbench.files import pictures, untrusted
 from workbench.files.picture_kinds import metadata, read, whole
 from workbench.files.pictures import HIDDEN, Photo, Refused, decode
-from workbench.noise.budget import PIXEL_MAX
 
 MOST_PROBLEMS, MOST_SAID = 20, 2000  # shown to a person; characters of each
 MOST_MANIFEST = untrusted.MOST_BYTES
@@ -234,6 +233,6 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
     if len(content) > MOST_MANIFEST:
         raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
     manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
-    if not 0 <= manifest["epsilon"] <= PIXEL_MAX:
-        raise DataError(f"has an epsilon outside 0..{PIXEL_MAX}")
+    if not 0 <= manifest["epsilon"] <= LARGEST_EPSILON:
+        raise DataError(f"has an epsilon outside 0..{LARGEST_EPSILON}")
     return manifest
