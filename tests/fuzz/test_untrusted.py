@@ -37,12 +37,12 @@ def test_json_may_begin_with_a_mark_and_hold_any_whole_character():
     ({"a": {"b": [{"c": 1}]}}, {"a": {"b": [{"c": None}]}}, ".a.b[0].c is a number"), (3, object, ""),
 ])  # fmt: skip
 def test_a_misfit_is_named_by_its_place(value, shape, fault):
-    assert untrusted.misfit(value, shape) == fault
+    assert untrusted.schema_error(value, shape) == fault
 
 
 def test_a_line_is_one_line_of_bounded_length():
-    assert untrusted.line("a\nb\x1b[2J\udcff\u202e é\U0001f600") == "a\\nb\\x1b[2J\\udcff\\u202e é\U0001f600"
-    assert len(untrusted.line("x" * 10_000, 100)) <= 100
+    assert untrusted.one_line("a\nb\x1b[2J\udcff\u202e é\U0001f600") == "a\\nb\\x1b[2J\\udcff\\u202e é\U0001f600"
+    assert len(untrusted.one_line("x" * 10_000, 100)) <= 100
 
 
 def test_pipes_are_not_waited_for_and_large_files_not_read(tmp_path):

@@ -123,7 +123,7 @@ def in_words(verdict: Verdict) -> str:
         ssim = f", lowest SSIM {verdict.ssim_lowest:.4f}" if verdict.ssim_lowest is not None else ""
         lines.append(f"lowest PSNR {verdict.psnr_lowest:.1f} dB, median {verdict.psnr_median:.1f} dB{ssim}")
     shown = verdict.problems[:MOST_PROBLEMS]
-    lines += [f"PROBLEM {untrusted.line(problem, MOST_SAID)}" for problem in shown]
+    lines += [f"PROBLEM {untrusted.one_line(problem, MOST_SAID)}" for problem in shown]
     if len(verdict.problems) > len(shown):
         lines.append(f"... and {len(verdict.problems) - len(shown)} more problems (--json lists all)")
     there = "every file is there" if not verdict.refused else "every file that was not refused is there"
@@ -225,7 +225,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     with untrusted.reading(path, "a manifest of this program", "remove it to compare the folders by name alone"):
-        return parse_manifest(untrusted.start(path, MOST_MANIFEST + 1))
+        return parse_manifest(untrusted.read_head(path, MOST_MANIFEST + 1))
 
 
 def parse_manifest(content: bytes) -> dict[str, Any]:

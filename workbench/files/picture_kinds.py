@@ -60,7 +60,7 @@ class Refused(DataError):
 def read(path: Path, most: int) -> bytes:
     """At most `most` bytes of a regular file that is no link: it may have changed since it was listed. Or Refused."""
     try:
-        return untrusted.start(path, most, links=False)
+        return untrusted.read_head(path, most, links=False)
     except DataError as error:
         raise Refused(f"{error}: look at what it is and at its permissions") from error
 

@@ -70,7 +70,7 @@ class Record:
         """Commit and time in words."""
         commit, _, changes = (self.git or "unknown").partition("+")
         ended = f", finished {self.ended}" if self.complete else ""
-        return untrusted.line(f"commit {commit[:12]}{'+' * bool(changes)}{changes}{ended}")
+        return untrusted.one_line(f"commit {commit[:12]}{'+' * bool(changes)}{changes}{ended}")
 
     def as_json(self) -> dict[str, Any]:
         """The fields that say something, in their order."""
@@ -82,7 +82,7 @@ class Record:
 
 
 def _shape(kind: Any) -> Any:
-    """The shape of a type, as untrusted.misfit takes it."""
+    """The shape of a type, as untrusted.schema_error takes it."""
     inner = typing.get_args(kind)
     if typing.get_origin(kind) is dict:
         return {str: _shape(inner[1])}

@@ -148,8 +148,8 @@ def load(path: Path) -> Experiment:
         sizes[str(name)] = {"parameters": {}, "grid": {}, "seeds": []} | _mapping(size, where, SIZE)
         _check_size(sizes[str(name)], where)
     notebook = path.parent / content["notebook"]
-    if str(notebook) != untrusted.line(notebook, LONGEST_PATH):
-        raise ConfigError(f"{path}: notebook must be a plain path, not {untrusted.line(content['notebook'])}")
+    if str(notebook) != untrusted.one_line(notebook, LONGEST_PATH):
+        raise ConfigError(f"{path}: notebook must be a plain path, not {untrusted.one_line(content['notebook'])}")
     notebook = Path(os.path.realpath(notebook))
     if not sizes:
         raise ConfigError(f"{path}: sizes has no size, such as quick")
@@ -169,13 +169,14 @@ def _mapping(value: Any, where: str, schema: Mapping[str, type]) -> dict[str, An
     for name, entry in value.items():
         _known("key", name, schema, where)
         if not isinstance(entry, schema[name]):
-            raise ConfigError(f"{where}: {name} must be a {schema[name].__name__}, not {untrusted.line(repr(entry))}")
+            shown = untrusted.one_line(repr(entry))
+            raise ConfigError(f"{where}: {name} must be a {schema[name].__name__}, not {shown}")
     return dict(value)
 
 
 def _known(what: str, name: Any, choices: Any, where: str) -> None:
     try:
-        check_choice(what, untrusted.line(name, 40), choices)
+        check_choice(what, untrusted.one_line(name, 40), choices)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -183,10 +184,10 @@ def _known(what: str, name: Any, choices: Any, where: str) -> None:
 def _check_size(size: Mapping[str, Any], where: str) -> None:
     for name, values in size["grid"].items():
         if not isinstance(values, list) or not values:
-            shown = untrusted.line(repr(values))
+            shown = untrusted.one_line(repr(values))
             raise ConfigError(f"{where}: the grid's {name} must be a list of values, not {shown}")
     if not size["seeds"] or any(type(seed) is not int for seed in size["seeds"]):
-        shown = untrusted.line(repr(size["seeds"]))
+        shown = untrusted.one_line(repr(size["seeds"]))
         raise ConfigError(f"{where}: seeds must be a list of one or more whole numbers, not {shown}")
     jobs = math.prod(map(len, size["grid"].values())) * len(size["seeds"])
     if jobs > MOST_JOBS:

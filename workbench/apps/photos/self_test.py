@@ -180,7 +180,7 @@ def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarra
             copy = files[one.name]["file"]
             if not verify.within(output, copy):
                 raise DataError(
-                    f"{output} has no {untrusted.line(copy)}, which its manifest lists: protect the photos again"
+                    f"{output} has no {untrusted.one_line(copy)}, which its manifest lists: protect the photos again"
                 )
             after.append(thumbnail(decode(whole(partial(read, (output / copy).resolve())), copy)))
             people.append(one.person)
