@@ -84,8 +84,8 @@ def test_smaller_batches_are_in_the_record(tiny, tmp_path, monkeypatch):
     from workbench.records import run_folder
 
     record = run_folder.read(tmp_path / "run")
-    assert record.batch_size == 12
-    assert record.config["batch_size"] == 24
+    assert record["batch_size"] == 12
+    assert record["config"]["batch_size"] == 24
 
 
 def test_a_disk_too_small_is_told_before_the_search(tiny, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from workbench import registry
 from workbench.commands import COMMANDS
 from workbench.commands.arguments import BAD_INPUT, Parser, add_with
 from workbench.config import WorkbenchError
-from workbench.files.untrusted import line
+from workbench.files.untrusted import one_line
 
 INTERRUPTED = 130
 MOST_SAID = 2000  # characters of an error's line
@@ -81,13 +81,13 @@ def main(words: Sequence[str] | None = None) -> int:
             registry.load(arguments.own_files)
             return int(arguments.run(arguments))
     except WorkbenchError as error:
-        print(f"workbench {command}: {line(error, MOST_SAID)}", file=sys.stderr)
+        print(f"workbench {command}: {one_line(error, MOST_SAID)}", file=sys.stderr)
         return BAD_INPUT
     except OSError as error:  # what no reader or writer has explained better: a name too long, a disk gone
         if error.errno is None:
             raise
         what = f"the system refused {f'{error.filename!r} ' if error.filename else ''}({error.strerror})"
-        print(f"workbench {command}: {line(what, MOST_SAID)}: name another, or make it usable", file=sys.stderr)
+        print(f"workbench {command}: {one_line(what, MOST_SAID)}: name another, or make it usable", file=sys.stderr)
         return BAD_INPUT
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("workbench"):

@@ -17,7 +17,7 @@ from photographs import cmyk_profile, encoded, peak_memory, photograph, png16
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from workbench.config import WorkbenchError
-from workbench.files.picture_metadata import metadata
+from workbench.files.picture_kinds import metadata
 from workbench.files.pictures import HIDDEN, MOST_PIXELS, SMALLEST, Photo, Refused, check_kind, decode
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -22,7 +22,7 @@ from workbench.config import WorkbenchError, key
 from workbench.data import folder as folders
 from workbench.export import verify, write
 from workbench.files import pictures
-from workbench.files.picture_metadata import metadata
+from workbench.files.picture_kinds import metadata
 from workbench.noise import perturbation
 from workbench.records import run_folder, table
 from workbench.sweep import experiment, notebook

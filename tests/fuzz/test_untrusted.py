@@ -6,7 +6,7 @@ import pytest
 from refusing import refused
 
 from workbench.config import DataError, WorkbenchError
-from workbench.files import plain_yaml, untrusted
+from workbench.files import untrusted
 from workbench.records import table
 from workbench.sweep import experiment
 
@@ -37,12 +37,12 @@ def test_json_may_begin_with_a_mark_and_hold_any_whole_character():
     ({"a": {"b": [{"c": 1}]}}, {"a": {"b": [{"c": None}]}}, ".a.b[0].c is a number"), (3, object, ""),
 ])  # fmt: skip
 def test_a_misfit_is_named_by_its_place(value, shape, fault):
-    assert untrusted.misfit(value, shape) == fault
+    assert untrusted.schema_error(value, shape) == fault
 
 
 def test_a_line_is_one_line_of_bounded_length():
-    assert untrusted.line("a\nb\x1b[2J\udcff\u202e é\U0001f600") == "a\\nb\\x1b[2J\\udcff\\u202e é\U0001f600"
-    assert len(untrusted.line("x" * 10_000, 100)) <= 100
+    assert untrusted.one_line("a\nb\x1b[2J\udcff\u202e é\U0001f600") == "a\\nb\\x1b[2J\\udcff\\u202e é\U0001f600"
+    assert len(untrusted.one_line("x" * 10_000, 100)) <= 100
 
 
 def test_pipes_are_not_waited_for_and_large_files_not_read(tmp_path):
@@ -81,6 +81,6 @@ def test_yaml_that_is_more_than_plain_values_is_refused(tmp_path, content, part)
 
 
 def test_plain_yaml_is_read_as_ever():
-    assert plain_yaml.parse(b"\xef\xbb\xbfa: {b: [1, 2.5, yes, null]}\nc: >-\n  x\n  y") == {
+    assert untrusted.parse_yaml(b"\xef\xbb\xbfa: {b: [1, 2.5, yes, null]}\nc: >-\n  x\n  y") == {
         "a": {"b": [1, 2.5, True, None]}, "c": "x y",
     }  # fmt: skip

@@ -313,6 +313,11 @@ def test_code_fingerprint_is_of_the_files_that_decide_numbers(tmp_path, monkeypa
         code_fingerprint.cache_clear()
 
 
+def test_sources_of_a_configuration_stand_in_the_record(tmp_path):
+    go(tmp_path, CONFIG | {"sources": {"mine.py": "0123456789ab"}})
+    assert run_folder.read(tmp_path).sources == {"mine.py": "0123456789ab"}
+
+
 def test_record_has_declared_fields_only(tmp_path):
     def run():
         with run_folder.opened(tmp_path, "noise", CONFIG, resume=False) as run:

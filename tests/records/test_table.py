@@ -99,3 +99,9 @@ def test_an_identity_has_these_columns_and_no_others():
     with pytest.raises(TypeError):
         table.Identity("a", "folder", shape="round")
     assert (table.PROTECTED, table.OTHERS) == ("accuracy/protected", "accuracy/others")
+
+
+def test_a_budget_in_decibels_is_a_number_below_zero(tmp_path):
+    rows = table.table(replace(IDENTITY, method="em", kind="classwise", epsilon=-30), curve())
+    table.write(rows, tmp_path)
+    assert table.read(tmp_path)["epsilon"].unique().tolist() == [-30]

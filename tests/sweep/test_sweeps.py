@@ -161,7 +161,7 @@ def test_a_job_counts_by_its_own_record_only(make, tmp_path):
     """papermill marks the cells of a killed kernel as completed; an executed notebook proves nothing."""
     experiment = experiments.load(make(1))
     job = experiment.jobs("quick", {})[0]
-    one = run.Sweep(experiment, "quick", [job], tmp_path / "out")
+    one = experiments.Sweep(experiment, "quick", [job], tmp_path / "out")
     folder = one.folder(job)
     folder.mkdir(parents=True)
     (folder / "notebook.ipynb").write_text("{}")
@@ -280,7 +280,7 @@ def test_gpus_are_those_that_may_be_seen(monkeypatch):
 def test_a_folder_that_cannot_be_made_is_refused(make, tmp_path):
     (tmp_path / "file").write_text("x")
     experiment = experiments.load(make(1))
-    one = run.Sweep(experiment, "quick", experiment.jobs("quick", {}), tmp_path / "file")
+    one = experiments.Sweep(experiment, "quick", experiment.jobs("quick", {}), tmp_path / "file")
     with pytest.raises(DataError, match="is a file"):
         run.run(one)
 
@@ -297,8 +297,8 @@ def test_jobs_of_other_code_are_made_again_unless_they_are_asked_for(make, tmp_p
     other_code(out, "epsilon-1-seed-0")
     experiment = experiments.load(path)
     jobs = experiment.jobs("quick", {})
-    assert [run.Sweep(experiment, "quick", jobs, out).done(job) for job in jobs] == [False, True]
-    run.run(run.Sweep(experiment, "quick", jobs, out, reuse=True))
+    assert [experiments.Sweep(experiment, "quick", jobs, out).done(job) for job in jobs] == [False, True]
+    run.run(experiments.Sweep(experiment, "quick", jobs, out, reuse=True))
     assert "2 complete already, 0 to run" in capsys.readouterr().out
     assert sweep(path, out) == 0
     assert "1 complete already, 1 to run, 1 of them made by other code" in capsys.readouterr().out
@@ -317,7 +317,7 @@ def test_only_the_records_of_jobs_at_work_are_looked_at(make, tmp_path, monkeypa
 
     experiment = experiments.load(make(1, 2, 5))
     jobs = experiment.jobs("quick", {})
-    one = run.Sweep(experiment, "quick", jobs, tmp_path / "out")
+    one = experiments.Sweep(experiment, "quick", jobs, tmp_path / "out")
     record = {"command": "run", "config": {}, "seconds": {}, "state": "running"}
     for job in jobs[:2]:
         one.folder(job).mkdir(parents=True)

@@ -83,7 +83,7 @@ def sweep(parser: Parser, words: Sequence[str]) -> Run:
         found = experiment.load(experiment.find(arguments.experiment))
         jobs = found.jobs(arguments.size, dict(arguments.parameters), arguments.seeds, study.check_parameters)
         out = arguments.out or Path("runs") / f"{found.name}-{arguments.size}"
-        plan = run.Sweep(found, arguments.size, jobs, out, arguments.store, reuse=arguments.reuse)
+        plan = experiment.Sweep(found, arguments.size, jobs, out, arguments.store, reuse=arguments.reuse)
         if arguments.dry_run:
             for job in jobs:
                 print(f"{'complete' if plan.done(job) else 'to run':9}{job.name}")

@@ -68,7 +68,7 @@ def read_image(file: Path) -> np.ndarray:
                 upright = ImageOps.exif_transpose(opened)
     except Exception as error:  # Pillow's readers raise nearly every kind on damaged files
         raise DataError(
-            f"{file} cannot be read as an image ({untrusted.line(first_line(error))}): mend or remove it"
+            f"{file} cannot be read as an image ({untrusted.one_line(first_line(error))}): mend or remove it"
         ) from error
     if upright.mode == "P" and "transparency" not in upright.info:
         upright = upright.convert("RGB")

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.config import DataError
+from workbench.config import LARGEST_EPSILON, DataError
 from workbench.data.folder import SUFFIXES
 from workbench.data.measures import Quality, measure
 from workbench.export.write import MANIFEST, file_hash
 from workbench.files import pictures, untrusted
-from workbench.files.picture_files import read, whole
-from workbench.files.picture_metadata import metadata
+from workbench.files.picture_kinds import metadata, read, whole
 from workbench.files.pictures import HIDDEN, Photo, Refused, decode
-from workbench.noise.budget import PIXEL_MAX
 
 MOST_PROBLEMS, MOST_SAID = 20, 2000  # shown to a person; characters of each
 MOST_MANIFEST = untrusted.MOST_BYTES
@@ -97,7 +95,8 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
             verdict.problems.append(f"{target}: is a link that leads out of the folder")
         else:
             used.add(target)
-            quality = _compare(originals / name, copies / target, entry, photos, verdict.problems, target)
+            quality, faults = _compare(originals / name, copies / target, entry, photos)
+            verdict.problems += [f"{target}: {fault}" for fault in faults]
             measured += [quality] if quality else []
             if quality and quality.linf > verdict.epsilon:
                 verdict.problems.append(f"{target}: changed by {quality.linf}, more than {verdict.epsilon}")
@@ -124,7 +123,7 @@ def in_words(verdict: Verdict) -> str:
         ssim = f", lowest SSIM {verdict.ssim_lowest:.4f}" if verdict.ssim_lowest is not None else ""
         lines.append(f"lowest PSNR {verdict.psnr_lowest:.1f} dB, median {verdict.psnr_median:.1f} dB{ssim}")
     shown = verdict.problems[:MOST_PROBLEMS]
-    lines += [f"PROBLEM {untrusted.line(problem, MOST_SAID)}" for problem in shown]
+    lines += [f"PROBLEM {untrusted.one_line(problem, MOST_SAID)}" for problem in shown]
     if len(verdict.problems) > len(shown):
         lines.append(f"... and {len(verdict.problems) - len(shown)} more problems (--json lists all)")
     there = "every file is there" if not verdict.refused else "every file that was not refused is there"
@@ -132,31 +131,28 @@ def in_words(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def _compare(
-    original: Path, copy: Path, entry: dict[str, Any], photos: bool, problems: list[str], shown: str
-) -> Quality | None:
-    """Measure one copy; append what is wrong with it to `problems`."""
+def _compare(original: Path, copy: Path, entry: dict[str, Any], photos: bool) -> tuple[Quality | None, list[str]]:
+    """Measure one copy, if it can be compared, and list what is wrong with it."""
+    problems = []
     if not has_hash(copy, entry.get("sha256")):
-        problems.append(f"{shown}: is not the file of the manifest (SHA-256 differs)")
+        problems.append("is not the file of the manifest (SHA-256 differs)")
     if not has_hash(original, entry.get("original_sha256")):
-        problems.append(f"{shown}: its original is not the one of the manifest (SHA-256 differs)")
+        problems.append("its original is not the one of the manifest (SHA-256 differs)")
     pair = []
     for path, which in ((original, "its original"), (copy, "it")):
         try:
             pair.append(decode(whole(partial(read, path.resolve())), smallest=1))
         except Refused as error:
-            problems.append(f"{shown}: cannot be read: {which} {error}")
-            return None
+            return None, [*problems, f"cannot be read: {which} {error}"]
     before, after = pair
-    problems += [f"{shown}: {fault}" for fault in _beside_pixels(before, after, photos)]
+    problems += _beside_pixels(before, after, photos)
     if carried := metadata(copy.read_bytes()):
-        problems.append(f"{shown}: carries metadata ({', '.join(carried)})")
+        problems.append(f"carries metadata ({', '.join(carried)})")
     if before.pixels.shape != after.pixels.shape:
         shapes = [f"{width}×{height}×{deep}" for height, width, deep in (after.pixels.shape, before.pixels.shape)]
-        problems.append(f"{shown}: is {shapes[0]}, its original {shapes[1]} (width×height×channels)")
-        return None
+        return None, [*problems, f"is {shapes[0]}, its original {shapes[1]} (width×height×channels)"]
     tensors = [torch.from_numpy(photo.pixels).permute(2, 0, 1)[None] for photo in pair]
-    return measure(*tensors)[0]
+    return measure(*tensors)[0], problems
 
 
 def _beside_pixels(before: Photo, after: Photo, photos: bool) -> Iterator[str]:
@@ -228,20 +224,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         return {}
-    try:
-        return parse_manifest(untrusted.start(path, MOST_MANIFEST + 1))
-    except DataError as error:
-        raise DataError(f"{path} {error}: remove it to compare the folders by name alone") from error
+    with untrusted.reading(path, "a manifest of this program", "remove it to compare the folders by name alone"):
+        return parse_manifest(untrusted.read_head(path, MOST_MANIFEST + 1))
 
 
 def parse_manifest(content: bytes) -> dict[str, Any]:
-    """The manifest of an export or of protected photos from its bytes, which may be anything; DataError otherwise."""
-    try:
-        if len(content) > MOST_MANIFEST:
-            raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
-        manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
-        if not 0 <= manifest["epsilon"] <= PIXEL_MAX:
-            raise DataError(f"has an epsilon outside 0..{PIXEL_MAX}")
-    except DataError as error:
-        raise DataError(f"is not a manifest of this program, it {error}") from error
+    """The manifest of an export or of photos from its bytes. Raises DataError, whose text reads after a name."""
+    if len(content) > MOST_MANIFEST:
+        raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
+    manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
+    if not 0 <= manifest["epsilon"] <= LARGEST_EPSILON:
+        raise DataError(f"has an epsilon outside 0..{LARGEST_EPSILON}")
     return manifest

@@ -1,12 +1,17 @@
-"""What kind of picture a file is, by its content: an allow-list, and a plain word for everything else."""
+"""What kind of picture a file is, by its content, and what it carries besides: an allow-list of kinds and of chunks."""
 
 import io
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from workbench.config import DataError
+from workbench.files import untrusted
+
+Reader = Callable[[int], bytes]  # at most so many bytes from a file's beginning; raises Refused
 
 MOST_BYTES = 256 * 2**20  # a file
 MOST_PIXELS = 120_000_000
@@ -41,10 +46,31 @@ OTHERS = (
     (b"\0\0\0\x0cjP", f"a JPEG 2000 picture: {RESAVE}"),
     (b"\0\0\0\x0cJXL", f"a JPEG XL picture: {RESAVE}"), (b"\xff\x0a", f"a JPEG XL picture: {RESAVE}"),
 )  # fmt: skip
+CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"pHYs", b"sBIT"}
+NAMED = {b"eXIf": "EXIF", b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"tIME": "time"}
+INFO = {"exif": "EXIF", "xmp": "XMP", "XML:com.adobe.xmp": "XMP", "photoshop": "IPTC", "comment": "comment"}
+GPS = 34853
+PERSONAL = {270, 271, 272, 305, 306, 315, 700, 33432, 33723, 34665, GPS}  # tags of a TIFF that lay out no pixels
 
 
 class Refused(DataError):
     """A file that is not taken: its text is the reason and what to do, on one line, without the file's name."""
+
+
+def read(path: Path, most: int) -> bytes:
+    """At most `most` bytes of a regular file that is no link: it may have changed since it was listed. Or Refused."""
+    try:
+        return untrusted.read_head(path, most, links=False)
+    except DataError as error:
+        raise Refused(f"{error}: look at what it is and at its permissions") from error
+
+
+def whole(reader: Reader) -> bytes:
+    """All bytes of a file; Refused for one of more than MOST_BYTES."""
+    content = reader(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise Refused(f"is larger than {MOST_BYTES >> 20} MiB: make it smaller")
+    return content
 
 
 def check_kind(start: bytes) -> str:
@@ -96,3 +122,41 @@ def trailer_length(image: Any, content: bytes) -> int:
     end = content.find(b"\xff\xd9", image.fp.tell())  # Pillow stops where the coded pixels begin: 255 is escaped there
     extra = content[end + 2 :] if end >= 0 else b""
     return len(extra) if extra.strip(b"\0") else 0
+
+
+def metadata(content: bytes) -> tuple[str, ...]:
+    """The kinds of metadata in a picture's bytes ("EXIF", "GPS", "XMP", "text", ...), sorted; () for none.
+
+    Nothing is decoded. Raises Refused, or what Pillow raises, for bytes that are not a picture.
+    """
+    kind = check_kind(content)
+    image: Any = open_image(content, kind)
+    found = {shown for name, shown in INFO.items() if image.info.get(name)}
+    try:
+        exif = image.getexif()
+        if set(exif) & PERSONAL if kind == "TIFF" else set(exif):
+            found.add("EXIF")
+        if exif.get_ifd(GPS):
+            found.add("GPS")
+    except Exception:  # as many kinds as there are ways to damage it
+        found.add("damaged EXIF")
+    if kind == "PNG":
+        found |= _chunks(content)
+    if trailer_length(image, content):
+        found.add("bytes after the picture")
+    return tuple(sorted(found))
+
+
+def _chunks(content: bytes) -> set[str]:
+    """Everything in a PNG that no decoder needs, also after the pixels, where Pillow looks only when it decodes."""
+    found, at = set(), 8
+    while at + 8 <= len(content):
+        length, name = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
+        if name not in CHUNKS:
+            found.add(NAMED.get(name, f"chunk {name.decode('ascii', 'backslashreplace')}"))
+        at += length + 12
+        if name == b"IEND":
+            break
+    if content[at:]:
+        found.add("bytes after the picture")
+    return found

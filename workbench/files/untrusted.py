@@ -1,4 +1,4 @@
-"""Files that somebody else may have written: bytes with a cap, JSON without its traps, and their words on one line.
+"""Files that somebody else may have written: capped bytes, JSON and YAML without their traps, words on one line.
 
 Runs, manifests, experiments and notebooks are passed on between people. Whatever such a file holds, reading it ends
 soon, takes little memory, and gives a value of the expected shape or a DataError of one line.
@@ -8,22 +8,33 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workbench.config import DataError
+from workbench.config import DataError, WorkbenchError
 
 MOST_BYTES = 64 * 2**20  # the manifest of 73,257 exported images has 45 MB
 MOST_VALUES = 2_000_000  # of a JSON file: a value may take thirty times its bytes in memory
-MOST_DEPTH = 64  # deeper values could be read, but not be written or compared again
+MOST_DEPTH = 64  # of JSON; deeper values could be read, but not be written or compared again
+MOST_YAML_DEPTH = 32
 LARGEST = 2**63  # of a whole number: larger ones are no float, no int64 and no line
 MOST_SHOWN = 200  # characters of a file's text in a message
 _NO_NAME = ()  # a shape that nothing has
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which no terminal and no file takes
 
 
-def start(path: Path, most: int, *, links: bool = True) -> bytes:
+@contextmanager
+def reading(path: Path, what: str, advice: str, kind: type[WorkbenchError] = DataError) -> Iterator[None]:
+    """Raise what reading `path` ends with as one whole line of this kind: "PATH is not WHAT, it FAULT: ADVICE"."""
+    try:
+        yield
+    except DataError as error:
+        raise kind(f"{path} is not {what}, it {error}: {advice}") from error
+
+
+def read_head(path: Path, most: int, *, links: bool = True) -> bytes:
     """At most `most` bytes from the beginning of a regular file. links: `path` may be a link to one.
 
     Pipes and devices are not waited for. Raises DataError, whose text reads after the file's name.
@@ -48,7 +59,7 @@ def start(path: Path, most: int, *, links: bool = True) -> bytes:
 
 def read(path: Path, most: int = MOST_BYTES) -> bytes:
     """All bytes of a regular file. Raises DataError, whose text reads after the name, also when there are more."""
-    content = start(path, most + 1)
+    content = read_head(path, most + 1)
     if len(content) > most:
         size = f"{most >> 20} MiB" if most >= 2**20 else f"{most >> 10} KiB"
         raise DataError(f"is larger than {size}")
@@ -56,7 +67,7 @@ def read(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def parse(content: bytes, shape: Any = object) -> Any:
-    """The value of a JSON file's bytes, of this shape (see misfit). Raises DataError, whose text reads after a name.
+    """The value of a JSON file's bytes, of this shape (see schema_error). Raises DataError, whose text follows a name.
 
     Refused are also what JSON's own reader lets pass: a name given twice, halves of characters, values nested so
     deeply, or so many of them, that using them would end in an error or without memory.
@@ -71,12 +82,54 @@ def parse(content: bytes, shape: Any = object) -> Any:
     except RecursionError as error:
         raise DataError("is nested too deeply") from error
     except ValueError as error:
-        raise DataError(f"is not JSON ({line(error)})") from error
+        raise DataError(f"is not JSON ({one_line(error)})") from error
     if not _shallow(value):
         raise DataError("is nested too deeply")
-    if fault := misfit(value, shape):
+    if fault := schema_error(value, shape):
         raise DataError(f"is not what it should be ({fault.strip(' .')})")
     return value
+
+
+def parse_yaml(content: bytes) -> Any:
+    """The value of a YAML file's bytes: plain values, every name once, no aliases. Raises DataError, as `parse` does.
+
+    A few lines of aliases of aliases stand for more values than any memory holds as soon as somebody counts them.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Plain values: no Python objects (as SafeLoader), no aliases, no name twice, no value nested too deeply."""
+
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError(f"an alias, *{self.peek_event().anchor}: write the value out")
+            self.depth += 1
+            if self.depth > MOST_YAML_DEPTH:
+                raise yaml.YAMLError("values are nested too deeply")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            found = super().construct_mapping(node, deep)
+            if len(found) < len(node.value):
+                raise yaml.YAMLError(f"a name is given twice in the mapping at line {node.start_mark.line + 1}")
+            return found
+
+    try:
+        loader = Loader(content)
+        try:
+            value = loader.get_single_data()
+        finally:
+            loader.dispose()
+        if fault := not_plain(value):
+            raise yaml.YAMLError(fault)
+        return value
+    except Exception as error:  # beside YAMLError, its readers of dates, numbers and tags raise many kinds
+        said = one_line(" ".join(str(error).split()) or type(error).__name__)
+        raise DataError(f"is not YAML that can be taken ({said})") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -86,7 +139,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return found
     seen: set[str] = set()
     twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-    raise ValueError(f"{line(twice, 40)!r} is given twice")
+    raise ValueError(f"{one_line(twice, 40)!r} is given twice")
 
 
 def _shallow(value: Any) -> bool:
@@ -99,7 +152,7 @@ def _shallow(value: Any) -> bool:
     return False
 
 
-def misfit(value: Any, shape: Any) -> str:
+def schema_error(value: Any, shape: Any) -> str:
     """Where and how a value is not of a shape; "" when it is.
 
     A shape is a type (float takes whole numbers, object everything), None, a tuple of alternatives, a list with the
@@ -109,7 +162,7 @@ def misfit(value: Any, shape: Any) -> str:
     if shape is object or (shape is None and value is None):
         return ""
     if isinstance(shape, tuple):
-        return "" if any(not misfit(value, one) for one in shape) else f" is {_kind(value)}"
+        return "" if any(not schema_error(value, one) for one in shape) else f" is {_kind(value)}"
     parts: Iterable[tuple[object, Any, Any]] = ()
     if isinstance(shape, list) and isinstance(value, list):
         parts = ((number, one, shape[0]) for number, one in enumerate(value))
@@ -127,25 +180,26 @@ def misfit(value: Any, shape: Any) -> str:
     elif type(value) is int and abs(value) >= LARGEST:
         return " is too large a number"
     for name, one, kind in parts:
-        if fault := misfit(one, kind):
-            return f"[{name}]{fault}" if isinstance(name, int) else f".{line(name, 40)}{fault}"
+        if fault := schema_error(one, kind):
+            return f"[{name}]{fault}" if isinstance(name, int) else f".{one_line(name, 40)}{fault}"
     return ""
 
 
-def odd(value: Any) -> str:
+def not_plain(value: Any) -> str:
     """Why a value is none that a configuration can hold; "" for texts, numbers, true, false, null, and lists and
     mappings of them, which must not be nested deeply.
     """
     if isinstance(value, list):
-        return next(filter(None, map(odd, value)), "")
+        return next(filter(None, map(not_plain, value)), "")
     if isinstance(value, dict):
         if any(type(name) is not str for name in value):
-            return f"the name {line(repr(next(name for name in value if type(name) is not str)), 40)} is no text"
-        return next(filter(None, map(odd, (*value, *value.values()))), "")
+            return f"the name {one_line(repr(next(name for name in value if type(name) is not str)), 40)} is no text"
+        return next(filter(None, map(not_plain, (*value, *value.values()))), "")
     if type(value) is int:
         return "" if abs(value) < LARGEST else "a number is too large"
     if type(value) is str:
-        return "" if value.encode(errors="replace").decode() == value else f"{line(repr(value), 40)} is no whole text"
+        whole = value.encode(errors="replace").decode() == value
+        return "" if whole else f"{one_line(repr(value), 40)} is no whole text"
     return "" if value is None or type(value) in (bool, float) else f"a {type(value).__name__} is no plain value"
 
 
@@ -154,7 +208,7 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
-def line(text: object, most: int = MOST_SHOWN) -> str:
+def one_line(text: object, most: int = MOST_SHOWN) -> str:
     """A text for a message: on one line, of at most `most` characters, without what steers a terminal."""
     whole = str(text)
     cut = whole if len(whole) <= most else f"{whole[: most // 2]}…{whole[len(whole) - most // 3 :]}"

@@ -115,8 +115,8 @@ class Perturbation:
                 facts = untrusted.parse((file.metadata() or {})["perturbation"].encode(), FACTS)
                 for name, pattern in PATTERNS.items():
                     if not re.fullmatch(pattern, facts[name]):
-                        raise DataError(f"its {name} is {untrusted.line(repr(facts[name]))}")
+                        raise DataError(f"its {name} is {untrusted.one_line(repr(facts[name]))}")
                 return cls(delta=file.get_tensor("delta"), **facts)
         except (SafetensorError, WorkbenchError, OSError, KeyError, TypeError, ValueError) as error:
-            line = untrusted.line(error)
+            line = untrusted.one_line(error)
             raise DataError(f"{path} is not a noise file of this program ({line}): make the noise again") from error

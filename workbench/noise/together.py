@@ -16,7 +16,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from workbench import progress
 from workbench.config import DataError, NoiseConfig
 from workbench.data.dataset import Dataset
-from workbench.files.untrusted import line
+from workbench.files.untrusted import one_line
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 from workbench.noise.search import Search
 
@@ -35,7 +35,7 @@ def search(
         try:
             facts: dict[str, Any] = fabric.launch(work)
         except ProcessRaisedException as error:
-            last = line(str(error).strip().splitlines()[-1])
+            last = one_line(str(error).strip().splitlines()[-1])
             raise DataError(f"one of {fabric.world_size} processes failed: {last}") from error
         return Perturbation.load(file).delta.clone(), facts
 

@@ -61,8 +61,9 @@ def read(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=size >= MOST)
     except Exception as error:  # whole, but nothing of ours: torch's reader raises whatever it stumbles over
+        # without torch's advice, which is bad
         line = (str(error) or type(error).__name__).splitlines()[0].partition(" This file can still")[0]
-        raise DataError(f"{path} cannot be read ({untrusted.line(line, 120)})") from error  # without torch's bad advice
+        raise DataError(f"{path} cannot be read ({untrusted.one_line(line, 120)})") from error
     return state
 
 

@@ -50,7 +50,6 @@ class Record:
     surrogate_error: float | None = None
     noise: dict[str, float] = field(default_factory=dict)  # measures of the noise itself
     rolled_back: dict[str, Any] | None = None  # the step that was undone because a value was not finite
-    batch_size: int | None = None  # where memory allowed no larger one
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by folder, of a notebook or of a sweep
     read_back: dict[str, str] = field(default_factory=dict)  # the stages that were there already, and when they ended
     jobs: list[dict[str, Any]] = field(default_factory=list)  # of a sweep
@@ -71,7 +70,7 @@ class Record:
         """Commit and time in words."""
         commit, _, changes = (self.git or "unknown").partition("+")
         ended = f", finished {self.ended}" if self.complete else ""
-        return untrusted.line(f"commit {commit[:12]}{'+' * bool(changes)}{changes}{ended}")
+        return untrusted.one_line(f"commit {commit[:12]}{'+' * bool(changes)}{changes}{ended}")
 
     def as_json(self) -> dict[str, Any]:
         """The fields that say something, in their order."""
@@ -83,7 +82,7 @@ class Record:
 
 
 def _shape(kind: Any) -> Any:
-    """The shape of a type, as untrusted.misfit takes it."""
+    """The shape of a type, as untrusted.schema_error takes it."""
     inner = typing.get_args(kind)
     if typing.get_origin(kind) is dict:
         return {str: _shape(inner[1])}

@@ -56,7 +56,7 @@ class Run:
         for name in SURROUNDINGS:
             before, after = getattr(self.record, name), facts.get(name)
             if self.resumed and before and after and before != after:
-                apart = untrusted.line(_apart(before, after), 1000)
+                apart = untrusted.one_line(_apart(before, after), 1000)
                 say(f"{self.folder} goes on with another {name} ({apart}): the bits may differ")
                 self.record.changed.append({"when": records.now(), name: before})
         for name, value in facts.items():
@@ -83,7 +83,8 @@ def opened(
     """Open `folder` for the run of `command` with `config` and keep its state true, whatever happens inside.
 
     State is `running` inside, then `complete`, or `interrupted` (Ctrl-C), or `failed` with the error's line.
-    A complete run is read back when today's code made it, and done anew in the same place when other code did.
+    A complete run is read back when today's code made it, and done anew in the same place when other code did. What
+    `config` calls seed and sources has a field of its own in the record.
     data_fingerprint: of the data that `config` names but does not hold; again: a complete run is opened like an
     unfinished one, for work that checks its parts itself; reuse: a complete run is read back whatever code made it;
     wait: for another process that is at work in the folder.
@@ -92,6 +93,8 @@ def opened(
     """
     fresh = Record(command, "running", key(dict(config)), dict(config), {}, config.get("seed"))
     fresh.data_fingerprint = data_fingerprint
+    sources = config.get("sources")
+    fresh.sources = dict(sources) if isinstance(sources, dict) else {}
     reuse = reuse or reuse_asked()
     with ExitStack() as held:
         seen, run = _mark(folder), _found(folder, fresh, resume, again, reuse)
@@ -127,7 +130,7 @@ def read(folder: Path) -> Record:
         raise DataError(f"there is no {RECORD} in {folder}: give the --out folder of an earlier run")
     if not record.complete:
         raise DataError(
-            f"the run in {folder} is {untrusted.line(record.state, 40)}, not complete: run it again with --resume"
+            f"the run in {folder} is {untrusted.one_line(record.state, 40)}, not complete: run it again with --resume"
         )
     return record
 
@@ -137,10 +140,8 @@ def peek(folder: Path) -> Record | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    try:
+    with untrusted.reading(path, "a run's record", "name another folder"):
         return records.parse(untrusted.read(path))
-    except DataError as error:
-        raise DataError(f"{path} is not a run's record, it {error}: name another folder") from error
 
 
 def check_free(folder: Path, command: str, config: Mapping[str, Any], *, resume: bool, wait: bool = False) -> None:
@@ -186,18 +187,18 @@ def _check_same(folder: Path, record: Record | None, fresh: Record, resume: bool
         raise DataError(f"{folder} holds another run ({_difference(record, fresh)}): name another folder")
     there, now = record.data_fingerprint, fresh.data_fingerprint
     if there and now and there != now:
-        shown = f"{untrusted.line(there[:12])} there, {now[:12]} now"
+        shown = f"{untrusted.one_line(there[:12])} there, {now[:12]} now"
         raise DataError(f"{folder} was made with another data fingerprint ({shown}): name another folder")
     if not resume:
         lock.check_free(folder)  # that somebody is at work there says more
-        state = untrusted.line(record.state, 40)
+        state = untrusted.one_line(record.state, 40)
         raise DataError(f"{folder} already holds this run ({state}): add --resume, or name another folder")
 
 
 def _say_read_back(run: Run) -> None:
     record = run.record
     if record.current:
-        say(f"read back from {run.folder}, finished {untrusted.line(record.ended, 40)}")
+        say(f"read back from {run.folder}, finished {untrusted.one_line(record.ended, 40)}")
         return
     say(f"{run.folder} was made by other code ({record.origin}): read back as it is")
     record.changed.append({"when": records.now(), "code": record.code, "git": record.git, "ended": record.ended})
@@ -224,10 +225,11 @@ def _begin(run: Run) -> None:
 
 def _difference(record: Record, fresh: Record) -> str:
     if record.command != fresh.command:
-        return f"of `workbench {untrusted.line(record.command, 40)}`"
+        return f"of `workbench {untrusted.one_line(record.command, 40)}`"
     old, asked = record.config, fresh.config
     names = sorted(name for name in {*old, *asked} if old.get(name) != asked.get(name))
-    return untrusted.line("; ".join(f"{name} {old.get(name)} there, {asked.get(name)} asked" for name in names), 1000)
+    apart = (f"{name} {old.get(name)} there, {asked.get(name)} asked" for name in names)
+    return untrusted.one_line("; ".join(apart), 1000)
 
 
 def _apart(before: Any, after: Any) -> str:

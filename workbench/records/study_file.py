@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.config import DataError
 from workbench.files import atomic, untrusted
 
 FACTS = "study.json"
@@ -25,8 +24,6 @@ def write(out: Path, chance: float, classes: Sequence[str], stages: dict[str, An
 def read(out: Path) -> dict[str, Any]:
     """Read what a notebook left in out/study.json: chance, classes, the records of the stages behind its numbers."""
     path = out / FACTS
-    try:
+    with untrusted.reading(path, "what a notebook leaves", "run the notebook again"):
         facts: dict[str, Any] = untrusted.parse(untrusted.read(path), SHAPE)
-    except DataError as error:
-        raise DataError(f"{path} is not what a notebook leaves, it {error}: run the notebook again") from error
     return facts

@@ -41,7 +41,12 @@ COLUMNS = (*IDENTITY, "epoch", "split", "metric", "value")
 HEADER = ",".join(COLUMNS).encode()
 COUNTS, NUMBERS = ("epsilon", "seed", "epoch"), ("protected_fraction", "value")
 WORDS = tuple(name for name in COLUMNS if name not in COUNTS + NUMBERS)
-BOUNDS = (("epsilon", 0, 255), ("seed", 0, 2**31 - 1), ("epoch", 0, 10**9), ("protected_fraction", 0, 1))
+BOUNDS = (  # a budget in dB is below 0
+    ("epsilon", -255, 255),
+    ("seed", 0, 2**31 - 1),
+    ("epoch", 0, 10**9),
+    ("protected_fraction", 0, 1),
+)
 SPLITS = {"train", "test"}
 MOST_BYTES = 128 * 2**20  # of a table: a million rows
 LONGEST = 1000  # characters of a cell
@@ -73,7 +78,7 @@ def check_ours(path: Path) -> None:
     if not os.path.lexists(path) or (path.parent / run_folder.RECORD).is_file():
         return
     try:
-        begins = untrusted.start(path, len(HEADER) + 2, links=False)
+        begins = untrusted.read_head(path, len(HEADER) + 2, links=False)
     except DataError:
         begins = b""
     if begins.partition(b"\n")[0].strip() != HEADER:
@@ -83,14 +88,12 @@ def check_ours(path: Path) -> None:
 def read(folder: Path) -> pd.DataFrame:
     """Read folder/results.csv. Raises DataError when it is missing or not a table of this program."""
     path = folder / FILE_NAME
-    try:
+    with untrusted.reading(path, "a table of this program", "give the folder of a complete run"):
         content = untrusted.read(path, MOST_BYTES)
         if content.partition(b"\n")[0].strip() != HEADER:
             raise DataError(f"has other columns than {', '.join(COLUMNS)}")
         rows = _parsed(content)
         _check(rows)
-    except DataError as error:
-        raise DataError(f"{path} is no table of this program, it {error}: give the folder of a complete run") from error
     return rows
 
 
@@ -109,7 +112,7 @@ def _parsed(content: bytes) -> pd.DataFrame:
                 float_precision="round_trip",
             )
     except (ValueError, OverflowError, MemoryError, Warning) as error:  # pandas' own errors are ValueErrors
-        raise DataError(f"cannot be read ({untrusted.line(error)})") from error
+        raise DataError(f"cannot be read ({untrusted.one_line(error)})") from error
 
 
 def _check(rows: pd.DataFrame) -> None:
@@ -120,7 +123,7 @@ def _check(rows: pd.DataFrame) -> None:
         for text in rows[name].unique():
             good = text[:1].isalpha() if name == "metric" else NAME.fullmatch(text)  # a metric may name classes
             if not good or not text.isprintable() or len(text) > LONGEST:
-                raise DataError(f"has the {name} {untrusted.line(repr(text))}")
+                raise DataError(f"has the {name} {untrusted.one_line(repr(text))}")
     for name, low, high in BOUNDS:
         if not rows[name].between(low, high).all():
             raise DataError(f"has a {name.replace('_', ' ')} outside {low}..{high}")

@@ -23,11 +23,14 @@ from typing import Any
 
 from workbench.config import ConfigError, DataError, check_choice, key
 from workbench.figures import FIGURES
-from workbench.files import plain_yaml, untrusted
+from workbench.files import untrusted
+from workbench.records import run_folder
+from workbench.records.record import Record
 from workbench.sweep import notebook as notebooks
 
 TOP = {"title": str, "text": str, "notebook": str, "figures": list, "sizes": dict}
 SIZE = {"parameters": dict, "grid": dict, "seeds": list}
+JOBS = "jobs"  # in a sweep's folder
 MOST_BYTES, MOST_JOBS, LONGEST_PATH = 2**16, 10_000, 1000
 Check = Callable[[Mapping[str, Any]], None]
 
@@ -90,6 +93,43 @@ class Experiment:
         return Job(" ".join(f"{name}={_shown(value)}" for name, value in point.items()), values, key(identity))
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep in its folder: out/jobs/NAME-KEY, one a job; the stages that jobs share are in `store` (out/store).
+
+    Several sweeps may name one store: a stage is known by its whole configuration. reuse: jobs and stages that other
+    code has made are taken as they are.
+    """
+
+    experiment: Experiment
+    size: str
+    jobs: list[Job]
+    out: Path
+    store: Path | None = None
+    reuse: bool = False
+
+    def folder(self, job: Job) -> Path:
+        """The job's folder."""
+        return self.out / JOBS / job.folder_name
+
+    def record(self, job: Job) -> Record | None:
+        """What the job's run.json says; None when there is none that can be read, or it is another job's."""
+        try:
+            record = run_folder.peek(self.folder(job))
+        except DataError:
+            return None
+        return record if record and record.key == job.key else None
+
+    def done(self, job: Job) -> bool:
+        """Whether the job is complete, by today's code unless other code's jobs are taken too."""
+        record = self.record(job)
+        return record is not None and record.complete and (self.reuse or run_folder.reuse_asked() or record.current)
+
+    def identity(self) -> dict[str, Any]:
+        """What the sweep's folder is known by; its grid may grow."""
+        return {"experiment": self.experiment.name, "notebook": self.experiment.notebook.name, "size": self.size}
+
+
 def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
@@ -108,8 +148,8 @@ def load(path: Path) -> Experiment:
         sizes[str(name)] = {"parameters": {}, "grid": {}, "seeds": []} | _mapping(size, where, SIZE)
         _check_size(sizes[str(name)], where)
     notebook = path.parent / content["notebook"]
-    if str(notebook) != untrusted.line(notebook, LONGEST_PATH):
-        raise ConfigError(f"{path}: notebook must be a plain path, not {untrusted.line(content['notebook'])}")
+    if str(notebook) != untrusted.one_line(notebook, LONGEST_PATH):
+        raise ConfigError(f"{path}: notebook must be a plain path, not {untrusted.one_line(content['notebook'])}")
     notebook = Path(os.path.realpath(notebook))
     if not sizes:
         raise ConfigError(f"{path}: sizes has no size, such as quick")
@@ -119,14 +159,8 @@ def load(path: Path) -> Experiment:
 
 
 def _parsed(path: Path) -> Any:
-    try:
-        content = untrusted.read(path, MOST_BYTES)
-    except DataError as error:
-        raise DataError(f"{path} {error}: give a file as in experiments/") from error
-    try:
-        return plain_yaml.parse(content)
-    except DataError as error:
-        raise ConfigError(f"{path} {error}: see the files in experiments/") from error
+    with untrusted.reading(path, "an experiment", "see the files in experiments/", ConfigError):
+        return untrusted.parse_yaml(untrusted.read(path, MOST_BYTES))
 
 
 def _mapping(value: Any, where: str, schema: Mapping[str, type]) -> dict[str, Any]:
@@ -135,13 +169,14 @@ def _mapping(value: Any, where: str, schema: Mapping[str, type]) -> dict[str, An
     for name, entry in value.items():
         _known("key", name, schema, where)
         if not isinstance(entry, schema[name]):
-            raise ConfigError(f"{where}: {name} must be a {schema[name].__name__}, not {untrusted.line(repr(entry))}")
+            shown = untrusted.one_line(repr(entry))
+            raise ConfigError(f"{where}: {name} must be a {schema[name].__name__}, not {shown}")
     return dict(value)
 
 
 def _known(what: str, name: Any, choices: Any, where: str) -> None:
     try:
-        check_choice(what, untrusted.line(name, 40), choices)
+        check_choice(what, untrusted.one_line(name, 40), choices)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -149,10 +184,10 @@ def _known(what: str, name: Any, choices: Any, where: str) -> None:
 def _check_size(size: Mapping[str, Any], where: str) -> None:
     for name, values in size["grid"].items():
         if not isinstance(values, list) or not values:
-            shown = untrusted.line(repr(values))
+            shown = untrusted.one_line(repr(values))
             raise ConfigError(f"{where}: the grid's {name} must be a list of values, not {shown}")
     if not size["seeds"] or any(type(seed) is not int for seed in size["seeds"]):
-        shown = untrusted.line(repr(size["seeds"]))
+        shown = untrusted.one_line(repr(size["seeds"]))
         raise ConfigError(f"{where}: seeds must be a list of one or more whole numbers, not {shown}")
     jobs = math.prod(map(len, size["grid"].values())) * len(size["seeds"])
     if jobs > MOST_JOBS:

@@ -76,7 +76,7 @@ def run(
         with opened.stage("notebook"), TemporaryDirectory(prefix="workbench-") as sockets:
             kernels = _kernels(variables, cwd or Path.cwd(), Path(sockets))
             _execute(notebook, out / OUTPUT, wanted, log, kernels)
-        opened.note(stages=_stages(out))
+        opened.note(stages={name: stage["seconds"] for name, stage in _stages(out).items()})
 
 
 def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,11 +90,8 @@ def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if name not in PLACES}
 
 
-def _stages(out: Path) -> dict[str, dict[str, float]]:
-    """The seconds of every stage that the notebook's study used."""
-    if not (out / study_file.FACTS).is_file():
-        return {}
-    return {name: stage["seconds"] for name, stage in study_file.read(out)["stages"].items()}
+def _stages(out: Path) -> dict[str, dict[str, Any]]:
+    return dict(study_file.read(out)["stages"]) if (out / study_file.FACTS).is_file() else {}
 
 
 def source_hash(notebook: Path) -> str:
@@ -117,19 +114,17 @@ def _read_cells(notebook: Path, changed: int) -> list[Any]:
     """The cells of a notebook that was changed then: a sweep asks for them once a job."""
     import nbformat
 
-    try:
+    with untrusted.reading(notebook, "a notebook", "give an .ipynb file"), warnings.catch_warnings():
         content = untrusted.read(notebook, MOST_BYTES)
         untrusted.parse(content, LAID_OUT)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about cells without an id
+        warnings.simplefilter("ignore")  # about cells without an id
+        try:
             book = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
             nbformat.validate(book)
-        return list(book.cells)
-    except DataError as error:
-        raise DataError(f"{notebook} cannot be read as a notebook: it {error}") from error
-    except Exception as error:  # nbformat raises nearly every kind for JSON that is no notebook
-        line = untrusted.line((str(error).splitlines() or [type(error).__name__])[0])
-        raise DataError(f"{notebook} cannot be read as a notebook ({line})") from error
+        except Exception as error:  # nbformat raises nearly every kind for JSON that is no notebook
+            line = untrusted.one_line((str(error).splitlines() or [type(error).__name__])[0])
+            raise DataError(f"cannot be read ({line})") from error
+    return list(book.cells)
 
 
 def parameters(notebook: Path) -> dict[str, Any]:
@@ -141,7 +136,7 @@ def parameters(notebook: Path) -> dict[str, Any]:
     try:
         return dict(_assignments(ast.parse(_short(tagged[0]))))
     except UNREADABLE as error:
-        line = untrusted.line(error)
+        line = untrusted.one_line(error)
         raise DataError(f"{notebook}: its parameters must be plain `name = value` lines ({line})") from error
 
 
@@ -156,21 +151,21 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, Any]]:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
             raise ValueError(f"line {statement.lineno}")
         value = ast.literal_eval(statement.value)
-        if fault := untrusted.odd(value):
+        if fault := untrusted.not_plain(value):
             raise ValueError(f"line {statement.lineno}: {fault}")
         yield statement.targets[0].id, value
 
 
 def _typed(name: str, given: Any, declared: Mapping[str, Any]) -> Any:
     """`given`, a text or a value, as a value of the parameter's own type; a list holds what the default's items are."""
-    check_choice("parameter", untrusted.line(name, 40), declared)
+    check_choice("parameter", untrusted.one_line(name, 40), declared)
     default, value = declared[name], given
     if isinstance(given, str) and not isinstance(default, str):
         try:
             value = ast.literal_eval(_short(given))
         except UNREADABLE:
             value = given
-    if fault := untrusted.odd(value):
+    if fault := untrusted.not_plain(value):
         raise ConfigError(f"parameter {name}: {fault}")
     if isinstance(default, list) and default and isinstance(value, list) and value:
         return [_as(type(default[0]), item, name, given, default) for item in value]
@@ -181,7 +176,7 @@ def _as(kind: type, value: Any, name: str, given: Any, default: Any) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        shown, example = untrusted.line(repr(given)), untrusted.line(repr(default))
+        shown, example = untrusted.one_line(repr(given)), untrusted.one_line(repr(default))
         raise ConfigError(f"parameter {name} is {shown}: it must be of type {kind.__name__}, as in {example}")
     return value
 

@@ -1,4 +1,4 @@
-"""One page on an experiment, for a browser or a printer: sentences, figures, the numbers behind them, where from.
+"""What a sweep comes to: one table, the figures, and one page for a browser or a printer.
 
 The page is one file that loads nothing, runs nothing and escapes whatever files or people named.
 """
@@ -14,9 +14,63 @@ from matplotlib.figure import Figure
 
 from workbench import figures as drawing
 from workbench.files.atomic import write_atomically
+from workbench.records import study_file
+from workbench.records import table as results
+from workbench.sweep.experiment import Sweep
 
+SENTENCES = 12  # on a page
 FILE_NAME, TEMPLATE = "report.html", "report.html.j2"
 JOB_COLUMNS = ("job", "state", "error")  # shown first, in this order; whatever else a job says follows
+
+
+def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
+    """Write the table, the figures and the report of all complete jobs; return the facts for the sweep's record."""
+    complete = [job for job in sweep.jobs if sweep.done(job)]
+    listed = []
+    for job in sweep.jobs:
+        record = sweep.record(job)
+        said: dict[str, Any] = {"name": job.name, "key": job.key, "state": record.state if record else "not started"}
+        said["seconds"] = record.seconds.get("notebook") if record else None
+        listed.append(said | {"error": errors.get(job.name, "")})
+    facts: dict[str, Any] = {"jobs": listed, "seeds": sorted({job.values["seed"] for job in sweep.jobs})}
+    if not complete:
+        return facts
+    studies = [study_file.read(sweep.folder(job)) for job in complete]
+    rows = results.merged(results.read(sweep.folder(job)) for job in complete)
+    results.write(rows, sweep.out)
+    stages = {name: stage for study in studies for name, stage in study["stages"].items()}
+    drawn = {name: drawing.FIGURES[name](rows, studies[0]["chance"]) for name in sweep.experiment.figures}
+    for name, figure in drawn.items():
+        drawing.save(figure, sweep.out / "figures", name)
+    write(
+        sweep.out,
+        title=sweep.experiment.title,
+        text=[sweep.experiment.text, *_sentences(rows, studies[0]["chance"])],
+        figures=drawn,
+        rows=rows,
+        jobs=listed,
+        facts=facts_for_people(sweep, stages),
+    )
+    return {**facts, "stages": stages}
+
+
+def _sentences(rows: pd.DataFrame, chance: float) -> list[str]:
+    """What was found, in words, unless there is so much of it that the figure says it better."""
+    found = drawing.honest_sentences(rows, chance) if (rows["metric"] == "accuracy").any() else []
+    return found if len(found) <= SENTENCES else []
+
+
+def facts_for_people(sweep: Sweep, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the numbers of a sweep come from: its parameters, what differed between jobs left out, and provenance."""
+    first = sweep.jobs[0]
+    same = {name: value for name, value in first.values.items() if all(j.values[name] == value for j in sweep.jobs)}
+    facts: dict[str, Any] = {"experiment": sweep.experiment.name, "size": sweep.size}
+    facts["notebook"] = sweep.experiment.notebook.name
+    for name in ("device", "git", "data_fingerprint"):
+        facts[name] = "; ".join(dict.fromkeys(str(stage[name]) for stage in stages.values() if name in stage))
+    facts["seconds of all stages"] = f"{sum(sum(stage['seconds'].values()) for stage in stages.values()):.0f}"
+    versions = next(iter(stages.values()), {}).get("versions", {})
+    return {**facts, "parameters": same, "versions": versions}
 
 
 @dataclass(frozen=True)

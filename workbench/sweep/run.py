@@ -7,65 +7,22 @@ carries starts the notebook's kernel as a child of its worker, so a job that die
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from workbench import figures
-from workbench.config import ConfigError, DataError, WorkbenchError
+from workbench.config import ConfigError, WorkbenchError
 from workbench.files.atomic import check_no_link
-from workbench.records import run_folder, study_file, table
-from workbench.records.record import Record
+from workbench.records import run_folder
 from workbench.sweep import cluster, notebook, report
 from workbench.sweep.display import Board
-from workbench.sweep.experiment import Experiment, Job
+from workbench.sweep.experiment import Job, Sweep
 
-JOBS, STORE = "jobs", "store"
+STORE = "store"
 KERNEL_TRIES = 3
-SENTENCES = 12  # in a report
 
 
 class JobsFailed(WorkbenchError):
     """Some jobs failed; the others are complete and gathered. The command ends with 1, the text says how many."""
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep in its folder: out/jobs/NAME-KEY, one a job; the stages that jobs share are in `store` (out/store).
-
-    Several sweeps may name one store: a stage is known by its whole configuration. reuse: jobs and stages that other
-    code has made are taken as they are.
-    """
-
-    experiment: Experiment
-    size: str
-    jobs: list[Job]
-    out: Path
-    store: Path | None = None
-    reuse: bool = False
-
-    def folder(self, job: Job) -> Path:
-        """The job's folder."""
-        return self.out / JOBS / job.folder_name
-
-    def record(self, job: Job) -> Record | None:
-        """What the job's run.json says; None when there is none that can be read, or it is another job's."""
-        try:
-            record = run_folder.peek(self.folder(job))
-        except DataError:
-            return None
-        return record if record and record.key == job.key else None
-
-    def done(self, job: Job) -> bool:
-        """Whether the job is complete, by today's code unless other code's jobs are taken too."""
-        record = self.record(job)
-        return record is not None and record.complete and (self.reuse or run_folder.reuse_asked() or record.current)
-
-    def identity(self) -> dict[str, Any]:
-        """What the sweep's folder is known by; its grid may grow."""
-        return {"experiment": self.experiment.name, "notebook": self.experiment.notebook.name, "size": self.size}
 
 
 def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads: int = 1) -> None:
@@ -84,7 +41,7 @@ def run(sweep: Sweep, *, scheduler: str | None = None, workers: int = 0, threads
         if todo:
             with opened.stage("jobs"), cluster.client(scheduler, workers, len(todo)) as (client, gpus):
                 errors = _run_all(sweep, todo, client, gpus, threads)
-        facts = gather(sweep, errors)
+        facts = report.gather(sweep, errors)
         opened.note(**facts)
         failed = [job for job in sweep.jobs if not sweep.done(job)]
         if failed:
@@ -200,53 +157,3 @@ def work(task: Mapping[str, Any]) -> str | None:
         except WorkbenchError as error:
             return str(error)
     return None
-
-
-def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
-    """Write the table, the figures and the report of all complete jobs; return the facts for the sweep's record."""
-    complete = [job for job in sweep.jobs if sweep.done(job)]
-    listed = []
-    for job in sweep.jobs:
-        record = sweep.record(job)
-        said: dict[str, Any] = {"name": job.name, "key": job.key, "state": record.state if record else "not started"}
-        said["seconds"] = record.seconds.get("notebook") if record else None
-        listed.append(said | {"error": errors.get(job.name, "")})
-    facts: dict[str, Any] = {"jobs": listed, "seeds": sorted({job.values["seed"] for job in sweep.jobs})}
-    if not complete:
-        return facts
-    studies = [study_file.read(sweep.folder(job)) for job in complete]
-    rows = table.merged(table.read(sweep.folder(job)) for job in complete)
-    table.write(rows, sweep.out)
-    stages = {name: stage for study in studies for name, stage in study["stages"].items()}
-    drawn = {name: figures.FIGURES[name](rows, studies[0]["chance"]) for name in sweep.experiment.figures}
-    for name, figure in drawn.items():
-        figures.save(figure, sweep.out / "figures", name)
-    report.write(
-        sweep.out,
-        title=sweep.experiment.title,
-        text=[sweep.experiment.text, *_sentences(rows, studies[0]["chance"])],
-        figures=drawn,
-        rows=rows,
-        jobs=listed,
-        facts=facts_for_people(sweep, stages),
-    )
-    return {**facts, "stages": stages}
-
-
-def _sentences(rows: pd.DataFrame, chance: float) -> list[str]:
-    """What was found, in words, unless there is so much of it that the figure says it better."""
-    found = figures.honest_sentences(rows, chance) if (rows["metric"] == "accuracy").any() else []
-    return found if len(found) <= SENTENCES else []
-
-
-def facts_for_people(sweep: Sweep, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Where the numbers of a sweep come from: its parameters, what differed between jobs left out, and provenance."""
-    first = sweep.jobs[0]
-    same = {name: value for name, value in first.values.items() if all(j.values[name] == value for j in sweep.jobs)}
-    facts: dict[str, Any] = {"experiment": sweep.experiment.name, "size": sweep.size}
-    facts["notebook"] = sweep.experiment.notebook.name
-    for name in ("device", "git", "data_fingerprint"):
-        facts[name] = "; ".join(dict.fromkeys(str(stage[name]) for stage in stages.values() if name in stage))
-    facts["seconds of all stages"] = f"{sum(sum(stage['seconds'].values()) for stage in stages.values()):.0f}"
-    versions = next(iter(stages.values()), {}).get("versions", {})
-    return {**facts, "parameters": same, "versions": versions}

@@ -18,7 +18,7 @@ from PIL import Image
 from workbench.apps.photos import zip_input
 from workbench.apps.photos.sources import gather
 from workbench.config import DataError
-from workbench.files import picture_files
+from workbench.files import picture_kinds
 from workbench.files.pictures import Refused
 
 PNG = encoded(Image.fromarray(photograph()))
@@ -186,7 +186,7 @@ def test_caps_on_members_and_on_all_together(path, monkeypatch):
 
 
 def test_large_members_are_refused(path, monkeypatch):
-    monkeypatch.setattr(picture_files, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(picture_kinds, "MOST_BYTES", 2**20)
     pack(path, ("a.png", PNG + bytes(2**20)), compression=zipfile.ZIP_STORED)
     with pytest.raises(Refused, match="larger than 1 MiB"):
         gather(path)[0][0].read()

@@ -14,7 +14,7 @@ from pillow_heif import from_pillow
 
 from workbench.cli import main
 from workbench.files import pictures
-from workbench.files.picture_metadata import metadata
+from workbench.files.picture_kinds import metadata
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -124,7 +124,7 @@ class Ledger:
     def _take(self, entries: list[Any]) -> None:
         """Keep the entries of files that are there as they are noted. What was changed counts as not made."""
         for entry in entries:
-            if untrusted.misfit(entry, ENTRY) or entry["original"] not in self.names:
+            if untrusted.schema_error(entry, ENTRY) or entry["original"] not in self.names:
                 continue
             if within(self.output, entry["file"]) and has_hash(self.output / entry["file"], entry["sha256"]):
                 self.entries[entry["original"]] = entry

@@ -22,7 +22,7 @@ from workbench.config import DataError, NoiseConfig, ProtectConfig, VictimConfig
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export import verify
 from workbench.files import untrusted
-from workbench.files.picture_files import read, whole
+from workbench.files.picture_kinds import read, whole
 from workbench.files.pictures import decode
 from workbench.progress import listening
 from workbench.records import table
@@ -180,7 +180,7 @@ def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarra
             copy = files[one.name]["file"]
             if not verify.within(output, copy):
                 raise DataError(
-                    f"{output} has no {untrusted.line(copy)}, which its manifest lists: protect the photos again"
+                    f"{output} has no {untrusted.one_line(copy)}, which its manifest lists: protect the photos again"
                 )
             after.append(thumbnail(decode(whole(partial(read, (output / copy).resolve())), copy)))
             people.append(one.person)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from workbench.apps.photos.zip_input import Refusal, hidden, members
 from workbench.config import DataError
 from workbench.export import verify, write
-from workbench.files.picture_files import Reader, read, whole
+from workbench.files.picture_kinds import Reader, read, whole
 from workbench.files.pictures import Refused, check_kind
 
 __all__ = ["Refusal", "Source", "gather", "target_names"]

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from workbench.config import DataError
-from workbench.files.picture_files import Reader
+from workbench.files.picture_kinds import Reader
 from workbench.files.pictures import Refused
 
 MOST_MEMBERS = 10_000
