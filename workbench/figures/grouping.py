@@ -97,12 +97,13 @@ def heading(
 
     by: what is told apart beside the settings; but: settings left out; spread_is: what shows the spread of the seeds.
     """
-    parts = [about]
+    parts = []
     for column in ("data", "victim", "epsilon", "protected_fraction"):
         values = rows.loc[[_has(method, column) for method in rows["method"]], column].unique()
         if column not in but and len(values) == 1 and (column != "protected_fraction" or values[0] != 1):
             parts.append(_named(column, values[0]))
-    return "; ".join(filter(None, [", ".join(filter(None, parts)), _over_seeds(rows, by, spread_is)]))
+    common = ": ".join(filter(None, [about, ", ".join(parts)]))
+    return "; ".join(filter(None, [common, _over_seeds(rows, by, spread_is)]))
 
 
 def _over_seeds(rows: pd.DataFrame, by: Sequence[str], spread_is: str) -> str:

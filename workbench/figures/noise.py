@@ -105,7 +105,7 @@ def histogram(noises: Mapping[str, np.ndarray], epsilon: int) -> Figure:
     values = np.arange(-epsilon, epsilon + 1)
     figure, (axis,) = frame(7.5, 4.6)
     known = {name_of(*key): style for key, style in styles().items()}
-    free = iter([style for name, style in known.items() if name not in noises])  # for noise of any other name
+    free = iter([style for name, style in known.items() if name not in ("clean", *noises)])  # for any other name
     numbers = []
     for name, noise in noises.items():
         whole = np.rint(noise).astype(int)
