@@ -14,7 +14,7 @@ def test_noise_sheet_shows_image_magnified_noise_and_copy(channels):
     copy[0, 0], copy[0, 1] = 108, 92
     figure = figures.noise_sheet({"cat": image}, {"classwise": {"cat": copy}}, epsilon=8)
     original, noise_shown, protected = (
-        np.asarray(axis.samples[0].get_array()).reshape(8, 8, -1) for axis in figure.axes
+        np.asarray(axis.images[0].get_array()).reshape(8, 8, -1) for axis in figure.axes
     )
     assert (original == image).all()
     assert (protected == copy).all()
@@ -26,7 +26,7 @@ def test_noise_sheet_shows_image_magnified_noise_and_copy(channels):
 
 
 @pytest.mark.parametrize("kinds", [1, 2])
-def test_noise_sheet_has_a_row_a_class_and_two_columns_a_kind(kinds):
+def test_noise_sheet_has_one_row_per_class_and_two_columns_per_kind(kinds):
     images = {name: np.full((8, 8, 3), 9, np.uint8) for name in "abc"}
     figure = figures.noise_sheet(images, {f"kind {i}": images for i in range(kinds)}, epsilon=0)
     assert len(figure.axes) == 3 * (1 + 2 * kinds)
@@ -39,7 +39,7 @@ def waves(frequency, count=2, side=16):
 
 def test_spectrum_lies_where_the_waves_are():
     figure = figures.spectrum({"slow": waves(1 / 8), "fast": waves(3 / 8)})
-    slow, fast = (np.asarray(axis.samples[0].get_array()) for axis in figure.axes[:2])
+    slow, fast = (np.asarray(axis.images[0].get_array()) for axis in figure.axes[:2])
     assert np.argwhere(slow == slow.max()).tolist() == [[8, 6], [8, 10]]  # ±1/8 cycles per pixel across, 0 down
     assert np.argwhere(fast == fast.max()).tolist() == [[8, 2], [8, 14]]
     left, right, bottom, top = figure.axes[0].images[0].get_extent()
@@ -68,8 +68,17 @@ def test_histogram_is_the_share_of_each_whole_value():
     (axis,) = figure.axes
     assert lines(axis)["a"].get_xdata().tolist() == [-2, -1, 0, 1, 2]
     assert lines(axis)["a"].get_ydata().tolist() == [0.25, 0, 0.125, 0.5, 0.125]
-    assert lines(axis)["em, class-wise"].get_color() == figures.STYLES[("em", "classwise")]["color"]
+    assert lines(axis)["em, class-wise"].get_color() == figures.styles()["em", "classwise"]["color"]
     assert "a: 25.0 % at -2, 12.5 % at 0, 12.5 % at 2" in figures.words_of(figure)
+
+
+def test_histogram_gives_no_look_twice():
+    noise = np.zeros((1, 1, 2, 2))
+    names = [*(f"own {n}" for n in range(20)), "clean", "em, class-wise"]  # more than the catalogue has looks
+    shown = [lines(figures.histogram(dict.fromkeys(names, noise), 2).axes[0])[name] for name in names]
+    looks = [(line.get_color(), line.get_marker()) for line in shown]
+    free = len(figures.styles()) - 2
+    assert len({*looks[:free], *looks[-2:]}) == free + 2
 
 
 def test_histogram_refuses_noise_beyond_the_budget():

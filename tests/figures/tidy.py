@@ -61,3 +61,13 @@ def three_runs():
 def seeds(make, values, spread=0.1):
     """Runs of three seeds: make(seed, value) with the value below, at and above the given one."""
     return pd.concat([make(seed, values + (seed - 1) * spread) for seed in range(3)])
+
+
+def clean(**names):
+    """The clean twin, three seeds."""
+    return seeds(lambda seed, value: run(seed=seed, test=ends(value), **names), 0.85, 0.05)
+
+
+def noisy(value, **names):
+    """Three seeds of noise around this accuracy."""
+    return seeds(lambda seed, value: run("em", "samplewise", seed=seed, test=ends(value), **names), value)

@@ -5,20 +5,14 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench.figures.bars import bars
-from workbench.figures.budget import budget
-from workbench.figures.confusion import confusion, confusion_table
-from workbench.figures.curves import curves
-from workbench.figures.fractions import fractions
-from workbench.figures.looks import looks
+from workbench.figures.budget import budget, fractions, looks
+from workbench.figures.curves import bars, curves
+from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
-from workbench.figures.numbers import table, worst_case
-from workbench.figures.output import png, save, show, words_of
-from workbench.figures.panel import panel
-from workbench.figures.people import people, shares, whole
-from workbench.figures.style import STYLES, name_of
-from workbench.figures.transfer import transfer
-from workbench.figures.words import honest_sentences
+from workbench.figures.panel import panel, people, shares, whole
+from workbench.figures.sheet import png, save, show, words_of
+from workbench.figures.style import name_of, styles
+from workbench.figures.tables import honest_sentences, table, worst_case
 
 # The figures that a table alone can draw, by name: each takes the tidy rows and the accuracy of guessing.
 FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
@@ -37,29 +31,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 }
 
 __all__ = [
-    "FIGURES",
-    "STYLES",
-    "bars",
-    "budget",
-    "confusion",
-    "confusion_table",
-    "curves",
-    "fractions",
-    "histogram",
-    "honest_sentences",
-    "looks",
-    "name_of",
-    "noise_sheet",
-    "panel",
-    "people",
-    "png",
-    "save",
-    "shares",
-    "show",
-    "spectrum",
-    "table",
-    "transfer",
-    "whole",
-    "words_of",
-    "worst_case",
-]
+    "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
+    "looks", "name_of", "noise_sheet", "panel", "people", "png", "save", "shares", "show", "spectrum", "styles",
+    "table", "transfer", "whole", "words_of", "worst_case",
+]  # fmt: skip

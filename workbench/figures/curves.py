@@ -1,52 +1,91 @@
-"""Accuracy by epoch."""
+"""Accuracy by epoch, and final and peak accuracy of every run."""
 
+import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from workbench.figures.lines import Line, lines, needed, over_seeds, overall, said, setting, spread, undefended
-from workbench.figures.style import guessing, titled
+from workbench.figures.grouping import Line, heading, in_words, lines, needed, overall, spread, summarised, undefended
+from workbench.figures.sheet import GUESSING, accuracy_across, band, frame, legend, tell
 
 SPLITS = {"test": "clean test images", "train": "training images, as published"}
+BY = ("method", "kind", "defence")
 
 
 def curves(rows: pd.DataFrame, chance: float) -> Figure:
-    """Accuracy on clean test images (left) and on the training images (right) by epoch; a line a method and kind.
+    """Draw accuracy by epoch on clean test images (left) and on the training images (right), per method and kind.
 
     rows: the tidy table; several seeds of one line are drawn as their mean with a band from lowest to highest.
     chance: accuracy of guessing, drawn as a dotted line.
     """
     accuracy = rows[(rows["metric"] == "accuracy") & (rows["defence"] == "none")]
-    drawn = lines(needed(accuracy, "accuracy of a learner without defence"))
-    longest = max(len(line.name) for line in drawn)
-    columns = min(len(drawn), max(1, 135 // (longest + 8)))
-    figure = Figure(figsize=(10, 4.4 + 0.2 * -(-len(drawn) // columns)), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
+    shown = lines(needed(accuracy, "accuracy of a learner without defence"))
+    longest = max(len(line.name) for line in shown)
+    columns = min(len(shown), max(1, 135 // (longest + 8)))
+    figure, axes = frame(10, 4.4 + 0.2 * -(-len(shown) // columns), across=2, sharey=True)
     for axis, (split, title) in zip(axes, SPLITS.items(), strict=True):
-        for line in drawn:
-            _draw(axis, line, split)
-        guessing(axis, chance)
-        axis.set(title=f"accuracy on {title}", xlabel="epoch", ylim=(0, 1.02))
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        for line in shown:
+            points = spread(line.rows[line.rows["split"] == split], "value", ["epoch"])
+            band(axis, points, line.name, line.style, size=4)
+        accuracy_across(axis, chance)
+        axis.set(title=f"accuracy on {title}", xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axes[0].set_ylabel("accuracy")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=9)
-    titled(figure, f"{setting(accuracy)}; {over_seeds(accuracy, ['method', 'kind'], 'band')}")
-    figure.set_label(_words(rows, chance, figure.get_suptitle()))
-    return figure
+    legend(figure, columns)
+    numbers = [_ends(line) for line in lines(undefended(rows))]
+    return tell(figure, "Accuracy by epoch", heading(accuracy, "band"), numbers, chance)
 
 
-def _draw(axis: Axes, line: Line, split: str) -> None:
-    by_epoch = spread(line.rows[line.rows["split"] == split], "value", ["epoch"])
-    axis.plot(by_epoch.index, by_epoch["mean"], label=line.name, markersize=4, **line.style)
-    if line.rows["seed"].nunique() > 1:
-        axis.fill_between(by_epoch.index, by_epoch["low"], by_epoch["high"], color=line.style["color"], alpha=0.15)
+def _ends(line: Line) -> str:
+    final, peak, train = (overall(line.rows, column) for column in ("final", "peak", "train"))
+    return (
+        f"{line.name} ends at {in_words(final)} after a best epoch of {in_words(peak)} on clean test images, "
+        f"and at {train['mean']:.2f} on its training images"
+    )
 
 
-def _words(rows: pd.DataFrame, chance: float, title: str) -> str:
-    ends = [
-        f"{line.name} ends at {said(overall(line.rows, 'final'))} after a best epoch of "
-        f"{said(overall(line.rows, 'peak'))} on clean test images, and at {overall(line.rows, 'train')['mean']:.2f} "
-        "on its training images"
-        for line in lines(undefended(rows))
+def bars(summary: pd.DataFrame, chance: float) -> Figure:
+    """Draw final accuracy (bar) and peak accuracy (mark) on clean test images, one bar per run and defence.
+
+    summary: as records/table.summary returns it, or the tidy rows; several seeds are averaged, whiskers from lowest to
+    highest.
+    """
+    summary = needed(summarised(summary), "accuracy")
+    shown = lines(summary, by=BY)
+    defences = [str(line.keys["defence"]) for line in shown]
+    names = [
+        line.name + ("" if defence == "none" else f"\nlearner uses {defence}")
+        for line, defence in zip(shown, defences, strict=True)
     ]
-    return f"Accuracy by epoch ({title}). {'; '.join(ends)}. Guessing is {chance:.2f}."
+    final = pd.DataFrame([overall(line.rows, "final") for line in shown])
+    peak = pd.DataFrame([overall(line.rows, "peak") for line in shown])
+    figure, (axis,) = frame(8, 0.5 * len(names) + 1.9)
+    places = np.arange(len(names))[::-1]
+    several = bool((final["seeds"] > 1).any())
+    axis.barh(
+        places,
+        final["mean"],
+        color=[line.style["color"] for line in shown],
+        hatch=["" if defence == "none" else "//" for defence in defences],
+        edgecolor="white",
+        alpha=0.5,  # so that the whiskers can be seen on the black bars
+        label="final",
+        xerr=np.stack([final["mean"] - final["low"], final["high"] - final["mean"]]) if several else None,
+    )
+    axis.plot(peak["mean"], places, "k|", markersize=16, markeredgewidth=2, label="peak of all epochs")
+    axis.axvline(chance, **GUESSING)
+    ends = np.fmax(final["high"], peak["mean"])
+    for place, value, best, end in zip(places, final["mean"], peak["mean"], ends, strict=True):
+        # Beyond whisker and mark, so that the numbers hide neither.
+        text = f"{value:.2f}, peak {best:.2f}"
+        axis.annotate(text, (end, place), (6, 0), textcoords="offset points", va="center", size=9)
+    axis.set(xlim=(0, 1.22), ylim=(-0.6, len(names) - 0.4), xticks=np.linspace(0, 1, 6))
+    axis.set_xlabel("accuracy on clean test images (dotted: guessing)")
+    axis.set_yticks(places, names)
+    legend(figure)
+    numbers = [
+        f"{name.replace(chr(10), ', ')} ends at {in_words(last)}, best epoch {in_words(top)}"
+        for name, (_, last), (_, top) in zip(names, final.iterrows(), peak.iterrows(), strict=True)
+    ]
+    title = heading(summary, "whiskers", by=BY)
+    return tell(figure, "Bars of the accuracy on clean test images", title, numbers, chance)

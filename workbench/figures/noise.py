@@ -1,12 +1,12 @@
-"""What the noise looks like: to the eye, by its frequencies, and by its values."""
+"""Noise to the eye, by its frequencies, and by its values."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from workbench.figures.style import STYLES, UNKNOWN, name_of, style_of, titled
+from workbench.figures.sheet import frame, legend, tell
+from workbench.figures.style import name_of, style_of, styles
 
 CHUNK = 256  # images whose spectra are held at once
 TICKS = (-0.5, -0.25, 0.0, 0.25)
@@ -16,21 +16,21 @@ LOW = 0.25  # cycles per pixel: half of the highest frequency along an axis
 def noise_sheet(
     images: Mapping[str, np.ndarray], protected: Mapping[str, Mapping[str, np.ndarray]], epsilon: int
 ) -> Figure:
-    """Image, magnified noise and protected image, side by side.
+    """Show image, magnified noise and protected image, side by side.
 
     images: uint8 H×W×C by class name; protected: for each kind of noise, the protected images by class name. The noise
     is shown as mid-grey ± noise, magnified so that ±epsilon spans black to white.
     """
     kinds = list(protected)
-    figure = Figure(figsize=(1.25 * (1 + 2 * len(kinds)) + 0.6, 1.25 * len(images) + 1.0), layout="constrained")
-    grid = figure.subplots(len(images), 1 + 2 * len(kinds), squeeze=False)
+    across = 1 + 2 * len(kinds)
+    figure, axes = frame(1.25 * across + 0.6, 1.25 * len(images) + 1.0, len(images), across)
     magnified = 127 / max(1, epsilon)
     titles, largest = ["original"], dict.fromkeys(kinds, 0)
     for kind in kinds:
         shown = kind.replace(", ", "\n")
         titles += [f"{shown}\nnoise ×{magnified:.0f}", f"{shown}\nprotected"]
-    for row, (label, image) in zip(grid, images.items(), strict=True):
-        cells = [image]
+    for nth, (label, image) in enumerate(images.items()):
+        cells, row = [image], axes[across * nth : across * (nth + 1)]
         for kind in kinds:
             copy = protected[kind][label]
             noise = copy.astype(float) - image
@@ -40,19 +40,18 @@ def noise_sheet(
             axis.imshow(cell.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", parse_math=False)
-    for axis, title in zip(grid[0], titles, strict=True):
+    for axis, title in zip(axes[:across], titles, strict=True):
         axis.set_title(title, size=8)
-    titled(figure, f"noise within ±{epsilon} of 255; grey is no change")
-    measured = "; ".join(f"largest change by {kind}: {value}" for kind, value in largest.items())
-    figure.set_label(
-        f"{len(images)} images ({', '.join(images)}), each beside its noise within ±{epsilon} of 255 pixel values, "
-        f"magnified {magnified:.0f} times, and its copy with the noise. {measured}."
+    what = (
+        f"{len(images)} images ({', '.join(images)}), each beside its noise, magnified {magnified:.0f} times, and its "
     )
-    return figure
+    numbers = [f"largest change by {kind}: {value}" for kind, value in largest.items()]
+    title = f"noise within ±{epsilon} of 255; grey is no change"
+    return tell(figure, f"{what}copy with the noise", title, numbers)
 
 
 def spectrum(noises: Mapping[str, np.ndarray]) -> Figure:
-    """How the power of each noise lies over the frequencies: log10, the mean over images and channels.
+    """Show how the power of each noise lies over the frequencies: log10, the mean over images and channels.
 
     noises: by name, N×C×H×W in pixel values of 255. The power is |FFT|² / (H·W), so that its mean over all frequencies
     is the mean square of the noise.
@@ -62,9 +61,8 @@ def spectrum(noises: Mapping[str, np.ndarray]) -> Figure:
         raise ValueError("there is nothing to draw: give at least one noise")
     shown = {name: np.log10(np.maximum(power, 1e-3)) for name, power in powers.items()}  # no noise has no logarithm
     lowest, highest = min(map(np.min, shown.values())), max(map(np.max, shown.values()))
-    figure = Figure(figsize=(2.9 * len(powers) + 1.4, 3.8), layout="constrained")
-    axes = figure.subplots(1, len(powers), squeeze=False)[0]
-    told = []
+    figure, axes = frame(2.9 * len(powers) + 1.4, 3.8, across=len(powers))
+    numbers = []
     for axis, (name, power) in zip(axes, powers.items(), strict=True):
         down, across = (np.fft.fftshift(np.fft.fftfreq(side)) for side in power.shape)
         extent = (_edge(across)[0], _edge(across)[1], _edge(down)[1], _edge(down)[0])
@@ -75,16 +73,12 @@ def spectrum(noises: Mapping[str, np.ndarray]) -> Figure:
         share = power[slow].sum() / max(power.sum(), 1e-12)
         axis.set_title(f"{name}\nlow frequencies: {100 * share:.0f} % of the power", size=9, parse_math=False)
         axis.set(xlabel="cycles per pixel, across", xticks=TICKS, yticks=TICKS)
-        told.append(f"{name}: {100 * share:.0f} %, mean square {power.mean():.1f}")
+        numbers.append(f"{name}: {100 * share:.0f} %, mean square {power.mean():.1f} pixel values²")
     axes[0].set_ylabel("cycles per pixel, down")
-    figure.colorbar(picture, ax=list(axes), shrink=0.75, label="log10 of power (pixel values²)")
-    titled(figure, f"power spectrum of the noise, mean of images and channels (low: below {LOW} cycles per pixel)")
-    flat = 100 * float(slow.mean())
-    figure.set_label(
-        f"Power spectra of noise. Share of the power below {LOW} cycles per pixel, where noise without structure has "
-        f"{flat:.0f} %, and mean square in pixel values²: {'; '.join(told)}."
-    )
-    return figure
+    figure.colorbar(picture, ax=axes, shrink=0.75, label="log10 of power (pixel values²)")
+    title = f"power spectrum of the noise, mean of images and channels (low: below {LOW} cycles per pixel)"
+    flat = f"Share of the power at low frequencies for noise without structure: {100 * float(slow.mean()):.0f} %"
+    return tell(figure, "Power spectra of noise", title, [flat, *numbers])
 
 
 def _power(noise: np.ndarray) -> np.ndarray:
@@ -102,37 +96,30 @@ def _edge(frequencies: np.ndarray) -> tuple[float, float]:
 
 
 def histogram(noises: Mapping[str, np.ndarray], epsilon: int) -> Figure:
-    """Share of the noise at each whole pixel value from -epsilon to epsilon, a line of steps a name.
+    """Show the share of the noise at each whole pixel value from -epsilon to epsilon, one line of steps per name.
 
     noises: by name, N×C×H×W in pixel values of 255. Raises ValueError for noise beyond the budget.
     """
     if not noises:
         raise ValueError("there is nothing to draw: give at least one noise")
     values = np.arange(-epsilon, epsilon + 1)
-    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
-    axis = figure.subplots()
-    known = {name_of(*key): style_of(*key) for key in STYLES}
-    told = []
-    for nth, (name, noise) in enumerate(noises.items()):
+    figure, (axis,) = frame(7.5, 4.6)
+    known = {name_of(*key): style for key, style in styles().items()}
+    free = iter([style for name, style in known.items() if name not in ("clean", *noises)])  # for any other name
+    numbers = []
+    for name, noise in noises.items():
         whole = np.rint(noise).astype(int)
         if np.abs(whole).max(initial=0) > epsilon:
             raise ValueError(f"{name} reaches {np.abs(whole).max()} pixel values, beyond ε = {epsilon}")
         shares = np.bincount((whole + epsilon).ravel(), minlength=len(values)) / max(1, whole.size)
-        style: dict[str, Any] = known.get(name) or _other(nth)
+        style = known[name] if name in known else next(free, style_of(name, ""))
         axis.plot(values, shares, drawstyle="steps-mid", label=name, markersize=4, **style)
-        told.append(
+        numbers.append(
             f"{name}: {100 * shares[0]:.1f} % at -{epsilon}, {100 * shares[epsilon]:.1f} % at 0, "
             f"{100 * shares[-1]:.1f} % at {epsilon}"
         )
     axis.set(xlabel="noise, in pixel values of 255", ylabel="share of all values", ylim=(0, None))
     axis.set_xticks(values if epsilon <= 16 else np.linspace(-epsilon, epsilon, 9).round())
-    for label in figure.legend(loc="outside lower center", ncols=2, fontsize=9).get_texts():
-        label.set_parse_math(False)
-    titled(figure, f"values of the noise, ε = {epsilon} of 255")
-    figure.set_label(f"Shares of the values that the noise takes, ε = {epsilon} of 255. {'; '.join(told)}.")
-    return figure
-
-
-def _other(nth: int) -> dict[str, Any]:
-    """A look for noise of any name: the colours of the palette in turn, each with its own marker and dash."""
-    return list(STYLES.values())[nth] if nth < len(STYLES) else UNKNOWN
+    legend(figure)
+    title = f"values of the noise, ε = {epsilon} of 255"
+    return tell(figure, "Shares of the values that the noise takes", title, numbers)

@@ -1,47 +1,34 @@
-"""How a line looks and what it is called: one colour, marker and dash a method and kind, the same in every figure."""
+"""How a line looks and what methods, kinds and defences are called: from the catalogue, the same in every figure."""
 
-import textwrap
 from typing import Any
 
 import matplotlib.colors
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, which the colour-blind can tell apart, then greys and dark tones: it has eight colours only.
-# Every line also has its own marker and dash.
-STYLES: dict[tuple[str, str], dict[str, Any]] = {
-    ("clean", "none"): {"color": "#000000", "marker": "o", "linestyle": "-"},
-    ("random", "classwise"): {"color": "#56B4E9", "marker": "v", "linestyle": ":"},
-    ("random", "samplewise"): {"color": "#0072B2", "marker": "^", "linestyle": "--"},
-    ("em-joint", "classwise"): {"color": "#D55E00", "marker": "s", "linestyle": "-."},
-    ("em-joint", "samplewise"): {"color": "#009E73", "marker": "D", "linestyle": "-"},
-    ("em", "classwise"): {"color": "#E69F00", "marker": "P", "linestyle": "-."},
-    ("em", "samplewise"): {"color": "#CC79A7", "marker": "X", "linestyle": "--"},
-    ("em-max", "classwise"): {"color": "#999999", "marker": "<", "linestyle": "-."},
-    ("em-max", "samplewise"): {"color": "#666666", "marker": ">", "linestyle": "--"},
-    ("targeted", "classwise"): {"color": "#7F3C10", "marker": "p", "linestyle": "-."},
-    ("targeted", "samplewise"): {"color": "#5E3C99", "marker": "h", "linestyle": "--"},
-    ("linear", "classwise"): {"color": "#4D4D00", "marker": "*", "linestyle": "-."},
-    ("linear", "samplewise"): {"color": "#003C30", "marker": "d", "linestyle": "--"},
-}
-UNKNOWN: dict[str, Any] = {"color": "#7A7A7A", "marker": "4", "linestyle": (0, (5, 1, 1, 1, 1, 1))}
-# For the second, third, ... line of one method and kind: its colour grows paler and the rest changes.
+from workbench.catalogue import CLEAN_LOOK, DEFENCES, METHODS
+from workbench.config import KINDS
+from workbench.registry import LOOKS
+
+CONTROLS = ("clean", "random")  # what noise is compared with; they carry no noise that was meant to work
+KIND_WORDS = {"none": "", "classwise": ", class-wise", "samplewise": ", sample-wise"}
+KIND_DASHES: dict[str, Any] = {"none": "-", "classwise": "-.", "samplewise": "--"}
+UNKNOWN_DASH = (0, (5, 1, 1, 1, 1, 1))
+# For the second, third, ... line of one look: its colour grows paler and the rest changes.
 MARKERS = (".", "H", "8")  # only those that can be filled and open
 DASHES = ("--", ":", "-.", (0, (5, 5)), (0, (1, 4)), "-")
 PALER = 0.45  # how far the palest goes towards white
 
-WORDS = {"none": "", "classwise": ", class-wise", "samplewise": ", sample-wise"}
-GUESSING: dict[str, Any] = {"color": "#767676", "linewidth": 1.2, "linestyle": (0, (1, 3))}
 
-
-def name_of(method: str, kind: str) -> str:
-    """A run's name in legends and tables."""
-    return f"{method}{WORDS.get(kind, f', {kind}')}"
+def styles() -> dict[tuple[str, str], dict[str, Any]]:
+    """Colour, marker and dash of each method and kind that the catalogue holds now, clean first."""
+    looks = {("clean", "none"): CLEAN_LOOK}
+    for method, entry in METHODS.items():
+        looks |= {(method, kind): look for kind, look in zip(KINDS, entry.looks, strict=True)}
+    return {key: _style(look, key[1]) for key, look in looks.items()}
 
 
 def style_of(method: str, kind: str, nth: int = 0) -> dict[str, Any]:
-    """Colour, marker and dash of the `nth` line (from 0) of a method and kind; grey where neither is known."""
-    style = dict(STYLES.get((method, kind), UNKNOWN))
+    """Colour, marker and dash of the `nth` line (from 0) of a look; grey where method or kind is unknown."""
+    style = styles().get((method, kind)) or _style(LOOKS[0], kind if method in METHODS else "")
     if nth:
         amount = min(PALER, 0.2 * nth)
         red, green, blue = (part + amount * (1 - part) for part in matplotlib.colors.to_rgb(style["color"]))
@@ -51,14 +38,27 @@ def style_of(method: str, kind: str, nth: int = 0) -> dict[str, Any]:
     return style
 
 
-def titled(figure: Figure, text: str) -> None:
-    """Give a figure its title, on as many lines as its width asks for."""
-    figure.suptitle(textwrap.fill(text, int(13 * figure.get_figwidth())), size=11)
+def _style(look: tuple[str, str], kind: str) -> dict[str, Any]:
+    return {"color": look[0], "marker": look[1], "linestyle": KIND_DASHES.get(kind, UNKNOWN_DASH)}
 
 
-def guessing(axis: Axes, chance: float) -> None:
-    """Draw the accuracy of guessing as a dotted line across an axis whose y is accuracy."""
-    axis.axhline(chance, **GUESSING)
-    side = "top" if chance > 0.06 else "bottom"  # below the line run few others, if there is room for the word
-    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": side, "size": 8}
-    axis.annotate("guessing", (0.99, chance), color="#555555", **place)
+def name_of(method: str, kind: str) -> str:
+    """Name a run in legends and tables; noise that no search made is called so, unless it is the control."""
+    drawn = " (drawn)" if is_drawn(method) and method not in CONTROLS else ""
+    return f"{method}{drawn}{KIND_WORDS.get(kind, f', {kind}')}"
+
+
+def way_of(defence: str) -> str:
+    """Put a defence, or several joined by +, into words; unknown ones keep their names."""
+    parts = defence.split("+")
+    return ", then ".join(DEFENCES[part].words if part in DEFENCES else part for part in parts)
+
+
+def is_drawn(method: str) -> bool:
+    """Whether the noise comes from the class or from chance alone, without a search."""
+    return method in METHODS and METHODS[method].drawn
+
+
+def has_surrogate(method: str) -> bool:
+    """Whether noise is made against a network; taken to be so where the method is unknown."""
+    return method != "clean" and (method not in METHODS or METHODS[method].surrogates > 0)

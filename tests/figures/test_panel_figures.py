@@ -1,4 +1,4 @@
-"""The figure of the scenes: each scene finds its own runs, draws their accuracy, and none takes another's."""
+"""Rows of marks: every defence with its numbers; every scene with its own runs, and none takes another's."""
 
 import pandas as pd
 import pytest
@@ -6,9 +6,73 @@ from matplotlib.colors import to_hex
 from tidy import ends, run, texts
 
 from workbench import figures
+from workbench.records import table
 from workbench.records.table import OTHERS, PROTECTED
 
 CHANCE = 0.1
+WAYS = {"none": (0.2, 0.4), "blur": (0.3, 0.35), "jpeg-10": (0.7, 0.8)}
+
+
+@pytest.fixture
+def tried():
+    rows = [run("random", "samplewise")]
+    for defence, (final, peak) in WAYS.items():
+        for seed in range(3):
+            change = (seed - 1) * 0.05
+            test = ends(final + change, peak + change)
+            rows.append(run("em", "classwise", seed=seed, defence=defence, test=test))
+            rows.append(run(seed=seed, defence=defence, test=ends(0.9 + change)))
+    return pd.concat(rows)
+
+
+def labels(axis):
+    return [label.get_text() for label in axis.get_yticklabels()]
+
+
+def marks(axis, colour, filled):
+    """x by row of the marks of a colour."""
+    return {
+        round(float(line.get_ydata()[0])): float(line.get_xdata()[0])
+        for line in axis.get_lines()
+        if line.get_marker() not in ("None", "|", "")
+        and to_hex(line.get_color()) == colour.lower()
+        and (to_hex(line.get_markerfacecolor()) != "#ffffff") == filled
+    }
+
+
+def test_panel_has_the_best_defence_for_the_learner_on_top(tried):
+    figure = figures.panel(tried, CHANCE)
+    (axis,) = figure.axes
+    rows = ["early stopping (best epoch)", "training as usual", "JPEG compression at quality 10", "blurring"]
+    assert labels(axis) == rows
+    assert axis.yaxis_inverted()
+    em, clean = figures.styles()["em", "classwise"]["color"], "#000000"
+    assert marks(axis, em, filled=True) == pytest.approx({1: 0.2, 2: 0.7, 3: 0.3})
+    assert marks(axis, em, filled=False) == pytest.approx({0: 0.4, 1: 0.4, 2: 0.8, 3: 0.35})
+    assert marks(axis, clean, filled=True) == pytest.approx({1: 0.9, 2: 0.9, 3: 0.9})
+    assert 0 in marks(axis, clean, filled=False)
+    whiskers = [segment[:, 0].tolist() for group in axis.collections for segment in group.get_segments()]
+    assert [pytest.approx(0.65), pytest.approx(0.75)] in whiskers
+    assert "mean of 3 seeds" in figure.get_suptitle()
+
+
+def test_panel_marks_the_worst_case(tried):
+    figure = figures.panel(tried, CHANCE)
+    assert "worst case 0.80" in texts(figure)
+    assert "worst case 0.80, by JPEG compression at quality 10" in figures.words_of(figure)
+    assert "training as usual: em, class-wise 0.20 (0.15 to 0.25), best epoch 0.40" in figures.words_of(figure)
+    assert "random" not in figures.words_of(figure)
+    assert any(line.get_xdata() == pytest.approx([0.8, 0.8]) for line in figure.axes[0].get_lines()[-1:])
+
+
+def test_panel_of_clean_runs_alone_has_no_worst_case(tried):
+    figure = figures.panel(tried[tried["method"] == "clean"], CHANCE)
+    assert "worst" not in figures.words_of(figure)
+
+
+def test_worst_case_of_the_panel_is_that_of_the_table(tried):
+    shown = figures.table(table.summary(tried)).set_index(["method", "defence"])
+    assert shown.loc[("em", "jpeg-10"), "peak"].startswith("0.800 (0.750 to 0.850")
 
 
 def groups(protected, others):
@@ -57,7 +121,7 @@ def test_marks_stand_at_the_numbers_in_the_colours_of_all_figures():
     figure = figures.people(all_scenes(), CHANCE)
     marks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "s" and len(line.get_xdata())]
     assert [round(float(line.get_xdata()[0]), 2) for line in marks] == [0.31, 0.73, 0.52, 0.97, 0.89, 0.87]
-    assert {to_hex(line.get_color()).upper() for line in marks} == {figures.STYLES["em-joint", "classwise"]["color"]}
+    assert {to_hex(line.get_color()).upper() for line in marks} == {figures.styles()["em-joint", "classwise"]["color"]}
     assert "0.73 by jpeg-75" in texts(figure)
 
 

@@ -5,23 +5,13 @@ import pytest
 from matplotlib.colors import to_hex
 from tidy import CHANCE, lines, run, three_runs
 
-from workbench import figures, noise
-from workbench.config import KINDS
+from workbench import figures
 from workbench.records import table
 
 
 @pytest.fixture
 def rows():
     return three_runs()
-
-
-def test_every_method_and_kind_has_a_style_of_its_own():
-    wanted = {("clean", "none")} | {(method, kind) for method in noise.METHODS for kind in KINDS}
-    assert wanted <= set(figures.STYLES)
-    looks = [(style["color"], style["marker"], style["linestyle"]) for style in figures.STYLES.values()]
-    assert len(set(looks)) == len(looks)
-    assert len({style["color"] for style in figures.STYLES.values()}) == len(looks)
-    assert len({style["marker"] for style in figures.STYLES.values()}) == len(looks)
 
 
 def test_curves_show_clean_test_left_and_training_right(rows):

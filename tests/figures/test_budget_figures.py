@@ -1,20 +1,11 @@
-"""Figures of the experiments: budget, protected share and transfer show the numbers of the table."""
+"""Budget, protected share and visibility show the numbers of the table."""
 
-import numpy as np
 import pandas as pd
 import pytest
-from tidy import CHANCE, ends, lines, run, seeds, texts
+from tidy import CHANCE, clean, ends, lines, noisy, run
 
 from workbench import figures
 from workbench.records import table
-
-
-def clean(**names):
-    return seeds(lambda seed, value: run(seed=seed, test=ends(value), **names), 0.85, 0.05)
-
-
-def noisy(value, **names):
-    return seeds(lambda seed, value: run("em", "samplewise", seed=seed, test=ends(value), **names), value)
 
 
 def quality(epsilon, psnr, ssim, seed=0):
@@ -110,28 +101,3 @@ def test_the_clean_part_alone_is_not_averaged_over_victims():
     drawn = lines(figures.fractions(pd.concat(rows), CHANCE).axes[0])
     assert drawn["clean part alone (the others left out), victim a"].get_ydata().tolist() == [0.7, 0.6]
     assert drawn["clean part alone (the others left out), victim b"].get_ydata().tolist() == [0.9, 0.8]
-
-
-def test_transfer_is_surrogates_by_victims_under_the_clean_twins():
-    rows = [clean(victim="a"), clean(victim="b")]
-    rows += [noisy(0.2, surrogate="a", victim="a"), noisy(0.4, surrogate="a", victim="b")]
-    rows += [noisy(0.3, surrogate="b", victim="b")]
-    figure = figures.transfer(pd.concat(rows), CHANCE)
-    axis = figure.axes[0]
-    values = np.asarray(axis.samples[0].get_array().filled(np.nan))
-    assert values == pytest.approx(np.array([[0.85, 0.85], [0.2, 0.4], [np.nan, 0.3]]), nan_ok=True)
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["clean, no noise", "a", "b"]
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b"]
-    for part in ("0.40", "0.30 to 0.50", "0.80 to 0.90", "not run"):
-        assert part in texts(figure)
-    assert axis.samples[0].get_cmap().name == "cividis"
-    assert "a to b 0.40 (0.30 to 0.50)" in figures.words_of(figure)
-
-
-def test_transfer_has_a_panel_a_kind_and_budget_and_ink_that_can_be_read():
-    rows = [run("em", kind, epsilon=e, test=ends(0.1)) for kind in ("classwise", "samplewise") for e in (4, 8)]
-    figure = figures.transfer(pd.concat([run(test=ends(1.0)), run("random", "samplewise"), *rows]), CHANCE)
-    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
-    assert titles == [f"em, {kind}-wise, ε = {e}" for kind in ("class", "sample") for e in (4, 8)]
-    ink = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
-    assert ink == {"1.00": "black", "0.10": "white"}

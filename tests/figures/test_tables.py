@@ -13,7 +13,7 @@ def rows():
     return three_runs()
 
 
-def test_table_is_a_row_a_run_with_its_spread(rows):
+def test_table_has_one_row_per_setting_with_its_spread(rows):
     more = pd.concat([rows, run(seed=1, test=(0.5, 0.7, 0.8))])
     shown = figures.table(table.summary(more)).set_index(["method", "kind"])
     assert shown.loc[("clean", "none"), "final"] == "0.700 (0.600 to 0.800)"

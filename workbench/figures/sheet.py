@@ -1,0 +1,107 @@
+"""What all figures have in common: frame, legend, title, alternative text; saved and shown as PNG and SVG."""
+
+import io
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+
+from workbench.files.atomic import replacing
+
+DPI = 110
+GUESSING: dict[str, Any] = {"color": "#767676", "linewidth": 1.2, "linestyle": (0, (1, 3))}
+
+
+def frame(width: float, height: float, down: int = 1, across: int = 1, **shared: Any) -> tuple[Figure, list[Axes]]:
+    """Open a figure, in inches, with its axes row by row. shared: sharex, sharey."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(down, across, squeeze=False, **shared).ravel())
+
+
+def legend(figure: Figure, columns: int = 2, handles: Sequence[Line2D] | None = None) -> None:
+    """Put a legend below a figure: of `handles`, or else of what its first axes show."""
+    given = {"handles": handles} if handles else dict(zip(("handles", "labels"), _named(figure), strict=True))
+    for text in figure.legend(**given, loc="outside lower center", ncols=columns, fontsize=9).get_texts():
+        text.set_parse_math(False)  # names are names
+
+
+def _named(figure: Figure) -> tuple[list[Any], list[Any]]:
+    return figure.axes[0].get_legend_handles_labels()
+
+
+def tell(figure: Figure, what: str, title: str, numbers: Sequence[str], chance: float | None = None) -> Figure:
+    """Give a figure its title, on as many lines as its width asks for, and its alternative text; return it.
+
+    what: the kind of figure, for those who cannot see it; numbers: all that it shows, as text.
+    """
+    figure.suptitle(textwrap.fill(title, int(13 * figure.get_figwidth())), size=11)
+    guessing = "" if chance is None else f" Guessing is {chance:.2f}."
+    figure.set_label(f"{what} ({title}). {'; '.join(numbers)}.{guessing}")
+    return figure
+
+
+def accuracy_across(axis: Axes, chance: float) -> None:
+    """Let the y axis show accuracies, and draw that of guessing as a dotted line."""
+    axis.set_ylim(0, 1.02)
+    axis.axhline(chance, **GUESSING)
+    side = "top" if chance > 0.06 else "bottom"  # below the line run few others, if there is room for the word
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": side, "size": 8}
+    axis.annotate("guessing", (0.99, chance), color="#555555", **place)
+
+
+def band(axis: Axes, points: pd.DataFrame, name: str, style: dict[str, Any], size: int) -> None:
+    """Draw a line through the means, with a band from lowest to highest. points: of grouping.spread, by its x."""
+    axis.plot(points.index, points["mean"], label=name, markersize=size, **style)
+    if (points["seeds"] > 1).any():
+        axis.fill_between(points.index, points["low"], points["high"], color=style["color"], alpha=0.15)
+
+
+def words_of(figure: Figure) -> str:
+    """The alternative text of a figure, on one line and fit for XML."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(figure.get_label()))
+
+
+def settle(figure: Figure) -> None:
+    """Fix where everything stands. Each drawing would move it a little, and then no two files would be the same."""
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.set_dpi(DPI)
+        figure.draw_without_rendering()
+        figure.draw_without_rendering()  # a second time, for what depends on the first: square axes, wrapped titles
+        figure.set_layout_engine("none")
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, with its alternative text inside; the same bytes for the same figure."""
+    settle(figure)
+    picture = io.BytesIO()
+    metadata = {"Software": None, "Description": words_of(figure) or None}
+    figure.savefig(picture, format="png", dpi=DPI, metadata=metadata)
+    return picture.getvalue()
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write folder/name.png and .svg, the same bytes for the same figure; return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+    with replacing(paths[0]) as file:
+        file.write(png(figure))
+    with replacing(paths[1]) as file, matplotlib.rc_context({"svg.hashsalt": name}):
+        text = {"Title": name, "Description": words_of(figure)}
+        figure.savefig(
+            file, format="svg", metadata={"Date": None, **{key: value for key, value in text.items() if value}}
+        )
+    return paths
+
+
+def show(figure: Figure, text: str = "") -> None:
+    """Show a figure in a notebook, with `text` (or else the figure's own) for readers who cannot see it."""
+    from IPython.display import Image, display
+
+    display(Image(png(figure)), metadata={"image/png": {"alt": text or words_of(figure)}})
