@@ -8,13 +8,12 @@ import pandas as pd
 import torch
 
 from workbench.catalogue import METHODS
-from workbench.config import ConfigError, VictimConfig
+from workbench.config import ConfigError
 from workbench.figures import name_of
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import Step, listening
 from workbench.records import table
 from workbench.study import Made, Study, check_parameters
-from workbench.victim.module import resolved
 
 LARGEST = 32  # pixel values of 255: the end of the slider, where anybody sees the noise
 
@@ -44,9 +43,8 @@ class Pairs:
         if not 0 <= first.epsilon <= LARGEST:
             raise ConfigError(f"epsilon is {first.epsilon}: here it must be in 0..{LARGEST} pixel values of 255")
         check_parameters({**data, **first._asdict(), "surrogate": network, "victim": network, "epochs": epochs})
-        self.study, self.network = Study(out, **data), network
-        recipe = resolved(VictimConfig(**data, victim=network, epochs=epochs or None), self.study.pair.name)
-        self.epochs, self.seed = recipe.epochs or 1, recipe.seed
+        self.study, self.network, self.epochs = Study(out, **data), network, epochs
+        self.longest = max(1, epochs)  # the last epoch, as far as it is known: a recipe's is told with its first step
         self.noises: dict[Choice, Made] = {}
         self.curves: dict[Choice, pd.DataFrame] = {}
 
@@ -88,12 +86,11 @@ class Pairs:
         self, run: Choice, before: list[pd.DataFrame], drawn: Callable[[pd.DataFrame], None]
     ) -> Callable[[Step], None]:
         """Lengthen a curve by every epoch that is told, until the victim's own rows are there."""
-        identity: dict[str, Any] = dict.fromkeys(table.IDENTITY, "none") | run._asdict()
-        identity |= {"data": self.study.pair.name, "victim": self.network, "seed": self.seed}
-        identity |= {"run": str(run), "protected_fraction": 0.0 if run == CLEAN else 1.0}
+        identity = table.Identity(str(run), self.study.pair.name, *run, victim=self.network)
         points: list[dict[str, Any]] = []
 
         def told(step: Step) -> None:
+            self.longest = step.total
             for name, value in step.numbers.items():
                 split, _, metric = name.partition("_")
                 points.append({"epoch": step.done, "split": split, "metric": metric, "value": value})

@@ -227,5 +227,5 @@ def plotted(rows: pd.DataFrame, pairs: Pairs) -> Figure:
     """Draw the curves so far, on axes as long as the whole training."""
     figure = figures.curves(rows, pairs.study.chance)
     for axis in figure.axes:
-        axis.set_xlim(0.8, pairs.epochs + 0.2)
+        axis.set_xlim(0.8, pairs.longest + 0.2)
     return figure
