@@ -11,7 +11,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
 from workbench import figures
@@ -26,7 +25,7 @@ EVIL = "<img src=x onerror=alert(1)>' onload='alert(2)\" onload=\"alert(3)"
 MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle"}
 FUNCTIONS = {"eval", "exec", "compile", "__import__"}  # Python's own; networks have an eval() of another kind
 METHODS = {"read_pickle", "to_pickle", "system", "popen", "mktemp", "extractall"}
-OWN_ARCHIVE = "apps/photos/saving.py"  # unpacks the zip file that the program has just packed
+OWN_ARCHIVE = "apps/photos/uploads.py"  # unpacks the zip file that the program has just packed
 
 
 def sources() -> dict[str, ast.Module]:
@@ -124,22 +123,24 @@ def table() -> pd.DataFrame:
 
 def html_of_explore() -> dict[str, str]:
     pytest.importorskip("ipywidgets")
-    from workbench.apps.explore import pictures
+    from workbench.apps import html
+    from workbench.apps.explore.panel import sheet
 
-    image = torch.zeros(3, 12, 12, dtype=torch.uint8)
+    image = np.zeros((12, 12, 3), np.uint8)
     figure = figures.FIGURES["confusion"](table(), 0.5)
     return {
-        "sheet": pictures.sheet(image, image + 1, 4, EVIL),
-        "words": pictures.words(EVIL, urgent=True),
-        "tried": pictures.tried([[EVIL] * 4]),
-        "drawing": pictures.drawing(figure),
+        "sheet": sheet(image, image + 1, 4, EVIL),
+        "words": html.said(EVIL, urgent=True),
+        "tried": html.table([EVIL], [[EVIL] * 4], EVIL),
+        "drawing": html.drawing(figure),
     }
 
 
 def html_of_photos(folder: Path) -> dict[str, str]:
     pytest.importorskip("ipywidgets")
-    from workbench.apps.photos import compare, views
-    from workbench.apps.photos.viewer import Viewer
+    from workbench.apps import html
+    from workbench.apps.photos import views
+    from workbench.apps.photos.viewer import Viewer, sheet
 
     pixels = np.zeros((40, 40, 3), np.uint8)
     file = folder / "copies.zip"
@@ -148,12 +149,11 @@ def html_of_photos(folder: Path) -> dict[str, str]:
     viewer.offer([EVIL])
     viewer.draw(8)
     return {
-        "line": views.line(EVIL, urgent=True),
-        "heading": views.heading(EVIL, EVIL),
+        "line": html.said(EVIL, urgent=True),
         "listing": views.listing([(EVIL, EVIL, (EVIL, EVIL))] * 2),
         "tested": views.tested([EVIL], table().assign(method=EVIL, defence=EVIL)),
         "download": views.download(file, f"/photos/{EVIL}"),
-        "sheet": compare.sheet(pixels, pixels + 1, EVIL, (EVIL, EVIL), 0.5, 0.5),
+        "sheet": sheet(pixels, pixels + 1, EVIL, EVIL, (0.5, 0.5)),
         "viewer": viewer.text.value + viewer.picture.value + viewer.brief.value,
     }
 

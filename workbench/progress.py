@@ -7,16 +7,40 @@ Lightning's and tqdm's own bars flood a notebook that papermill runs (thousands 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from tqdm.auto import tqdm
 
 MODES = ("bar", "lines", "off")
-Listener = Callable[[str, float], None]
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+class Step(NamedTuple):
+    """A step that is done: which of how many of its stage, the numbers worth seeing, the seconds the others take."""
+
+    label: str
+    done: int
+    total: int
+    numbers: Mapping[str, float]
+    spent: float
+    left: float
+
+    @property
+    def share(self) -> float:
+        """The share of the stage that is done, 0 to 1."""
+        return self.done / max(1, self.total)
+
+    def __str__(self) -> str:
+        shown = in_words(self.numbers)
+        times = f"({self.spent:.0f} s, ETA {self.left:.0f} s)"
+        return f"{self.label} {self.done}/{self.total}{': ' if shown else ''}{shown} {times}"
+
+
+Listener = Callable[[Step], None]
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
+_mode: ContextVar[str] = ContextVar("mode", default="")
 _said_to: ContextVar[TextIO | None] = ContextVar("said_to", default=None)
 
 
@@ -32,22 +56,18 @@ class Progress:
             self._bar = tqdm(desc=label, total=total, initial=done, unit="step", leave=True)
 
     def advance(self, **numbers: float) -> None:
-        """One step is done; show the numbers, the time taken and the time left."""
+        """Count one step that is done; show the numbers, the time taken and the time left."""
         self.done += 1
-        shown = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in numbers.items())
-        if self._bar is not None:
-            self._bar.set_postfix_str(shown, refresh=False)
-            self._bar.update()
-        elif self._mode == "lines" and (self.done % self._stride == 0 or self.done == self.total):
-            print(self._line(shown), flush=True)
-        told = _listener.get()
-        if told is not None:
-            told(self._line(shown), self.done / max(1, self.total))
-
-    def _line(self, shown: str) -> str:
         spent = time.monotonic() - self._begun
         left = spent / (self.done - self._first) * (self.total - self.done)
-        return f"{self.label} {self.done}/{self.total}{': ' if shown else ''}{shown} ({spent:.0f} s, ETA {left:.0f} s)"
+        step = Step(self.label, self.done, self.total, numbers, spent, left)
+        if self._bar is not None:
+            self._bar.set_postfix_str(in_words(numbers), refresh=False)
+            self._bar.update()
+        elif self._mode == "lines" and (self.done % self._stride == 0 or self.done == self.total):
+            print(step, flush=True)
+        for told in _listeners.get():
+            told(step)
 
     def close(self) -> None:
         """Leave the bar as it stands."""
@@ -69,25 +89,45 @@ def progress(label: str, total: int, done: int = 0, lines: int = 0) -> Iterator[
 
 
 @contextmanager
-def listening(told: Listener | None) -> Iterator[None]:
-    """Also tell every step to `told`: the line with its ETA, and the share of the stage that is done (0 to 1).
+def listening(told: Listener) -> Iterator[None]:
+    """Also tell every step in the block to `told`, after whoever listens already.
 
     Whatever `told` raises ends the work; steps that are done stay done. Only this thread's progress is told.
     """
-    before = _listener.set(told)
+    before = _listeners.set((*_listeners.get(), told))
     try:
         yield
     finally:
-        _listener.reset(before)
+        _listeners.reset(before)
+
+
+@contextmanager
+def shown_as(mode: str) -> Iterator[None]:
+    """Show progress as bar, lines or off in the block, whatever the environment says; in this thread only."""
+    before = _mode.set(mode)
+    try:
+        yield
+    finally:
+        _mode.reset(before)
 
 
 def mode() -> str:
-    """How progress is shown: $WORKBENCH_PROGRESS (bar, lines or off), else a bar where somebody watches."""
-    asked = os.environ.get("WORKBENCH_PROGRESS", "")
+    """Tell how progress is shown: as the block (shown_as) or $WORKBENCH_PROGRESS asks, else a bar for a person."""
+    asked = _mode.get() or os.environ.get("WORKBENCH_PROGRESS", "")
     if asked in MODES:
         return asked
-    live_notebook = "ipykernel" in sys.modules
-    return "bar" if live_notebook or sys.stderr.isatty() else "lines"
+    return "bar" if watched() else "lines"
+
+
+def watched() -> bool:
+    """Tell whether a person watches: in a terminal or a live notebook, unless $WORKBENCH_PROGRESS says otherwise."""
+    asked = os.environ.get("WORKBENCH_PROGRESS", "")
+    return asked == "bar" if asked in MODES else "ipykernel" in sys.modules or sys.stderr.isatty()
+
+
+def in_words(numbers: Mapping[str, float]) -> str:
+    """Say numbers with their names: "train accuracy 0.912, test accuracy 0.634"."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in numbers.items())
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from workbench import cli
-from workbench.apps.photos import protect, settings
+from workbench.apps.photos import protect, working_set
 from workbench.config import DataConfig
 from workbench.data import photo_digits, sources
 from workbench.records import checkpoint
@@ -211,7 +211,7 @@ def prepare(root: Path, names: list[str]) -> list[Work]:
     sources.load(DataConfig(data=DIGITS[1], limit_test=int(DIGITS[3])))  # once for all children
 
     def short(*given: Any) -> Any:
-        asked = settings.search_settings(*given)
+        asked = working_set.search_settings(*given)
         return replace(asked, surrogate="convnet-w2+convnet-w2", rounds=5, train_steps=3)
 
     protect.search_settings = short

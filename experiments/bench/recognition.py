@@ -23,7 +23,7 @@ import torch
 
 from workbench import device
 from workbench.apps.photos.protect import protect
-from workbench.apps.photos.settings import RECOGNISER, SIDE
+from workbench.apps.photos.working_set import RECOGNISER, SIDE
 from workbench.config import DataConfig, ProtectConfig, VictimConfig, WorkbenchError, key
 from workbench.data import folder, sources
 from workbench.data.dataset import DataPair, Dataset

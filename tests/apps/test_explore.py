@@ -2,19 +2,18 @@
 
 import re
 import threading
-import time
 
+import numpy as np
 import pytest
-import torch
-from torch import nn
 
 pytest.importorskip("ipywidgets")
 
-from workbench.apps import background, explore
-from workbench.apps.background import Job, Stopped, Watch
-from workbench.apps.explore import pictures
-from workbench.apps.explore.experiment import CLEAN, Choice, Experiment
-from workbench.config import ConfigError, DataConfig, DataError
+from workbench.apps import explore, html
+from workbench.apps.background import Job, Stages, Stopped
+from workbench.apps.explore.pair import CLEAN, Choice
+from workbench.apps.explore.panel import sheet
+from workbench.config import ConfigError, DataError
+from workbench.progress import Step, listening, mode, progress
 from workbench.records import table
 from workbench.sweep import notebook
 
@@ -97,10 +96,8 @@ def test_without_a_budget_the_noise_is_flat_grey_and_nothing_changes(panel):
     assert "largest change 0" in plain(panel.text)
     image, noise, both = re.findall(r'src="([^"]+)"', panel.picture.value)
     assert image == both != noise
-    flat = pictures.magnified(
-        torch.full((3, 4, 4), 9, dtype=torch.uint8), torch.full((3, 4, 4), 9, dtype=torch.uint8), 4
-    )
-    assert (flat == 128).all()
+    flat = np.full((4, 4, 3), 9, np.uint8)
+    assert (html.magnified(flat, flat, 4) == 128).all()
     panel.search.click()
     assert "nothing to search" in plain(panel.status)
 
@@ -124,22 +121,21 @@ def test_image_magnification_kind_and_method_change_what_is_shown(panel):
 
 def test_images_of_a_class_share_their_class_wise_noise(panel):
     searched(panel)
-    found = panel.experiment.nearest(Choice("em-joint", "classwise", 8))
-    (a, b), labels = (0, 10), panel.experiment.data.train.labels
+    found = panel.pairs.nearest(Choice("em-joint", "classwise", 8))
+    (a, b), labels = (0, 10), panel.pairs.study.pair.train.labels
     assert labels[a] == labels[b]
     for index in (a, b):
-        image, copy = panel.experiment.shown(index, found, 8)
-        wide = image.short() + found.delta[labels[index]].short()
-        assert torch.equal(copy.short(), wide.clamp(0, 255))
-        _, half = panel.experiment.shown(index, found, 4)
-        assert int((half.short() - image.short()).abs().max()) <= 4
+        image, copy = panel.pairs.shown(index, found, 8)
+        wide = image.astype(int) + found.delta[labels[index]].permute(1, 2, 0).numpy()
+        assert np.array_equal(copy, wide.clip(0, 255))
+        _, half = panel.pairs.shown(index, found, 4)
+        assert abs(half.astype(int) - image).max() <= 4
 
 
 def test_every_picture_has_words_and_text_is_never_markup(panel):
     assert panel.picture.value.count("<img") == panel.picture.value.count("alt=") == 3
-    assert "<b>" not in pictures.words("<b>")
-    sheet = pictures.sheet(*panel.experiment.shown(0, None, 0), 4, 'class "><script>')
-    assert "<script>" not in sheet
+    assert "<b>" not in html.said("<b>")
+    assert "<script>" not in sheet(*panel.pairs.shown(0, None, 0), 4, 'class "><script>')
 
 
 def test_the_pair_is_trained_beside_live_controls_and_told_in_numbers(panel):
@@ -154,7 +150,7 @@ def test_the_pair_is_trained_beside_live_controls_and_told_in_numbers(panel):
     assert panel.curves.value.count("<img") == 1
     assert "em-joint, class-wise" in panel.curves.value  # in the alternative text
     assert panel.done.value == 1
-    rows = table.read(panel.out)
+    rows = table.read(panel.pairs.study.out)
     assert set(rows["method"]) == {"clean", "em-joint"}
     assert set(rows["epoch"]) == {1, 2}
     assert panel.tried.value.count("<tr>") == 3
@@ -164,53 +160,55 @@ def test_the_clean_twin_is_trained_once_and_is_the_victim_without_a_budget(panel
     panel.epsilon.value = 0
     panel.fit.click()
     panel.job.wait(LONG)
-    first = panel.experiment.curves[CLEAN]
-    zero = panel.experiment.curves[Choice("em-joint", "classwise", 0)]
+    first = panel.pairs.curves[CLEAN]
+    zero = panel.pairs.curves[Choice("em-joint", "classwise", 0)]
     assert first["value"].tolist() == zero["value"].tolist()
     panel.epsilon.value = 4
     panel.fit.click()
     panel.job.wait(LONG)
-    assert panel.experiment.curves[CLEAN] is first
-    assert len(panel.experiment.curves) == 3
+    assert panel.pairs.curves[CLEAN] is first
+    assert len(panel.pairs.curves) == 3
 
 
 def test_curves_grow_by_epoch_first_the_twin_then_the_victim(start):
-    experiment, grown = start().experiment, []
-    experiment.pair(Choice("random", "classwise", 8), Watch(), lambda rows: grown.append(rows))
-    assert [len(rows) // 4 for rows in grown] == [1, 2, 3, 4]  # accuracy and loss, test and train
+    pairs, grown = start().pairs, []
+    pairs.train(Choice("random", "classwise", 8), grown.append)
+    accuracy = [rows[rows["metric"] == "accuracy"] for rows in grown]
+    assert [len(rows) // 2 for rows in accuracy] == [1, 2, 2, 3, 4, 4]  # test and train; whole curves once more
     assert list(grown[-1]["method"].unique()) == ["clean", "random"]
+    values = accuracy[-2].sort_values(["method", "split", "epoch"])["value"].tolist()
+    assert values == pytest.approx(accuracy[-1].sort_values(["method", "split", "epoch"])["value"].tolist())
 
 
-@pytest.mark.parametrize("phase", ["searching", "clean twin", "victim"])
-def test_stop_ends_the_work_within_a_batch(start, phase, monkeypatch):
+@pytest.mark.parametrize("phase", ["classwise noise", "clean images", "victim, em-joint"])
+def test_stop_ends_the_work_after_a_step(start, phase, monkeypatch):
     panel = start(epochs=3)
-    told, real = threading.Event(), panel._told
+    stopped, real = threading.Event(), panel._say
 
-    def gated(line, share):
-        real(line, share)
-        if phase in line and not told.is_set():
-            told.set()
+    def gated(line, *, urgent=False):
+        real(line, urgent=urgent)
+        if phase in line and not stopped.is_set():
+            stopped.set()
             panel.halt.click()
 
-    monkeypatch.setattr(panel, "_told", gated)
-    monkeypatch.setattr(background, "TOLD_EVERY", 0.0)
+    monkeypatch.setattr(panel.job, "_say", gated)
     panel.fit.click()
     panel.job.wait(LONG)
-    assert told.is_set()
+    assert stopped.is_set()
     assert not panel.job.busy
     assert "Stopped" in plain(panel.status)
-    assert Choice("em-joint", "classwise", 8) not in panel.experiment.curves
+    assert Choice("em-joint", "classwise", 8) not in panel.pairs.curves
     assert panel.answer.value == ""
-    assert not panel.out.exists()
+    assert not (panel.pairs.study.out / "results.csv").exists()
 
 
-def test_a_stopped_pair_can_be_trained_afterwards_with_the_same_result(start, panel):
+def test_a_stopped_pair_can_be_trained_afterwards_with_the_same_result(start, panel, tmp_path):
     panel.fit.click()
     panel.halt.click()
     panel.job.wait(LONG)
     panel.fit.click()
     panel.job.wait(LONG)
-    other = start()
+    other = start(out=str(tmp_path / "other"))
     other.fit.click()
     other.job.wait(LONG)
     assert panel.answer.value == other.answer.value != ""
@@ -218,7 +216,7 @@ def test_a_stopped_pair_can_be_trained_afterwards_with_the_same_result(start, pa
 
 def test_one_piece_of_work_at_a_time(panel):
     gate = threading.Event()
-    panel.job.start(Watch(), lambda: str(gate.wait(LONG)))
+    panel.job.start(lambda: str(gate.wait(LONG)), lambda step: ("", 0.0), panel.done)
     panel.fit.click()
     assert "Still at work" in plain(panel.status)
     gate.set()
@@ -227,23 +225,30 @@ def test_one_piece_of_work_at_a_time(panel):
     assert "Nothing is at work" in plain(panel.status)
 
 
+class Bar:
+    value = 0.5
+
+
 @pytest.mark.parametrize(("error", "part"), [
     (DataError("the noise is not finite"), "Error: the noise is not finite"),
     (RuntimeError("out of memory\nat line 3"), "Error: out of memory (RuntimeError)"),
     (Stopped(), "Stopped after"),
 ])  # fmt: skip
 def test_work_that_fails_leaves_one_line(error, part):
-    lines = []
+    said, ended = [], []
 
     def fail():
         raise error
 
-    job = Job(lines.append)
-    job.start(Watch(), fail)
+    job = Job(lambda line, *, urgent=False: said.append((line, urgent)), lambda: ended.append(len(said)))
+    job.start(fail, lambda step: ("", 0.0), Bar())
     job.wait(LONG)
-    assert len(lines) == 1
-    assert lines[0].startswith(part)
-    assert "\n" not in lines[0]
+    assert ended == [1]
+    (started, _), (line, urgent) = said
+    assert started == "Starting …"
+    assert line.startswith(part)
+    assert "\n" not in line
+    assert urgent == ("Error" in line)
 
 
 @pytest.mark.parametrize(("changes", "part"), [
@@ -269,46 +274,41 @@ def test_a_wrong_parameter_is_one_line_where_somebody_watches_and_an_error_elsew
         start(**changes)
 
 
-@pytest.mark.parametrize(("method", "kind"), [
-    ("em-joint", "classwise"), ("em-joint", "samplewise"), ("random", "samplewise"), ("em", "classwise"),
-])  # fmt: skip
-def test_the_work_ahead_is_known_at_least_as_an_upper_bound(method, kind):
-    choice = Choice(method, kind, 8)
-    experiment = Experiment(DataConfig(data="photo-digits:60", limit_test=20, device="cpu"), "convnet-w2", 1, choice)
-    seen = Watch(experiment.work(choice, pair=True))
-    experiment.pair(choice, seen, lambda _: None)
-    assert seen.done <= seen.total
-    if method != "em":  # which may end early
-        assert seen.done == seen.total
-    assert experiment.work(choice, pair=True) == 0
+@pytest.mark.parametrize(("method", "stages"), [("em-joint", 3), ("random", 2)])
+def test_the_stages_ahead_are_those_that_are_told(start, method, stages):
+    pairs, choice, labels = start().pairs, Choice(method, "samplewise", 8), []
+    assert pairs.ahead(choice, pair=True) == stages
+    assert pairs.ahead(choice, pair=False) == stages - 2
+    with listening(lambda step: labels.append(step.label)):
+        pairs.train(choice, lambda _: None)
+    assert len(set(labels)) == stages
+    assert pairs.ahead(choice, pair=True) == 0
 
 
-def test_only_the_own_thread_is_watched_and_only_whole_networks_count():
-    network, seen = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), Watch()
-    with seen.stage("here"):
-        network(torch.zeros(5, 2))
-        other = threading.Thread(target=lambda: network(torch.zeros(7, 2)))
-        other.start()
-        other.join()
-        seen.stop.set()
-        with pytest.raises(Stopped):
-            network(torch.zeros(1, 2))
-    network(torch.zeros(1, 2))  # the hook is gone
-    assert seen.done == 5
+def test_the_work_is_told_step_by_step_and_shows_no_bar(capsys):
+    said, bar, modes = [], Bar(), []
+
+    def work():
+        modes.append(mode())
+        with progress("here", 4) as shown:
+            for _ in range(2):
+                shown.advance(loss=0.5)
+        return "done"
+
+    job = Job(lambda line, **_: said.append((line, bar.value)), lambda: None)
+    job.start(work, lambda step: (f"{step.label} {step.done}", step.share), bar)
+    job.wait(LONG)
+    assert said == [("Starting …", 0.0), ("here 1", 0.25), ("here 2", 0.5), ("done", 1.0)]
+    assert modes == ["off"]
+    assert capsys.readouterr() == ("", "")
 
 
-def test_the_line_of_progress_tells_share_and_time_left(monkeypatch):
-    lines = []
-    seen = Watch(10, lambda line, share: lines.append((line, share)))
-    monkeypatch.setattr(background, "TOLD_EVERY", 0.0)
-    network = nn.Linear(2, 2)
-    with seen.stage("training"):
-        time.sleep(0.01)
-        network(torch.zeros(5, 2))
-    assert lines[0] == ("training: 0% of the work, 0 s so far", 0.0)
-    assert lines[-1][1] == 0.5
-    assert "50% of the work" in lines[-1][0]
-    assert "left" in lines[-1][0]
+def test_stages_count_alike_and_begin_with_a_new_label():
+    stages = Stages(2)
+    places = [stages.place(Step(label, done, 2, {}, 0.0, 0.0)) for label, done in (("a", 1), ("a", 2), ("b", 1))]
+    assert [(number, share) for number, share, _ in places] == [(1, 0.25), (1, 0.5), (2, 0.75)]
+    assert all(left >= 0 for *_, left in places)
+    assert stages.place(Step("c", 2, 2, {}, 0.0, 0.0))[1] == 1.0
 
 
 def test_the_notebook_runs_without_anybody_watching(tmp_path):

@@ -1,4 +1,4 @@
-"""Searches ask the data's space: with another one, of sixteen-bit samples in one row, they need no line of their own."""
+"""Searches ask the data's space: with another one, of sixteen-bit samples in a row, they need no line of their own."""
 
 import pytest
 import torch

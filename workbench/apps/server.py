@@ -52,7 +52,7 @@ class Refused(web.RequestHandler):
     """What stands behind the door for everybody else."""
 
     def prepare(self) -> None:
-        """Every method and every path alike."""
+        """Refuse every method and every path alike."""
         self.set_status(403)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("Open the whole address that `workbench app` printed: its end is the key to this page.\n")
@@ -66,12 +66,12 @@ class Door(Router):
         self.refused = web.Application([(r".*", Refused)], log_function=lambda handler: None)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
-        """The next one to handle the request."""
+        """Give the next one to handle the request."""
         behind = self.application if self.opens(request) else self.refused
         return behind.find_handler(request, **kwargs)
 
     def opens(self, request: HTTPServerRequest) -> bool:
-        """Whether the request names this machine (not a foreign name that points to it) and is known."""
+        """Tell whether the request names this machine (not a foreign name that points to it) and is known."""
         if split_host_and_port(request.host.lower())[0] not in ("127.0.0.1", "localhost"):
             return False
         for given in parse_qs(request.query).get("token", []):
@@ -87,7 +87,7 @@ class Page(TornadoVoilaHandler):
     """Voilà's page. It also gets the cookie without which its request to end the kernel, when it closes, is refused."""
 
     async def prepare(self, **named: Any) -> None:
-        """Reading the token sets the cookie."""
+        """Read the token, which sets the cookie."""
         await super().prepare(**named)
         self.xsrf_token  # noqa: B018
 
@@ -96,7 +96,7 @@ class Download(AuthenticatedFileHandler):
     """The finished copies: nothing but the zip file in a kernel's private folder, and as a download only."""
 
     def set_extra_headers(self, path: str) -> None:
-        """Never shown in the browser, never kept by it."""
+        """Let the browser neither show nor keep it."""
         super().set_extra_headers(path)
         self.set_header("Content-Disposition", 'attachment; filename="photos-harder-to-learn-from.zip"')
         self.set_header("Cache-Control", "no-store")
@@ -115,14 +115,14 @@ class App(Voila):
         """Read none: a voila.json in some folder must not loosen what is set here."""
 
     def init_handlers(self) -> list[Any]:
-        """Voilà's, after our own."""
+        """Put our own before Voilà's."""
         name = rf"/photos/({private_folder.PREFIX}\w+/copies\.zip)"
         theirs = super().init_handlers()
         pages = [(path, Page if kind is TornadoVoilaHandler else kind, *rest) for path, kind, *rest in theirs]
         return [(name, Download, {"path": str(self.photos)}), *pages]
 
     def _handle_signal_stop(self, sig: int, frame: Any) -> None:
-        """SIGTERM is as Ctrl-C, also before the loop is there that Voilà would stop."""
+        """Take SIGTERM as Ctrl-C, also before the loop is there that Voilà would stop."""
         raise KeyboardInterrupt
 
     def listen(self) -> None:

@@ -31,9 +31,9 @@ EVIL = "<img src=x onerror=alert(1)>.png"
 START = """
 import sys
 from pathlib import Path
-from workbench import app
-app.notebooks.find = lambda name: Path(sys.argv[1])
-sys.exit(app.serve(0, open_browser=False))
+from workbench.apps import server
+server.notebooks.find = lambda name: Path(sys.argv[1])
+sys.exit(server.serve(0, open_browser=False))
 """
 QUICK = "from workbench.apps.photos.panel import Panel\n\nPanel.method = 'random'  # drawn: a search takes a minute\n"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -85,7 +85,7 @@ def photos(tmp_path_factory):
     from sklearn.datasets import load_sample_images
 
     folder = tmp_path_factory.mktemp("photos")
-    temple, flower = (Image.fromarray(pixels) for pixels in load_sample_images().samples)
+    temple, flower = (Image.fromarray(pixels) for pixels in load_sample_images().images)
     temple.resize((320, 213)).save(folder / "temple.jpg", quality=92)
     flower.crop((200, 100, 328, 228)).save(folder / "flower.png")
     flower.crop((100, 100, 164, 164)).save(folder / EVIL)

@@ -151,7 +151,7 @@ def test_the_notebook_is_explored_by_keyboard_and_a_training_is_stopped(page):
     page.keyboard.press("Enter")
     curve = train.locator("img")
     expect(curve).to_have_attribute("alt", re.compile("^Accuracy by epoch"))
-    expect(train.get_by_role("status").filter(has_text="of the work")).to_be_visible()
+    expect(train.get_by_role("status").filter(has_text="epoch")).to_be_visible()
     stop = train.get_by_role("button", name="Stop")
     stop.focus()
     page.keyboard.press("Space")

@@ -13,13 +13,15 @@ from PIL import Image
 
 pytest.importorskip("ipywidgets")
 
-from workbench.apps.photos import compare, panel, private_folder, saving, steps, views
+from workbench.apps import html
+from workbench.apps.photos import panel, private_folder, uploads, viewer, views
 from workbench.apps.photos.panel import Panel
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.report import Verdict
 from workbench.apps.photos.self_test import SelfTest
 from workbench.config import DataError
 from workbench.export import verify
+from workbench.progress import Step, listening, progress
 from workbench.records import table
 from workbench.sweep import notebook as notebooks
 
@@ -71,7 +73,7 @@ def hidden(widget) -> bool:
 
 
 def test_what_it_does_not_do_stands_first_and_nothing_is_called_safe():
-    words = re.sub(r"<[^>]*>", " ", views.PROMISE).lower()
+    words = re.sub(r"<[^>]*>", " ", views.page(9)[0].partition("</style>")[2]).lower()
     for part in (
         "know your face already",
         "matching two photos",
@@ -118,7 +120,7 @@ def test_from_photos_to_a_zip_file_that_verifies(app, tmp_path):
     app.controls.save.click()
     assert "4 files copied" in plain(app.controls.saved)
     assert verify.verify(app.folder / "originals", tmp_path / "mine", 6).kept
-    with zipfile.ZipFile(app.folder / saving.ARCHIVE) as archive:
+    with zipfile.ZipFile(app.folder / uploads.ARCHIVE) as archive:
         assert "manifest.json" in archive.namelist()
         assert not any("UNFINISHED" in name.upper() or name.startswith(".") for name in archive.namelist())
 
@@ -176,16 +178,16 @@ def test_a_loss_on_the_way_is_said_aloud(app):
 def test_cancel_keeps_what_is_finished_and_the_button_goes_on(app):
     upload(app, "a.png", "b.png", "c.png")
 
-    def cancelled(source, output, config, *, told=None):
-        def tell(line, share):
-            if line.startswith("copying"):
+    def cancelled(source, output, config):
+        def tell(step):
+            if step.label.startswith("copying"):
                 app.controls.cancel.click()
-            told(line, share)
 
-        return protect(source, output, config, told=tell)
+        with listening(tell):
+            return protect(source, output, config)
 
     app.protect = cancelled
-    assert "Stopped. What is finished is kept" in make(app)
+    assert re.match(r"Stopped after \d+ s\. What is finished is kept", make(app))
     assert hidden(app.controls.results)
     app.protect = protect
     assert make(app) == "Done: 3 copies made."
@@ -195,10 +197,10 @@ def test_while_it_works_nothing_else_can_be_started(app):
     upload(app, "a.png")
     gate, begun = threading.Event(), threading.Event()
 
-    def slow(source, output, config, *, told=None):
+    def slow(source, output, config):
         begun.set()
         gate.wait(LONG)
-        return protect(source, output, config, told=told)
+        return protect(source, output, config)
 
     app.protect = slow
     app.controls.make.click()
@@ -232,9 +234,10 @@ def test_the_self_test_gets_the_copies_and_is_told_in_words(app):
     app.controls.strength.value = 3  # the test is of the copies that are there
     asked = []
 
-    def tested(source, output, config, *, told=None):
+    def tested(source, output, config):
         asked.append((source, output, config.epsilon))
-        told("recogniser on the copies, none, epoch 3/50: loss 0.1 (1 s, ETA 200 s)", 0.06)
+        with progress("recogniser on the copies, none, epoch", 50, 2) as steps:
+            steps.advance(loss=0.1)
         asked.append(plain(app.controls.spoken))
         return SelfTest(pd.DataFrame(), ["It fell to 4 < 9."])
 
@@ -278,34 +281,33 @@ def test_copies_are_never_written_over_somebodys_files(app, tmp_path):
 def test_without_the_applications_server_the_zip_is_in_the_page(app, monkeypatch):
     upload(app, "a.png")
     make(app)
-    archive = app.folder / saving.ARCHIVE
+    archive = app.folder / uploads.ARCHIVE
     monkeypatch.delenv(private_folder.PLACE)
-    assert saving.address(app.folder) is None
+    assert uploads.address(app.folder) is None
     assert 'href="data:application/zip;base64,' in views.download(archive, None)
     monkeypatch.setattr(views, "INLINE", 10)
     assert "too large" in views.download(archive, None)
 
 
-@pytest.mark.parametrize(("line", "said"), [
-    ("reading photo 1/4 (0 s, ETA 3 s)", "Step 1 of 3: reading your photos, 25% done, about 3 s left."),
-    ("round 5/20: error 0.5 (9 s, ETA 150 s)", "Step 2 of 3: finding the changes, 25% done, about 2 minutes left."),
-    ("copying photo 1/4 (0 s, ETA 0 s)", "Step 3 of 3: writing the copies, 25% done, nearly finished."),
-    ("something", "Step 2 of 3: finding the changes, 25% done."),
+@pytest.mark.parametrize(("label", "left", "said"), [
+    ("reading photo", 3, "Step 1 of 3: reading your photos, 25% done, about 3 s left."),
+    ("em-joint samplewise noise, part", 150, "Step 2 of 3: finding the changes, 25% done, about 2 minutes left."),
+    ("copying photo", 0, "Step 3 of 3: writing the copies, 25% done, nearly finished."),
 ])  # fmt: skip
-def test_progress_is_told_without_jargon(line, said):
-    assert steps.making(line, 0.25) == (said, 0.25)
+def test_progress_is_told_without_jargon(label, left, said):
+    assert panel.making(Step(label, 5, 20, {"surrogate_error": 0.5}, 9.0, left)) == (said, 0.25)
 
 
 def test_the_difference_is_grey_where_nothing_changes_and_eight_times_elsewhere():
     before = np.full((40, 50, 3), 100, np.uint8)
     after = before.copy()
     after[3, 4] += 2
-    seen = compare.difference(before, after)
+    seen = html.magnified(before, after, viewer.TIMES)
     assert (seen[0, 0] == 128).all()
     assert (seen[3, 4] == 144).all()
-    assert compare.numbers(before, after).linf == 2
-    assert "Nothing is changed" in compare.in_words(compare.numbers(before, before))
-    assert compare.numbers(before, compare.size_only(before, 8)).linf == 8
+    assert "Largest change 2 of 255" in html.measured(before, after)
+    assert "Nothing is changed" in html.measured(before, before)
+    assert "Largest change 8 of 255" in html.measured(before, viewer.size_only(before, 8))
 
 
 def test_a_program_that_runs_the_notebook_gets_a_line(monkeypatch, capsys, tmp_path):
@@ -338,5 +340,5 @@ def test_the_self_tests_table_has_a_row_a_training_with_its_spread():
     assert shown.count("<tr>") == 4
     assert shown.count("60% (50% to 70%)") == 3
     assert "your photos as they are" in shown
-    assert "compressing the photos first" in shown
+    assert "JPEG compression at quality 75" in shown
     assert "<b>" not in shown

@@ -22,7 +22,7 @@ UNFINISHED = ".unfinished"  # in OUTPUT until the job is complete: the search's 
 
 
 def is_job(folder: Path) -> bool:
-    """Whether it is the folder of an unfinished job, by its record."""
+    """Tell whether it is the folder of an unfinished job, by its record."""
     try:
         record = None if folder.is_symlink() else run_folder.peek(folder)
     except DataError:
@@ -48,7 +48,7 @@ def check_free(output: Path) -> None:
 
 
 def _others(folder: Path, *names: str) -> set[str]:
-    """What lies in a folder besides a lock and what killed processes left of files of these names."""
+    """List what lies in a folder besides a lock and what killed processes left of files of these names."""
     found = {entry.name for entry in folder.iterdir()}
     return {one for one in found - {LOCK} if not any(atomic.is_scratch(one, name) for name in names)}
 
@@ -75,7 +75,7 @@ class Ledger:
         return self._closed and self.names == set(self.entries)
 
     def add(self, entry: dict[str, Any]) -> None:
-        """A file is in place."""
+        """Note a file that is in place."""
         atomic.check_no_link(self._path)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -13,25 +13,30 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.display import display
 
-from workbench.apps.background import Job, Stopped, Watch
-from workbench.apps.photos import private_folder, saving, steps, views
-from workbench.apps.photos import protect as protecting
-from workbench.apps.photos import self_test as selftest
+from workbench.apps import html
+from workbench.apps.background import BUSY, Job, Say, Stages
+from workbench.apps.photos import private_folder, uploads, views
 from workbench.apps.photos.controls import Controls
+from workbench.apps.photos.protect import protect
 from workbench.apps.photos.report import Report, Verdict
-from workbench.apps.photos.uploads import Collection
+from workbench.apps.photos.self_test import SelfTest, self_test
 from workbench.apps.photos.viewer import Viewer
 from workbench.config import ProtectConfig, WorkbenchError
-from workbench.progress import mode
+from workbench.progress import Step, watched
+
+MAKING = {"reading photo": (1, "reading your photos"), "copying photo": (3, "writing the copies")}
+SEARCHING = (2, "finding the changes")
+Words = Callable[[Step], tuple[str, float]]
+TRAININGS = 27  # of a self-test with three seeds in colour; fewer for grey photos
 
 
 def show() -> None:
     """Show the page where somebody watches; a line of text where a program runs the notebook."""
-    if private_folder.PLACE in os.environ or mode() == "bar":
+    if private_folder.PLACE in os.environ or watched():
         try:
             display(Panel().page)
         except OSError as error:
-            display(widgets.HTML(views.line(f"Error: there is no room for photos ({error.strerror})", urgent=True)))
+            display(widgets.HTML(html.said(f"Error: there is no room for photos ({error.strerror})", urgent=True)))
     else:
         print("This notebook is a page to work with by hand: `workbench app` opens it in the browser.")
 
@@ -40,18 +45,17 @@ class Panel:
     """The page over one private folder. method: of the search; protect, self_test: the work itself."""
 
     method = ProtectConfig().method
-    protect: Callable[..., Report] = staticmethod(protecting.protect)
-    self_test: Callable[..., selftest.SelfTest] = staticmethod(selftest.self_test)
+    protect: Callable[..., Report] = staticmethod(protect)
+    self_test: Callable[..., SelfTest] = staticmethod(self_test)
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or private_folder.private_folder()
-        self.collection = Collection(self.folder / "originals")
+        self.collection = uploads.Collection(self.folder / "originals")
         self.viewer = Viewer(self.collection.read, self._copy)
         self.controls = Controls(self.viewer.brief)
-        self.job = Job(self._ended)
+        self.job = Job(self.controls.say_made, self._ended)
         self.report: Report | None = None
         self._made: tuple[int, int] | None = None  # version of the collection and strength of the finished copies
-        self._say: Callable[..., None] = self.controls.say_made
         self._connect()
         self._refresh()
 
@@ -66,7 +70,7 @@ class Panel:
         return int(self.controls.strength.value)
 
     def _output(self, version: int, epsilon: int) -> Path:
-        """The folder of the copies of a choice of photos at a strength; unfinished work in it goes on."""
+        """Give the folder of the copies of a choice of photos at a strength; unfinished work in it goes on."""
         return self.folder / f"copies-{version}-{epsilon}"
 
     def _connect(self) -> None:
@@ -79,8 +83,8 @@ class Panel:
             (controls.make, self._make),
             (controls.test, self._test),
             (controls.save, self._save),
-            (controls.cancel, self._cancel),
-            (controls.cancel_test, self._cancel),
+            (controls.cancel, self.job.stop),
+            (controls.cancel_test, self.job.stop),
         ):
             button.on_click(lambda _, action=action: action())
 
@@ -88,7 +92,7 @@ class Panel:
         """Do something to the collection, and say what came of it."""
         controls = self.controls
         if self.job.busy:
-            return controls.say_chosen("Still at work: wait for it, or press Cancel first.", urgent=True)
+            return controls.say_chosen(BUSY, urgent=True)
         before = self.collection.version
         try:
             said, urgent = action(), False
@@ -120,7 +124,7 @@ class Panel:
             self.collection.clear()
             for folder in self.folder.glob("copies-*"):
                 shutil.rmtree(folder, ignore_errors=True)
-            (self.folder / saving.ARCHIVE).unlink(missing_ok=True)
+            (self.folder / uploads.ARCHIVE).unlink(missing_ok=True)
             return "All photos are removed from here. Your originals are untouched."
 
         self._choose(clear)
@@ -135,7 +139,7 @@ class Panel:
         self.viewer.draw(self.epsilon)
 
     def _copy(self, name: str) -> tuple[bytes, Verdict] | None:
-        """The finished copy at the chosen strength, if there is one."""
+        """Give the finished copy at the chosen strength, if there is one."""
         if self.report is None or self._made != (self.collection.version, self.epsilon):
             return None
         for verdict in self.report.verdicts:
@@ -149,15 +153,15 @@ class Panel:
             return self.controls.say_made("Choose some photos first.", urgent=True)
         output = self._output(version, epsilon)
 
-        def work(told: Callable[[str, float], None]) -> str:
-            report = self.protect(source, output, ProtectConfig(method=self.method, epsilon=epsilon), told=told)
-            saving.pack(output, self.folder / saving.ARCHIVE)
+        def work() -> str:
+            report = self.protect(source, output, ProtectConfig(method=self.method, epsilon=epsilon))
+            uploads.pack(output, self.folder / uploads.ARCHIVE)
             self.report, self._made = report, (version, epsilon)
             self.controls.forget_results()
-            self.controls.offer(self.folder / saving.ARCHIVE, saving.address(self.folder))
+            self.controls.offer(self.folder / uploads.ARCHIVE, uploads.address(self.folder))
             return views.report_line(report.verdicts)
 
-        self._start(work, steps.making, self.controls.say_made, self.controls.done)
+        self._start(work, making, self.controls.say_made, self.controls.done)
 
     def _test(self) -> None:
         source, made = self.collection.source, self._made
@@ -165,64 +169,61 @@ class Panel:
             return
         output, epsilon = self._output(*made), made[1]
 
-        def work(told: Callable[[str, float], None]) -> str:
-            found = self.self_test(source, output, ProtectConfig(method=self.method, epsilon=epsilon), told=told)
+        def work() -> str:
+            found = self.self_test(source, output, ProtectConfig(method=self.method, epsilon=epsilon))
             self.controls.tested.value = views.tested(found.sentences, found.rows)
             return "The test is finished."
 
-        self._start(work, steps.testing(), self.controls.say_tested, self.controls.test_done)
+        self._start(work, testing(), self.controls.say_tested, self.controls.test_done)
 
-    def _start(
-        self,
-        work: Callable[[Callable[[str, float], None]], str],
-        words: steps.Words,
-        say: Callable[..., None],
-        bar: widgets.FloatProgress,
-    ) -> None:
+    def _start(self, work: Callable[[], str], words: Words, say: Say, bar: widgets.FloatProgress) -> None:
         if self.job.busy:
-            return say("Still at work: wait for it, or press Cancel first.", urgent=True)
-        watch = Watch()
+            return say(BUSY, urgent=True)
+        bar.layout.display = None
+        self.controls.busy(True)
+        self.job.start(work, words, bar, say)
 
-        def told(line: str, share: float) -> None:
-            if watch.stop.is_set():
-                raise Stopped
-            text, bar.value = words(line, share)
-            say(text)
-
-        def done() -> str:
-            line = work(told)
-            bar.value = 1.0
-            return line
-
-        self._say = say
-        say("Starting …")
-        self.controls.start(bar)
-        self.job.start(watch, done)
-
-    def _cancel(self) -> None:
-        self._say("Stopping …" if self.job.stop() else "Nothing is at work.")
-
-    def _ended(self, line: str) -> None:
-        if line.startswith("Stopped"):
-            line = "Stopped. What is finished is kept: press the button again to go on."
+    def _ended(self) -> None:
         self.controls.busy(False)
         self._refresh()
-        self._say(line, urgent=line.startswith("Error"))
 
     def _save(self) -> None:
         """Copy the finished copies into a folder of the person's choice."""
         try:
-            said, urgent = saving.copy_into(self.folder / saving.ARCHIVE, self.controls.target.value), False
+            said, urgent = uploads.copy_into(self.folder / uploads.ARCHIVE, self.controls.target.value), False
         except WorkbenchError as error:
             said, urgent = f"Error: {error}", True
         self.controls.say_saved(said, urgent=urgent)
 
 
 def _state(reason: str, verdict: Verdict | None) -> tuple[str, tuple[str, ...]]:
-    """A file's state in words, and notes."""
+    """Say a file's state, and its notes."""
     reason = verdict.reason if verdict is not None else reason
     if reason:
         return f"cannot be used: it {reason}", ()
     if verdict is None:
         return "ready", ()
     return "copy made", tuple(verdict.notes)
+
+
+def making(step: Step) -> tuple[str, float]:
+    """Say a step of `protect` to a person, with the share of its stage."""
+    number, what = MAKING.get(step.label, SEARCHING)
+    return f"Step {number} of 3: {what}, {step.share:.0%} done{_time(step.left)}.", step.share
+
+
+def testing() -> Words:
+    """Give a teller of the self-test's steps, which counts its trainings."""
+    stages = Stages(TRAININGS)
+
+    def words(step: Step) -> tuple[str, float]:
+        number, share, left = stages.place(step)
+        return f"Training {number} of up to {TRAININGS}{_time(left) if share > 0.02 else ''}.", share
+
+    return words
+
+
+def _time(seconds: float) -> str:
+    if seconds < 2:
+        return ", nearly finished"
+    return f", about {f'{round(seconds / 60)} minutes' if seconds >= 100 else f'{seconds:.0f} s'} left"

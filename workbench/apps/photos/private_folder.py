@@ -20,12 +20,12 @@ _held: dict[Path, tuple[FileLock, int]] = {}
 
 
 def parent() -> Path:
-    """Where private folders are made: the application's folder, or else the system's temporary one."""
+    """Say where private folders are made: the application's folder, or else the system's temporary one."""
     return Path(os.environ.get(PLACE) or tempfile.gettempdir())
 
 
 def private_folder() -> Path:
-    """A new folder that nobody else may enter (0700), removed when this process ends.
+    """Make a folder that nobody else may enter (0700), removed when this process ends.
 
     A process that is killed cannot clean up. So each folder holds a lock, which the system releases with the process,
     and folders left unlocked are removed here first.
@@ -39,7 +39,7 @@ def private_folder() -> Path:
 
 
 def clear_stale() -> int:
-    """Remove the folders of processes that are gone; returns how many."""
+    """Remove the folders of processes that are gone, and return how many."""
     count = 0
     for folder in sorted(parent().glob(f"{PREFIX}*")):
         if _is_ours(folder) and is_plain(folder / LOCK):
@@ -69,7 +69,7 @@ def _remove_all() -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether it is a real folder of this user: others may put anything into the system's temporary folder."""
+    """Tell a real folder of this user from what others may have put into the system's temporary folder."""
     try:
         owner = folder.lstat().st_uid
     except OSError:

@@ -16,25 +16,23 @@ from typing import Any
 
 from torch import Tensor
 
-from workbench import device, noise
-from workbench.apps.photos import places
-from workbench.apps.photos.carrying import carry, changed
+from workbench import device, noise, registry
 from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
-from workbench.apps.photos.settings import search_settings
 from workbench.apps.photos.sources import Refusal, Source, gather, target_names
-from workbench.apps.photos.working_set import Working
+from workbench.apps.photos.working_set import WorkingSet, scale_noise, search_settings, with_noise
 from workbench.apps.photos.write_copy import write
-from workbench.config import DataError, ProtectConfig, check_choice, key
+from workbench.config import DataError, ProtectConfig, key
 from workbench.export.write import MANIFEST, shown
-from workbench.files import atomic, lock
+from workbench.files import atomic, lock, mapped
 from workbench.files.pictures import Refused, decode
-from workbench.noise import perturbation
-from workbench.progress import listening, progress
+from workbench.noise.perturbation import FILE_NAME, Perturbation
+from workbench.progress import progress
 from workbench.records import run_folder
 
 COPY_SHARE = 0.3  # of a picture's raw size: hardly any lossless copy of a photograph is smaller
 SIDE_BY_SIDE = 2  # photos written at a time: Pillow's coders free the interpreter, and each takes 0.2 GB at 12 MP
+MANIFEST_ROOM = 1 << 20  # bytes
 LINES = 20  # of progress where there is no bar
 
 
@@ -44,35 +42,34 @@ class Found:
 
     usable: list[Source] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
-    working: Working = field(default_factory=Working)
+    working: WorkingSet = field(default_factory=WorkingSet)
     refused: list[Refusal] = field(default_factory=list)
     raw_bytes: int = 0
 
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over the names and contents of all usable photos, in order."""
         pairs = [(one.name, digest) for one, digest in zip(self.usable, self.hashes, strict=True)]
         return hashlib.sha256(repr(pairs).encode()).hexdigest()
 
 
-def protect(
-    source: Path, output: Path, config: ProtectConfig, *, told: Callable[[str, float], None] | None = None
-) -> Report:
+def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
     """Write copies with noise of the photos in `source`: a file, a folder (of folders, one a person) or a .zip.
 
-    output: a new or empty folder, or the one of this very job, which then goes on. told: hears every step, as in
-    progress.listening. Bad files are refused one by one and never stop the others. Raises DataError when no file is
+    output: a new or empty folder, or the one of this very job, which then goes on. Bad files are refused one
+    by one and never stop the others. Raises DataError when no file is
     usable, when `output` is no place for the copies, or when the disk is full: what is finished then stays.
     """
     begun = time.monotonic()
-    check_choice("method", config.method, noise.METHODS)
-    places.check_apart(source, output)
+    registry.check("method", config.method)
+    _check_apart(source, output)
     check_free(output)
     sources, refusals = gather(source)
-    with listening(told), lock.alone(output):
+    with lock.alone(output):
         check_free(output)  # again: another process may just have left it
         for name in (MANIFEST, atomic.PROBE):
             atomic.sweep(output, name)
-        places.check_writable(output)
+        _check_writable(output)
         found = _read_all(sources, refusals)
         if not found.usable:
             why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
@@ -85,6 +82,27 @@ def protect(
         if is_job(output / UNFINISHED):  # also what a killed process had no time to remove
             shutil.rmtree(output / UNFINISHED)
     return _report(found, ledger, config, time.monotonic() - begun)
+
+
+def _check_apart(source: Path, output: Path) -> None:
+    """Raise DataError when the output is the input, lies in it or around it."""
+    here, there = source.resolve(), output.resolve()
+    if here == there or here in there.parents:
+        raise DataError(f"{output} is the input or lies in it: give an OUTPUT folder somewhere else")
+    if there in here.parents:
+        raise DataError(f"{output} holds the input {source}: give an OUTPUT folder of its own")
+    if output.exists() and not output.is_dir():
+        raise DataError(f"{output} is a file: give an OUTPUT folder")
+
+
+def _check_writable(folder: Path) -> None:
+    """Make the folder and write to it, or raise DataError."""
+    try:
+        atomic.check_writable(folder)
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be written to ({error.strerror}): make room or give another OUTPUT"
+        ) from error
 
 
 def _read_all(sources: list[Source], refusals: list[Refusal]) -> Found:
@@ -107,8 +125,9 @@ def _read_all(sources: list[Source], refusals: list[Refusal]) -> Found:
 
 def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_folder.Run) -> None:
     output = ledger.output
-    places.check_writable(run.folder)
-    places.check_room(output, int(COPY_SHARE * found.raw_bytes * (1 - len(ledger.entries) / len(found.usable))))
+    _check_writable(run.folder)
+    needed = int(COPY_SHARE * found.raw_bytes * (1 - len(ledger.entries) / len(found.usable))) + MANIFEST_ROOM
+    mapped.check_room(output, needed, "a set of copies", "make room or give another OUTPUT")
     run.note(device=device.describe(device.pick(config.device)))
     with run.stage("noise"):
         deltas = _search(found.working, config, run.folder)
@@ -137,7 +156,7 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_f
 
 
 def _side_by_side(todo: list[int], work: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The results of `work`, as they come. An error or an interruption lets running work end and starts no more."""
+    """Give the results of `work` as they come. An error or an interruption lets running work end and starts no more."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         try:
             for done in as_completed([pool.submit(work, turn) for turn in todo]):
@@ -146,13 +165,13 @@ def _side_by_side(todo: list[int], work: Callable[[int], dict[str, Any]]) -> Ite
             pool.shutdown(cancel_futures=True)
 
 
-def _search(working: Working, config: ProtectConfig, folder: Path) -> Tensor:
-    """The noise of every photo, int8 N×SIDE×SIDE: read back when an interrupted job had found it."""
-    data = working.set()
+def _search(working: WorkingSet, config: ProtectConfig, folder: Path) -> Tensor:
+    """Find the noise of every photo, int8 N×SIDE×SIDE, or read back what an interrupted job had found."""
+    data = working.data()
     asked = search_settings(config, data)
-    if not (folder / perturbation.FILE_NAME).is_file():
-        noise.search(asked, data, folder=folder)[0].save(folder)
-    made = perturbation.load(folder)
+    if not (folder / FILE_NAME).is_file():
+        noise.make(asked, data, folder=folder)[0].save(folder)
+    made = Perturbation.load(folder)
     made.check_belongs(data)
     return made.delta[made.rows(data.labels, data.labels.new_tensor(range(len(data))))][: len(working.names), 0]
 
@@ -167,7 +186,7 @@ def _copy(
         raise DataError(f"{source.name} changed while it was being copied: leave it alone and run the command again")
     photo = decode(content, source.name)
     height, width = photo.pixels.shape[:2]
-    pixels = changed(photo, carry(delta, height, width, config.epsilon))
+    pixels = with_noise(photo, scale_noise(delta, height, width, config.epsilon))
     aside = atomic.scratch(run.folder / f"{turn}.png")
     written = write(photo, pixels, run.folder.parent / target, aside, config.epsilon)
     return {

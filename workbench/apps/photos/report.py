@@ -51,7 +51,7 @@ class Report:
         return [verdict for verdict in self.verdicts if verdict.file is None]
 
     def in_words(self) -> str:
-        """The report as lines for a person."""
+        """Say the report as lines for a person."""
         done, refused = self.done, self.refused
         lines = [f"{len(done)} of {len(self.verdicts)} files now have a copy with noise ({self.method}):"]
         if done:

@@ -2,7 +2,7 @@
 neither has seen, and what simple countermeasures give back. No result is assumed: it is trained here and now.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,24 +13,22 @@ import torch
 from torch import Tensor
 
 from workbench import noise
-from workbench.apps.photos.carrying import thumbnail
-from workbench.apps.photos.outcome import sentences
-from workbench.apps.photos.settings import RECOGNISER, SIDE
 from workbench.apps.photos.sources import gather
-from workbench.apps.photos.working_set import LEAST_CLASSES, company
+from workbench.apps.photos.working_set import RECOGNISER, SIDE, numbered, thumbnail, with_company
+from workbench.catalogue import DEFENCES
 from workbench.config import DataError, NoiseConfig, ProtectConfig, VictimConfig, key
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export import verify
 from workbench.files import untrusted
 from workbench.files.picture_kinds import read, whole
 from workbench.files.pictures import decode
-from workbench.progress import listening
 from workbench.records import table
 from workbench.victim import module
 
 HELD_OUT = 0.3  # of a person's photos are met later
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
 COUNTERMEASURES = ("jpeg-75", "grayscale", "resize-half")
+LITTLE = 0.1  # of what lies between guessing and the originals: less of a fall is called none
 IMAGE_PASSES = 14_000  # of one training: 50 epochs of 280 photos
 EPOCHS = (12, 60)
 
@@ -43,7 +41,7 @@ class SelfTest:
     sentences: list[str]
 
     def in_words(self) -> str:
-        """The sentences, a line each."""
+        """Say the sentences, each on a line."""
         return "\n".join(self.sentences)
 
 
@@ -62,32 +60,21 @@ class Sets:
     drawn: int
 
 
-def self_test(
-    source: Path,
-    output: Path,
-    config: ProtectConfig,
-    *,
-    seeds: int = 3,
-    told: Callable[[str, float], None] | None = None,
-) -> SelfTest:
+def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int = 3) -> SelfTest:
     """Train and test recognisers on `source` and on its complete copies in `output` (as `protect` wrote them).
 
     seeds: trainings of each kind, for the spread. Raises DataError when nobody has three photos: then nobody can be
     met again.
     """
     sets = _sets(source, output, config)
-    tables = []
-    with listening(told):
-        for seed in range(seeds):
-            for method, defence in _plan(sets):
-                tables.append(_trained(sets, config, method, defence, seed))
-    rows = table.merged(tables)
+    trainings = [(seed, *plan) for seed in range(seeds) for plan in _plan(sets)]
+    rows = table.merged(_trained(sets, config, method, defence, seed) for seed, method, defence in trainings)
     chance = 1 / len(sets.original.classes)
     return SelfTest(rows, sentences(rows, chance, len(sets.held_out), sets.tested, sets.drawn))
 
 
 def _plan(sets: Sets) -> Iterator[tuple[str, str]]:
-    """Every training of one seed: method and defence."""
+    """List every training of one seed: method and defence."""
     grey = sets.original.samples.shape[1] == 1
     countermeasures = [name for name in COUNTERMEASURES if not (grey and name == "grayscale")]
     yield from ((method, "none") for method in sets.variants)
@@ -119,45 +106,40 @@ def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed:
 
 def _sets(source: Path, output: Path, config: ProtectConfig) -> Sets:
     before, after, people = _pairs(source, output)
-    if all(one.shape[2] == 1 for one in before):
-        channels = [(one, other) for one, other in zip(before, after, strict=True)]
-    else:
-        channels = [(_colour(one), _colour(other)) for one, other in zip(before, after, strict=True)]
-    original, copies = (torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2) for part in zip(*channels, strict=True))
-    persons = sorted(set(people))
-    labels = torch.tensor([persons.index(person) for person in people])
+    channels = max(small.shape[2] for small in before)  # as one grey photo among colours is grey in colour
+    original, copies = (
+        torch.from_numpy(np.stack([np.broadcast_to(small, (SIDE, SIDE, channels)) for small in part])).permute(
+            0, 3, 1, 2
+        )
+        for part in (before, after)
+    )
+    persons, labels = sorted(set(people)), numbered(people)
     held = _held_out(labels, config.seed)
     if not held.any():
         raise DataError(f"nobody in {source} has {LEAST_PHOTOS} photos or more: nothing can be held out to test with")
-    classes = [person or "(top folder)" for person in persons]
-    extra = max(0, LEAST_CLASSES - len(persons))
-    others, whose = company(extra) if extra else (original[:0, :1], labels[:0])
-    others = others.expand(-1, original.shape[1], -1, -1)
-    classes += [f"somebody else {number + 1}" for number in range(extra)]
-
-    def training(photos: Tensor) -> Tensor:
-        return torch.cat([photos[~held], others])
-
-    whole = torch.cat([labels[~held], whose + len(persons)])
-    names = tuple(str(number) for number in range(len(whole)))
-    train = Dataset(training(original), whole, tuple(classes), names)
-    test = Dataset(original[held], labels[held], tuple(classes), tuple(str(n) for n in range(int(held.sum()))))
-    variants = {"clean": train.samples, "random": training(_random(original, config)), config.method: training(copies)}
-    return Sets(train, variants, test, len(labels[held].unique()), extra)
+    seen, whose, classes = with_company(original[~held], labels[~held], persons)
+    company = seen[int((~held).sum()) :]
+    train, test = (
+        Dataset(photos, labels, classes, tuple(str(number) for number in range(len(photos))))
+        for photos, labels in ((seen, whose), (original[held], labels[held]))
+    )
+    noisy = {"random": _random(original, config), config.method: copies}
+    variants = {"clean": seen} | {name: torch.cat([photos[~held], company]) for name, photos in noisy.items()}
+    return Sets(train, variants, test, len(labels[held].unique()), len(classes) - len(persons))
 
 
 def _random(original: Tensor, config: ProtectConfig) -> Tensor:
-    """Random noise of the same budget, at the size of the working copies and alike in all channels."""
+    """Add random noise of the same budget, at the size of the working copies and alike in all channels."""
     plain = Dataset(original[:, :1], torch.zeros(len(original), dtype=torch.int64), ("all",), ())
     asked = noise.resolved(
         NoiseConfig(method="random", kind="samplewise", epsilon=config.epsilon, seed=config.seed), "folder"
     )
-    delta = noise.search(asked, plain)[0].delta
+    delta = noise.make(asked, plain)[0].delta
     return (original.short() + delta.short()).clamp(0, 255).to(torch.uint8)
 
 
 def _held_out(labels: Tensor, seed: int) -> Tensor:
-    """Which photos are met later, bool N: a share of each person's, at least one, of nobody with fewer than three."""
+    """Choose the photos that are met later, bool N: a share of each person's, none of who has fewer than three."""
     held = torch.zeros(len(labels), dtype=torch.bool)
     draw = torch.Generator().manual_seed(seed)
     for label in labels.unique():
@@ -169,7 +151,7 @@ def _held_out(labels: Tensor, seed: int) -> Tensor:
 
 
 def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
-    """Working copies of every original and of its copy as decoded from the output's files, and whose they are."""
+    """Bring every original, and its copy as decoded from the output, to working size; and say whose they are."""
     files = {entry["original"]: entry for entry in verify.read_manifest(output).get("files", [])}
     if not files:
         raise DataError(f"{output} holds no copies with a manifest: protect the photos first")
@@ -179,13 +161,73 @@ def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarra
             before.append(thumbnail(decode(one.read(), one.name)))
             copy = files[one.name]["file"]
             if not verify.within(output, copy):
-                raise DataError(
-                    f"{output} has no {untrusted.one_line(copy)}, which its manifest lists: protect the photos again"
-                )
+                name = untrusted.one_line(copy)
+                raise DataError(f"{output} has no {name}, which its manifest lists: protect the photos again")
             after.append(thumbnail(decode(whole(partial(read, (output / copy).resolve())), copy)))
             people.append(one.person)
     return before, after, people
 
 
-def _colour(small: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(small, (SIDE, SIDE, 3))
+def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, drawn: int = 0) -> list[str]:
+    """Say what was found, in plain words.
+
+    rows: of a self-test, with one method besides clean and random; chance: of a right guess; drawn: how many drawn
+    people kept the others company.
+    """
+    best = table.summary(rows)
+    (method,) = set(best["method"]) - {"clean", "random"} or {"random"}
+    plain = best[best["defence"] == "none"]
+    original = plain[plain["method"] == "clean"]
+    copies = plain[plain["method"] == method]
+    times = original["seed"].nunique()
+    found = [
+        f"{held_out} photos of {people} {'person' if people == 1 else 'people'} were kept aside, and recognisers were "
+        f"trained on the others, {'once' if times == 1 else f'{times} times'} each. "
+        f"Guessing names {chance:.0%} rightly.",
+        f"Trained on the originals, they named {_said(original)} of the photos kept aside.",
+        f"Trained on the copies, they named {_said(copies)}.",
+    ]
+    if drawn:
+        found.insert(
+            1,
+            f"There were {drawn} drawn people among them, because a recogniser needs several. A drawing is easily told "
+            "from a photo, so this test is easier for a recogniser than real people would be, and may find no effect "
+            "where there is one. Photos of several people make a better test.",
+        )
+    random = plain[plain["method"] == "random"]
+    if len(random) and method != "random":
+        found.append(f"With random noise of the same size instead, they named {_said(random)}.")
+    found += _given_back(best[best["method"] == method])
+    return [*found, _verdict(best[best["method"] == method], original, chance)]
+
+
+def _given_back(copies: pd.DataFrame) -> Iterator[str]:
+    for defence in COUNTERMEASURES:
+        tried = copies[copies["defence"] == defence]
+        if len(tried):
+            yield f"After {DEFENCES[defence].words}, they named {_said(tried)} from the copies."
+
+
+def _verdict(copies: pd.DataFrame, original: pd.DataFrame, chance: float) -> str:
+    """Judge by the most that anybody got out of the copies here, each training at its best moment."""
+    worst = float(copies.groupby("defence")["peak"].mean().max())
+    usual = float(original["peak"].mean())
+    if usual - chance < LITTLE:
+        return "So nothing can be said: even from the originals these people could not be told apart."
+    kept = (worst - chance) / (usual - chance)
+    if kept > 1 - LITTLE:
+        judged = "The noise does not help on these photos"
+    elif kept > 0.5:
+        judged = "The noise makes it harder, and this data can still be learnt from"
+    else:
+        judged = "The noise makes it much harder for these ways of learning; others may get more"
+    most = f"So the most that anybody here got out of the copies is {worst:.0%}, of {usual:.0%} with the originals"
+    return f"{most}. {judged}."
+
+
+def _said(runs: pd.DataFrame) -> str:
+    """Say "31% (24% to 40%; 38% at the best moment)": after the last epoch, the spread over trainings, and the peak."""
+    final = runs["final"]
+    text = f"{final.mean():.0%}"
+    spread = f"{final.min():.0%} to {final.max():.0%}; " if len(final) > 1 else ""
+    return f"{text} ({spread}{runs['peak'].mean():.0%} at the best moment)"

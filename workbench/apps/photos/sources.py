@@ -16,14 +16,15 @@ from workbench.export import verify, write
 from workbench.files.picture_kinds import Reader, read, whole
 from workbench.files.pictures import Refused, check_kind
 
-__all__ = ["Refusal", "Source", "gather", "target_names"]
+__all__ = ["HERE", "Refusal", "Source", "gather", "safe_name", "target_names"]
 
 START = 64  # bytes that tell what a file is
 LONGEST = 240  # UTF-8 bytes of a name, leaving room for a number and a suffix below the usual limit of 255
 RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
     f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789¹²³"
 }
-FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')  # in names on Windows
+ANYWHERE = re.compile(r'[\x00-\x1f\x7f/<>:"\\|?*]')  # what some system forbids in a name
+HERE = ANYWHERE if os.name == "nt" else re.compile(r"[\x00-\x1f\x7f/\\]")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Source:
 
 
 def gather(root: Path) -> tuple[list[Source], list[Refusal]]:
-    """All photos of a file, a folder (of folders) or a .zip: sources and refusals, both sorted by name.
+    """Find all photos of a file, a folder (of folders) or a .zip: sources and refusals, both sorted by name.
 
     What systems leave behind (names that begin with ".", Thumbs.db, desktop.ini, __MACOSX) and this program's own
     manifest and card are skipped; every other file is in one of the lists. Raises DataError when `root` is missing,
@@ -87,7 +88,7 @@ def _sift(readers: list[tuple[str, Reader]], copies: set[str]) -> tuple[list[Sou
 
 
 def _copies_in(reader: Reader) -> set[str] | None:
-    """The hashes that a manifest lists; None when it is not one of this program's."""
+    """Give the hashes that a manifest lists; None when it is not one of this program's."""
     try:
         return {entry["sha256"] for entry in verify.parse_manifest(reader(verify.MOST_MANIFEST + 1))["files"]}
     except DataError:
@@ -95,7 +96,7 @@ def _copies_in(reader: Reader) -> set[str] | None:
 
 
 def _copies_around(root: Path) -> set[str]:
-    """The copies that a manifest above `root` lists: it may be one person, or one file, of a protected folder."""
+    """Give the copies that a manifest above `root` lists: it may be one person, or one file, of a protected folder."""
     found: set[str] = set()
     for folder in list(root.resolve().parents)[:2]:
         if (folder / write.MANIFEST).is_file():
@@ -121,7 +122,7 @@ def _folder(root: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
 
 
 def _entries(root: Path, refusals: list[Refusal]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """All that is no folder, with its relative name; links are never followed."""
+    """Walk through all that is no folder, with its relative name; links are never followed."""
     waiting = [""]
     while waiting:
         folder = waiting.pop()
@@ -142,7 +143,7 @@ def _entries(root: Path, refusals: list[Refusal]) -> Iterator[tuple[str, os.DirE
 
 
 def _link(path: Path, top: Path) -> str:
-    """Why a link is refused, found without opening what it leads to."""
+    """Say why a link is refused, without opening what it leads to."""
     target = Path(os.path.realpath(path))
     if not target.is_relative_to(top):
         return "is a link that leads out of the folder: put the file itself there"
@@ -159,12 +160,12 @@ def _start(path: Path) -> bytes:
 
 
 def target_names(names: Sequence[str]) -> list[str]:
-    """The relative name of each protected copy: the original's with the suffix .png, spelled as any system takes it.
+    """Name each protected copy: the original's relative name with the suffix .png, spelled as any system takes it.
 
     Never two that are equal without regard to case and Unicode's ways to compose a letter, none that is also a folder
     of another. The same names in the same order always give the same.
     """
-    safe = ["/".join(_safe(part) for part in name.split("/")) for name in names]
+    safe = ["/".join(safe_name(part) for part in name.split("/")) for name in names]
     taken = {_key(str(folder)) for name in safe for folder in PurePosixPath(name).parents}
     found, numbers = [], dict[str, int]()
     for short in write.export_names(safe):
@@ -181,13 +182,13 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _safe(part: str) -> str:
-    """One folder's or file's name without what some system refuses or reads as something else."""
-    safe = FORBIDDEN.sub("_", part).rstrip(". ")
+def safe_name(name: str, forbidden: re.Pattern[str] = ANYWHERE) -> str:
+    """Take from one folder's or file's name what is forbidden, and what some system reads as something else."""
+    safe = forbidden.sub("_", name).rstrip(". ")
     if not safe or safe.startswith("-") or safe.split(".")[0].rstrip().upper() in RESERVED:
         safe = f"_{safe}"
     if len(safe.encode()) > LONGEST:
-        digest = hashlib.sha256(part.encode()).hexdigest()[:8]
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         safe = f"{safe.encode()[: LONGEST - 20].decode(errors='ignore').rstrip('. ')}-{digest}{_suffix(safe)}"
     return safe
 

@@ -1,20 +1,26 @@
-"""The photos a person chose: uploaded ones, or one zip file, or a folder of their own; never two of these at once."""
+"""What comes and goes through the page: the photos a person chose, and the finished copies handed over.
+
+Chosen are uploaded photos, or one zip file, or a folder of the person's own; never two of these at once.
+"""
 
 import os
-import re
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbench.apps.photos.sources import Source, gather
+from workbench.apps.photos import private_folder
+from workbench.apps.photos.sources import HERE, Source, gather, safe_name
 from workbench.config import DataError
+from workbench.files import untrusted
 from workbench.files.pictures import SUFFIXES
 
 MEGABYTE = 2**20
 LIMIT = 256 * MEGABYTE  # of uploads: they pass through the memory of the browser and of two processes
 ACCEPTED = sorted({suffix for kind in SUFFIXES.values() for suffix in kind} | {".zip"})
-FORBIDDEN = re.compile(r"[\x00-\x1f\x7f/\\]" if os.name != "nt" else r'[\x00-\x1f\x7f/\\<>:"|?*]')
+LINE = 120  # characters of a name in what is said
+ARCHIVE = "copies.zip"  # in the private folder: the finished copies
 
 
 class Entry(NamedTuple):
@@ -52,9 +58,10 @@ class Collection:
         for file in files:
             arrived = len(file["content"])
             if arrived != file["size"]:
+                name = untrusted.line(file["name"], LINE)
                 raise DataError(
-                    f"{_shown(file['name'])} did not arrive whole ({arrived:,} of {file['size']:,} bytes), so none of "
-                    "these files was kept: choose fewer at a time, or name their folder below"
+                    f"{name} did not arrive whole ({arrived:,} of {file['size']:,} bytes), so none of these files "
+                    "was kept: choose fewer at a time, or name their folder below"
                 )
         size = sum(file["size"] for file in files)
         if self.size + size > self.limit:
@@ -66,11 +73,11 @@ class Collection:
             return self._receive_zip(files)
         if self.source is not None and self.source != self._uploads:
             raise DataError("a folder or zip file is chosen already: press “Start again” first")
-        folder = safe_name(person) if person.strip() else ""
+        folder = _kept(person) if person.strip() else ""
         self.source = self._uploads
         (self._uploads / folder).mkdir(parents=True, exist_ok=True)
         for file in files:
-            name = _free(self._uploads / folder, safe_name(str(file["name"])))
+            name = _free(self._uploads / folder, _kept(str(file["name"])))
             (self._uploads / folder / name).write_bytes(file["content"])
         self.size += size
         self._take(self._uploads)
@@ -91,7 +98,7 @@ class Collection:
         return f"Found {count(len(self.names), 'photo')} in the zip file."
 
     def use(self, text: str) -> str:
-        """Take the folder or zip file at this path, as a person may have typed or pasted it; returns what to say."""
+        """Take the folder or zip file at this path, as a person may have typed or pasted it, and return what to say."""
         typed = text.strip().strip("\"'")
         if not typed:
             raise DataError("type the path of a folder first")
@@ -99,12 +106,12 @@ class Collection:
             raise DataError("some photos are chosen already: press “Start again” first")
         path = Path(typed).expanduser().absolute()
         self._take(path)
-        return f"Found {count(len(self.names), 'photo')} in {_shown(path)}."
+        return f"Found {count(len(self.names), 'photo')} in {untrusted.line(path, LINE)}."
 
     def _take(self, path: Path) -> None:
         sources, refusals = gather(path)
         if not sources and not refusals:
-            raise DataError(f"there is no photo in {_shown(path)}")
+            raise DataError(f"there is no photo in {untrusted.line(path, LINE)}")
         self._photos = {source.name: source for source in sources}
         usable = [Entry(source.name, "") for source in sources]
         self.entries = sorted([*usable, *(Entry(one.name, one.reason) for one in refusals)])
@@ -118,27 +125,22 @@ class Collection:
         self.version += 1
 
     def read(self, name: str) -> bytes:
-        """The bytes of one of the photos that can be used. Raises Refused when they are not there any more."""
+        """Read one of the photos that can be used. Raises Refused when it is not there any more."""
         return self._photos[name].read()
 
 
-def safe_name(name: str) -> str:
-    """A name as a single file or folder name here: separators and control characters become _, none is hidden."""
-    flat = FORBIDDEN.sub("_", name.strip()).lstrip(".").rstrip(". ") or "photo"
-    stem, dot, suffix = flat.rpartition(".")
-    while len(flat.encode()) > 200 and stem:
-        stem = stem[:-1]
-        flat = stem + dot + suffix
-    return flat if len(flat.encode()) <= 200 else flat.encode()[:200].decode(errors="ignore")
+def _kept(name: str) -> str:
+    """Make a name one of a single file or folder here, and none that is hidden."""
+    return safe_name(name.strip().lstrip(".") or "photo", HERE)
 
 
 def count(number: int, thing: str) -> str:
-    """Such as "1 photo" and "2 photos"."""
+    """Say "1 photo" or "2 photos"."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _free(folder: Path, name: str) -> str:
-    """The name, with a number when there is such a file already."""
+    """Give the name a number when there is such a file already."""
     stem, suffix = os.path.splitext(name)
     number, free = 1, name
     while (folder / free).exists():
@@ -147,7 +149,33 @@ def _free(folder: Path, name: str) -> str:
     return free
 
 
-def _shown(name: object) -> str:
-    """A name for a line of text, not longer than a line."""
-    text = " ".join(str(name).split())
-    return text if len(text) <= 120 else f"{text[:60]}…{text[-50:]}"
+def pack(folder: Path, archive: Path) -> None:
+    """Pack all finished files of a folder into a zip file, whole or not at all; PNG files would not get smaller."""
+    part = archive.with_suffix(".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as packed:
+        for file in sorted(folder.rglob("*")):
+            name = file.relative_to(folder)
+            if file.is_file() and not any(word.startswith(".") for word in name.parts):
+                packed.write(file, name.as_posix())
+    part.replace(archive)
+
+
+def address(folder: Path) -> str | None:
+    """Give the address of a private folder's zip file at the application's server; None where there is none."""
+    return f"/photos/{folder.name}/{ARCHIVE}" if os.environ.get(private_folder.PLACE) else None
+
+
+def copy_into(archive: Path, typed: str) -> str:
+    """Unpack our own zip file into a new folder at the path that somebody typed, and return what to say."""
+    path = typed.strip().strip("\"'")
+    if not path:
+        raise DataError("type the path of a new folder first")
+    target = Path(path).expanduser().absolute()
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise DataError(f"{target} is there already and not empty: name a new folder")
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(target)
+            return f"{count(len(packed.namelist()), 'file')} copied into {target}."
+    except OSError as error:
+        raise DataError(f"they cannot be copied into {target} ({error.strerror}): name another folder") from error

@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+from PIL import Image, ImageDraw
 
-from workbench.apps.photos import compare, views
+from workbench.apps import html
 from workbench.apps.photos.report import Verdict
 from workbench.config import WorkbenchError
 from workbench.files.pictures import decode
 
+TIMES = 8  # how much the difference is magnified
+SIDE = 256  # CSS pixels of a picture, and photo pixels of the window
+SAMPLE = 512  # photo pixels a side of the part on which a preview is measured
 NARROW = {"style": {"description_width": "130px"}, "layout": {"width": "100%", "max_width": "480px"}}
 
 
@@ -42,7 +45,7 @@ class Viewer:
             control.observe(lambda _: self.draw(self._epsilon), "value")
 
     def offer(self, names: Sequence[str]) -> None:
-        """The photos to choose from."""
+        """Give these photos to choose from."""
         self._cache = self._pair = None
         self.photo.options = list(names)
         self.photo.index = 0 if names else None
@@ -62,13 +65,12 @@ class Viewer:
             original, copy, said, title = self._views(name, epsilon)
         except (WorkbenchError, OSError) as error:
             self.brief.value = ""
-            self.picture.value, self.text.value = "", views.line(f"{name} cannot be shown: it {error}", urgent=True)
+            self.picture.value, self.text.value = "", html.said(f"{name} cannot be shown: it {error}", urgent=True)
             self.place.layout.display = "none"
             return
-        self.text.value, self.brief.value = views.line(said), f"<p>{escape(name)}: {escape(said)}</p>"
-        titles = ("original", title)
-        self.picture.value = compare.sheet(original, copy, name, titles, self.across.value, self.down.value)
-        movable = max(original.shape[:2]) > compare.SIDE
+        self.text.value, self.brief.value = html.said(said), html.plain(f"{name}: {said}")
+        self.picture.value = sheet(original, copy, name, title, (self.across.value, self.down.value))
+        movable = max(original.shape[:2]) > SIDE
         self.place.layout.display = None if movable else "none"
 
     def _views(self, name: str, epsilon: int) -> tuple[np.ndarray, np.ndarray, str, str]:
@@ -82,19 +84,84 @@ class Viewer:
     def _second(
         self, original: np.ndarray, found: tuple[bytes, Verdict] | None, epsilon: int
     ) -> tuple[np.ndarray, str, str]:
-        """The picture beside the original, what is said about it, and its title."""
+        """Give the picture beside the original, what is said about it, and its title."""
         if found is None:
-            copy = compare.size_only(original, epsilon)
-            numbers = compare.in_words(compare.numbers(compare.middle(original), compare.middle(copy)))
+            copy = size_only(original, epsilon)
+            middle = [window(pixels, (0.5, 0.5), SAMPLE) for pixels in (original, copy)]  # enough to tell, and quick
             said = "This is a preview of the size of the change only. The real change is made to fit your photos. "
-            return copy, said + numbers, "preview of the size only"
+            return copy, said + html.measured(*middle), "preview of the size only"
         content, verdict = found
         copy = decode(content, verdict.file or verdict.name).pixels
         linf, psnr, ssim = verdict.linf or 0, verdict.psnr, verdict.ssim  # None: nothing changed; too small for SSIM
-        measured = compare.Numbers(linf, math.inf if psnr is None else psnr, math.nan if ssim is None else ssim)
-        return copy, f"Measured on the finished file: {compare.in_words(measured)}", "changed copy"
+        measured = html.visibility(linf, math.inf if psnr is None else psnr, math.nan if ssim is None else ssim)
+        return copy, f"Measured on the finished file: {measured}", "changed copy"
 
     def _decoded(self, name: str) -> np.ndarray:
         if self._cache is None or self._cache[0] != name:
             self._cache = name, decode(self._original(name), name).pixels
         return self._cache[1]
+
+
+def size_only(original: np.ndarray, epsilon: int) -> np.ndarray:
+    """Change a photo by this size without aim, always alike: every pixel value up or down by epsilon."""
+    signs = np.random.default_rng(0).integers(0, 2, original.shape) * 2 - 1
+    return np.clip(original + epsilon * signs, 0, 255).astype(np.uint8)
+
+
+def bounds(pixels: np.ndarray, place: tuple[float, float], side: int = SIDE) -> tuple[int, int, int, int]:
+    """Give left, top, width, height of a window of at most `side` pixels; place: shares across and down, 0 to 1."""
+    height, width = min(side, pixels.shape[0]), min(side, pixels.shape[1])
+    return round(place[0] * (pixels.shape[1] - width)), round(place[1] * (pixels.shape[0] - height)), width, height
+
+
+def window(pixels: np.ndarray, place: tuple[float, float], side: int = SIDE) -> np.ndarray:
+    """Cut the window out of a photo."""
+    left, top, width, height = bounds(pixels, place, side)
+    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+
+
+def sheet(original: np.ndarray, copy: np.ndarray, name: str, title: str, place: tuple[float, float]) -> str:
+    """Show original, copy and change side by side, and below them the window. title: what stands under the copy."""
+    titles = ("original", title, f"the change, magnified {TIMES} times; grey is no change")
+    parts = [window(pixels, place) for pixels in (original, copy)]
+    framed = parts[0].shape != original.shape
+    enlarged = max(1, SIDE // max(parts[0].shape[:2]))
+    how = f"each pixel {enlarged} times as large" if enlarged > 1 else "pixel by pixel"
+    parts.append(html.magnified(parts[0], parts[1], TIMES))
+    shown = f"<h3>Close up: {how}{', inside the frame' if framed else ''}</h3>"
+    shown += _row(parts, titles, f"close up, {name}", enlarged * max(parts[0].shape[:2]))
+    if not framed:
+        return shown
+    first = _small(original)
+    wholes = [_framed(first, original, place), _small(copy), _small(html.magnified(original, copy, TIMES))]
+    return _row(wholes, titles, name, min(SIDE, max(first.shape[:2]))) + shown
+
+
+def _row(images: Sequence[np.ndarray], titles: Sequence[str], name: str, side: int) -> str:
+    named = zip(images, titles, strict=True)
+    return html.side_by_side([
+        html.picture(image, title[0].upper() + title[1:], f"{name}: {title}", side) for image, title in named
+    ])  # fmt: skip
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    """Bring a photo to at most twice SIDE a side. Pixels are picked, not averaged: that would hide the change."""
+    share = min(1.0, 2 * SIDE / max(pixels.shape[:2]))
+    if share == 1:
+        return pixels
+    height, width = (max(1, round(share * length)) for length in pixels.shape[:2])
+    picked = Image.fromarray(pixels.squeeze()).resize((width, height), Image.Resampling.NEAREST)
+    return np.atleast_3d(np.asarray(picked))
+
+
+def _framed(small: np.ndarray, pixels: np.ndarray, place: tuple[float, float]) -> np.ndarray:
+    """Draw the window's place as a frame of black and white, to be seen on any photo."""
+    share = small.shape[1] / pixels.shape[1]
+    left, top, width, height = (round(share * value) for value in bounds(pixels, place))
+    drawn = Image.fromarray(small.squeeze()).convert("RGB")
+    pen = ImageDraw.Draw(drawn)
+    for inset, colour in ((0, "black"), (2, "white"), (4, "black")):
+        box = (left + inset, top + inset, left + width - 1 - inset, top + height - 1 - inset)
+        if box[0] < box[2] and box[1] < box[3]:
+            pen.rectangle(box, outline=colour, width=2)
+    return np.asarray(drawn)

@@ -32,7 +32,7 @@ class Refusal:
 
 
 def hidden(name: str) -> bool:
-    """Whether a relative name is one that systems leave behind: nobody's photo, skipped without a word."""
+    """Tell whether a relative name is one that systems leave behind: nobody's photo, skipped without a word."""
     parts = name.split("/")
     return any(part.startswith(".") for part in parts if part not in (".", "..")) or (
         "__MACOSX" in parts or parts[-1].lower() in ("thumbs.db", "desktop.ini")
@@ -43,14 +43,14 @@ class _Guarded(io.BufferedReader):
     """A zip file whose list of members is not read when it is far too long: listing it takes a multiple in memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """At most `size` bytes. zipfile asks for the whole list at once, and for members piece by piece."""
+        """Read at most `size` bytes. zipfile asks for the whole list at once, and for members piece by piece."""
         if size is not None and size > MOST_LIST:
             raise OSError(f"the list of its files is longer than {MOST_LIST >> 20} MiB")
         return super().read(size)
 
 
 def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
-    """The files of a zip in its order: name and reader of each that may be read, and the refusals.
+    """List the files of a zip in its order: name and reader of each that may be read, and the refusals.
 
     Raises DataError for a damaged archive and one with more than MOST_MEMBERS members.
     """
@@ -84,7 +84,7 @@ def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
 
 
 def _fault(info: zipfile.ZipInfo, count: int) -> str:
-    """Why a member is not even opened; "" for a good one."""
+    """Say why a member is not even opened; "" for a good one."""
     name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
     parts = name.split("/")
     if "\\" in name or "\0" in name or re.match("[A-Za-z]:", name) or any(part in ("", ".", "..") for part in parts):
@@ -101,7 +101,7 @@ def _fault(info: zipfile.ZipInfo, count: int) -> str:
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, total: dict[str, int], most: int) -> bytes:
-    """At most `most` bytes of a member; every cap is held on the bytes that come out, since headers may lie."""
+    """Read at most `most` bytes of a member; every cap is held on the bytes that come out, since headers may lie."""
     pieces: list[bytes] = []
     size = 0
     try:

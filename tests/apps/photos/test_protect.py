@@ -17,12 +17,13 @@ from filelock import FileLock
 from photographs import encoded, photograph
 from PIL import Image, ImageCms
 
-from workbench.apps.photos import settings, write_copy
+from workbench.apps.photos import working_set, write_copy
 from workbench.apps.photos.protect import protect
 from workbench.cli import main
 from workbench.config import DataError, ProtectConfig
 from workbench.export import verify
 from workbench.files.pictures import decode
+from workbench.progress import listening
 
 RANDOM = ProtectConfig(method="random")
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -115,8 +116,8 @@ class Enough(Exception):
 
 @pytest.mark.parametrize("method", ["random", "targeted"])
 def test_a_stopped_job_goes_on_to_the_very_same_bytes(people, tmp_path, method, monkeypatch):
-    monkeypatch.setattr(settings, "SURROGATES", "convnet-w2+resnet9-w2")
-    monkeypatch.setattr(settings, "PASSES", 200)
+    monkeypatch.setattr(working_set, "SURROGATES", "convnet-w2+resnet9-w2")
+    monkeypatch.setattr(working_set, "PASSES", 200)
     config = ProtectConfig(method=method)
     protect(people, tmp_path / "whole", config)
     whole = contents(tmp_path / "whole")
@@ -125,15 +126,15 @@ def test_a_stopped_job_goes_on_to_the_very_same_bytes(people, tmp_path, method, 
         out = tmp_path / f"stopped {stage[:4]}"
         heard = []
 
-        def told(line, share, stage=stage, least=least, heard=heard):
-            heard.append(line)
+        def told(step, stage=stage, least=least, heard=heard):
+            heard.append(step.label)
             if sum(stage in one for one in heard) == least:
                 raise Enough
 
         if method == "random" and "round" in stage:
             continue
-        with pytest.raises(Enough):
-            protect(people, out, config, told=told)
+        with pytest.raises(Enough), listening(told):
+            protect(people, out, config)
         assert (out / ".unfinished" / "finished.jsonl").is_file() == ("copying" in stage)
         half = copies(out)
         assert not list(out.rglob("*.partial*"))
@@ -259,12 +260,12 @@ def test_a_second_process_is_refused(people, tmp_path):
 
 
 def test_a_photo_that_changes_under_way_is_not_copied(people, tmp_path):
-    def told(line, share):
-        if line.startswith("reading photo 12/12"):
+    def told(step):
+        if (step.label, step.done) == ("reading photo", 12):
             write(people / "person 2" / "0.jpg", encoded(Image.fromarray(photograph(seed=5)), "JPEG"))
 
-    with pytest.raises(DataError, match="changed while"):
-        protect(people, tmp_path / "out", RANDOM, told=told)
+    with pytest.raises(DataError, match="changed while"), listening(told):
+        protect(people, tmp_path / "out", RANDOM)
 
 
 def test_random_names_a_method_and_wrong_ones_the_nearest(people, tmp_path, capsys):
@@ -320,7 +321,7 @@ def test_the_search_asks_for_passes_enough_for_few_and_not_too_many_for_thousand
         def __len__(self):
             return self.count
 
-    few, many = (settings.search_settings(ProtectConfig(), Some(count)) for count in (20, 20_000))
+    few, many = (working_set.search_settings(ProtectConfig(), Some(count)) for count in (20, 20_000))
     assert few.rounds > many.rounds
     assert few.train_steps > many.train_steps
     assert many.rounds >= 5

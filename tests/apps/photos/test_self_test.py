@@ -7,9 +7,10 @@ import torch
 from photographs import encoded, photograph
 from PIL import Image
 
-from workbench.apps.photos import outcome, self_test
+from workbench.apps.photos import self_test
 from workbench.apps.photos.protect import protect
 from workbench.config import DataError, ProtectConfig
+from workbench.progress import listening
 from workbench.records import table as results
 
 RANDOM = ProtectConfig(method="random", epsilon=8)
@@ -38,9 +39,8 @@ def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path
     people = write_people(tmp_path / "in", (6, 3, 2))
     protect(people, tmp_path / "out", ProtectConfig(method="em-joint", epsilon=8))
     heard = []
-    found = self_test.self_test(
-        people, tmp_path / "out", ProtectConfig(method="em-joint"), seeds=1, told=lambda line, share: heard.append(line)
-    )
+    with listening(lambda step: heard.append(step.label)):
+        found = self_test.self_test(people, tmp_path / "out", ProtectConfig(method="em-joint"), seeds=1)
     runs = results.summary(found.rows)
     counts = runs.groupby(["method", "defence"]).size()
     assert dict(counts) == {
@@ -124,7 +124,7 @@ def test_the_verdict_is_the_worst_case(original, copies, jpeg, verdict):
             ("targeted", "jpeg-75"): [jpeg, jpeg],
         }
     )
-    found = outcome.sentences(rows, 0.1, 30, 10)
+    found = self_test.sentences(rows, 0.1, 30, 10)
     assert verdict in found[-1]
     assert [line for line in found[:-1] if verdict in line] == []
     assert f"{copies:.0%} ({copies - 0.05:.0%} to {copies + 0.05:.0%}; {copies + 0.02:.0%} at the best" in found[2]
@@ -134,7 +134,7 @@ def test_the_verdict_is_the_worst_case(original, copies, jpeg, verdict):
 
 
 def test_random_noise_alone_is_compared_with_the_originals():
-    found = outcome.sentences(table({("clean", "none"): [0.9], ("random", "none"): [0.9]}), 0.1, 3, 1)
+    found = self_test.sentences(table({("clean", "none"): [0.9], ("random", "none"): [0.9]}), 0.1, 3, 1)
     assert "1 person" in found[0]
     assert "once each" in found[0]
     assert "does not help" in found[-1]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from photographs import photograph
 from torch.nn import functional
 
-from workbench.apps.photos.carrying import STRIP, carry, changed, grey, thumbnail
+from workbench.apps.photos.working_set import STRIP, grey, scale_noise, thumbnail, with_noise
 from workbench.files.pictures import Photo
 
 
@@ -19,7 +19,7 @@ def noise(seed: int, epsilon: int, side: int = 64) -> torch.Tensor:
 
 @given(st.integers(1, 127), st.integers(1, 300), st.integers(1, 300), st.integers(0, 1000))
 def test_no_size_takes_the_noise_beyond_its_budget(epsilon, height, width, seed):
-    found = carry(noise(seed, epsilon), height, width, epsilon)
+    found = scale_noise(noise(seed, epsilon), height, width, epsilon)
     assert found.shape == (height, width)
     assert found.dtype == np.int8
     assert np.abs(found.astype(int)).max() <= epsilon
@@ -27,7 +27,7 @@ def test_no_size_takes_the_noise_beyond_its_budget(epsilon, height, width, seed)
 
 def test_noise_comes_back_when_a_trainer_scales_the_photo_down():
     small = noise(1, 8).sign() * 8
-    large = carry(small, 512, 640, 8)
+    large = scale_noise(small, 512, 640, 8)
     back = functional.interpolate(
         torch.from_numpy(large)[None, None].float(), size=(64, 64), mode="bilinear", antialias=True
     )[0, 0]
@@ -41,8 +41,8 @@ def test_a_change_is_the_same_in_every_channel_and_is_cut_at_black_and_white():
     pixels = np.zeros((STRIP + 40, 50, 3), np.uint8)
     pixels[:, 25:] = 255
     pixels[:, 10:15] = 100
-    delta = carry(noise(2, 15), *pixels.shape[:2], 15)
-    found = changed(Photo(pixels, None, None, ()), delta)
+    delta = scale_noise(noise(2, 15), *pixels.shape[:2], 15)
+    found = with_noise(Photo(pixels, None, None, ()), delta)
     expected = np.clip(pixels.astype(int) + delta[:, :, None].astype(int), 0, 255)
     assert np.array_equal(found, expected)
     assert found.dtype == np.uint8
@@ -53,7 +53,7 @@ def test_nothing_changes_where_nothing_can_be_seen():
     alpha = np.full((60, 60), 255, np.uint8)
     alpha[:30] = 0
     photo = Photo(photograph(60, 60) * (alpha > 0)[:, :, None], alpha, None, ())
-    found = changed(photo, np.full((60, 60), 7, np.int8))
+    found = with_noise(photo, np.full((60, 60), 7, np.int8))
     assert not found[:30].any()
     assert (found[30:].astype(int) - photo.pixels[30:] > 0).mean() > 0.9
 

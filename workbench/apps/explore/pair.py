@@ -1,0 +1,135 @@
+"""The pair, without a window: noise searched at a budget, clean twin and victim, all kept as runs of a study."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from workbench.catalogue import METHODS
+from workbench.config import ConfigError
+from workbench.figures import name_of
+from workbench.noise.perturbation import Perturbation
+from workbench.progress import Step, listening
+from workbench.records import table
+from workbench.study import Made, Study, check_parameters
+
+LARGEST = 32  # pixel values of 255: the end of the slider, where anybody sees the noise
+
+
+class Choice(NamedTuple):
+    """What a victim's images carry; epsilon in pixel values of 255."""
+
+    method: str
+    kind: str
+    epsilon: int
+
+    def __str__(self) -> str:
+        return f"{name_of(self.method, self.kind)} noise at ε = {self.epsilon}"
+
+
+CLEAN = Choice("clean", "none", 0)
+
+
+class Pairs:
+    """One data set, architecture and recipe; the noises found so far and the curves of the finished victims.
+
+    noises, curves: by Choice (the clean twin's curve, a tidy table, under CLEAN). What is not here yet may still be
+    among the study's stages, finished or not, from earlier: then it is read back, or gone on with.
+    """
+
+    def __init__(self, network: str, epochs: int, first: Choice, out: str, **data: Any):
+        if not 0 <= first.epsilon <= LARGEST:
+            raise ConfigError(f"epsilon is {first.epsilon}: here it must be in 0..{LARGEST} pixel values of 255")
+        check_parameters({**data, **first._asdict(), "surrogate": network, "victim": network, "epochs": epochs})
+        self.study, self.network, self.epochs = Study(out, **data), network, epochs
+        self.longest = max(1, epochs)  # the last epoch, as far as it is known: a recipe's is told with its first step
+        self.noises: dict[Choice, Made] = {}
+        self.curves: dict[Choice, pd.DataFrame] = {}
+
+    @property
+    def count(self) -> int:
+        """Training images."""
+        return len(self.study.pair.train)
+
+    def nearest(self, choice: Choice) -> Perturbation | None:
+        """Give the noise of this method and kind found at this ε, or else at the nearest other one; None: none yet."""
+        found = [key for key in self.noises if key[:2] == choice[:2] and (key.epsilon or key == choice)]
+        best = min(found, key=lambda key: abs(key.epsilon - choice.epsilon), default=None)
+        return self.noises[best].noise if best else None
+
+    def search(self, choice: Choice) -> Made:
+        """Find the noise at exactly this ε on all training images, unless it was found before."""
+        if choice not in self.noises:
+            method = choice.method if choice.epsilon else "random"  # of no size: there is nothing to search
+            self.noises[choice] = self.study.noise(method, *choice[1:], surrogate=self.network)
+        return self.noises[choice]
+
+    def ahead(self, choice: Choice, *, pair: bool) -> int:
+        """Count the stages that are to be done."""
+        searched = choice.epsilon > 0 and not METHODS[choice.method].drawn and choice not in self.noises
+        return searched + sum(pair and run not in self.curves for run in (CLEAN, choice))
+
+    def train(self, choice: Choice, drawn: Callable[[pd.DataFrame], None]) -> None:
+        """Find the noise, train the clean twin and the victim. `drawn` gets the rows so far after every epoch."""
+        made, before = self.search(choice), list[pd.DataFrame]()
+        for run, carried in ((CLEAN, None), (choice, made)):
+            if run not in self.curves:
+                with listening(self._growing(run, before, drawn)):
+                    rows = self.study.victim(carried, epochs=self.epochs, victim=self.network)
+                self.curves[run] = rows.assign(**run._asdict())
+            before.append(self.curves[run])
+            drawn(pd.concat(before, ignore_index=True))
+
+    def _growing(
+        self, run: Choice, before: list[pd.DataFrame], drawn: Callable[[pd.DataFrame], None]
+    ) -> Callable[[Step], None]:
+        """Lengthen a curve by every epoch that is told, until the victim's own rows are there."""
+        identity = table.Identity(str(run), self.study.pair.name, *run, victim=self.network)
+        points: list[dict[str, Any]] = []
+
+        def told(step: Step) -> None:
+            self.longest = step.total
+            for name, value in step.numbers.items():
+                split, _, metric = name.partition("_")
+                points.append({"epoch": step.done, "split": split, "metric": metric, "value": value})
+            drawn(pd.concat([*before, table.table(identity, points)], ignore_index=True))
+
+        return told
+
+    def finish(self) -> None:
+        """Write out/results.csv with all curves."""
+        self.study.finish(*self.curves.values())
+
+    def shown(self, index: int, found: Perturbation | None, epsilon: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give training image `index` and its copy with the noise, scaled to `epsilon`: uint8 H×W×C."""
+        train = self.study.pair.train
+        image = train.samples[index]
+        copy = image
+        if found is not None and found.epsilon:
+            where = torch.tensor([index])
+            row = found.rows(train.labels[where], where)
+            delta = (found.delta[row][0].float() * (epsilon / found.epsilon)).round()
+            copy = (image + delta).clamp(0, 255).to(torch.uint8)
+        return image.permute(1, 2, 0).numpy(), copy.permute(1, 2, 0).numpy()
+
+    def named(self, index: int) -> str:
+        """Name the class of a training image."""
+        train = self.study.pair.train
+        return train.classes[train.labels[index]]
+
+    def sentence(self, choice: Choice) -> str:
+        """Say how the finished pair ended, with its numbers."""
+        clean, mine = self.numbers(CLEAN), self.numbers(choice)
+        return (
+            f"On clean test images the clean twin reaches {clean['peak']:.2f} at its best epoch and "
+            f"{clean['final']:.2f} after the last one; the victim of {choice} reaches {mine['peak']:.2f} at its best "
+            f"epoch and {mine['final']:.2f} after the last one. Guessing is {self.study.chance:.2f}. On the training "
+            f"images it was given, the victim ends at {mine['train']:.2f}."
+        )
+
+    def numbers(self, run: Choice) -> dict[str, float]:
+        """Give peak and final accuracy on clean test images, and train, the final one on the training images."""
+        row = table.summary(self.curves[run]).iloc[0]
+        return {name: float(row[name]) for name in ("peak", "final", "train")}
