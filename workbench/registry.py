@@ -5,6 +5,7 @@ carries the files to a notebook's kernel), or by asking for a name that an insta
 `workbench.methods`, `.defences`, `.networks` or `.data`. The hash of its source is part of a run's key.
 """
 
+import dataclasses
 import hashlib
 import importlib
 import importlib.util
@@ -13,13 +14,14 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench import catalogue
 from workbench.catalogue import DATA, DEFENCES, METHODS, NETWORKS
-from workbench.config import ConfigError, WorkbenchError, check_choice
+from workbench.config import ConfigError, NoiseConfig, WorkbenchError, check_choice
 
 Own = TypeVar("Own")
 TABLES: dict[str, dict[str, Any]] = {"method": METHODS, "defence": DEFENCES, "network": NETWORKS, "data": DATA}
@@ -38,6 +40,12 @@ def method(name: str, *, words: str, options: type | None = None, **facts: Any) 
 
     facts: other fields of catalogue.Method.
     """
+    if options is not None:
+        if not dataclasses.is_dataclass(options):
+            raise ConfigError(f"method {name}: its options must be a dataclass, not {options!r}")
+        both = {one.name for one in dataclasses.fields(options)} & {one.name for one in dataclasses.fields(NoiseConfig)}
+        if both:
+            raise ConfigError(f"method {name}: every search has an option {min(both)} already: call yours otherwise")
     usual = {"module": "", "source": "own", "looks": LOOKS, "cost": "unknown", "spaces": catalogue.ANY}
     entry = catalogue.Method(**{**usual, "words": words, **facts})
 
@@ -130,7 +138,7 @@ def load(files: Iterable[str | Path]) -> None:
         module = importlib.util.module_from_spec(spec)
         module.__dict__["__cached__"] = None
         sys.modules[name] = module  # dataclasses look their module up
-        _run(f"--with {given}", lambda code=content, module=module, path=path: _execute(code, module, path))
+        _run(f"--with {given}", partial(_execute, content, module, path))
         _loaded[path] = digest
     os.environ[VARIABLE] = os.pathsep.join(map(str, _loaded))
 

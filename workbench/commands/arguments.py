@@ -81,7 +81,10 @@ def add_own_options(command: argparse.ArgumentParser, words: Sequence[str]) -> t
     kinds, budgets = _asked(words, "--kind"), _asked(words, "--epsilon")
     shown: dict[str, Any] = {}
     if hasattr(kind, "defaults"):
-        known = {"kind": kinds[-1:] if kinds[-1:] and kinds[-1] in KINDS else [], "epsilon": _whole(budgets[-1:])}
+        known: dict[str, Any] = {
+            "kind": kinds[-1:] if kinds[-1:] and kinds[-1] in KINDS else [],
+            "epsilon": _whole(budgets[-1:]),
+        }
         usual = NoiseConfig.of(method=method, **{name: values[0] for name, values in known.items() if values})
         data = ([*_asked(words, "--data")] or [usual.data])[-1].partition(":")[0]
         shown = kind.defaults(usual, data)
@@ -95,7 +98,7 @@ def add_own_options(command: argparse.ArgumentParser, words: Sequence[str]) -> t
 
 def _help(entry: Any) -> str:
     text = entry.metadata.get("help", entry.name.replace("_", " "))
-    names = {"method": catalogue.METHODS, "defence": catalogue.DEFENCES, "data": catalogue.DATA}.get(entry.name)
+    names: Any = {"method": catalogue.METHODS, "defence": catalogue.DEFENCES, "data": catalogue.DATA}.get(entry.name)
     if names is None:
         return str(text)
     forms = (one.form for one in catalogue.DATA.values()) if entry.name == "data" else names

@@ -50,8 +50,9 @@ def people(rest: str, seed: int) -> DataPair:
         raise ConfigError(f"synthetic-people:{rest}: after the colon comes a number of people, 2 to 999")
     count = int(rest) if rest else synthetic_people.DEFAULT_PEOPLE
     classes = synthetic_people.classes(count)
-    sets = [synthetic_people.make(split, count, seed) for split in ("train", "test")]
-    return DataPair(*(Dataset(images, labels, classes, _numbered(labels, classes)) for images, labels in sets))
+    made = (synthetic_people.make(split, count, seed) for split in ("train", "test"))
+    train, test = (Dataset(images, labels, classes, _numbered(labels, classes)) for images, labels in made)
+    return DataPair(train, test)
 
 
 def cifar10(rest: str, seed: int) -> DataPair:

@@ -148,5 +148,5 @@ def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
 def passes(config: NoiseConfig, data: Dataset) -> int:
     """Image passes that a search takes at most, for an estimate of time; 0 where a method does not say."""
     kind = options_of(config.method)
-    options = kind(**config.options) if kind else None
+    options: Any = kind(**config.options) if kind else None
     return int(options.passes(len(data), config.kind)) if hasattr(options, "passes") else 0

@@ -58,7 +58,7 @@ class Collection:
         for file in files:
             arrived = len(file["content"])
             if arrived != file["size"]:
-                name = untrusted.line(file["name"], LINE)
+                name = untrusted.one_line(file["name"], LINE)
                 raise DataError(
                     f"{name} did not arrive whole ({arrived:,} of {file['size']:,} bytes), so none of these files "
                     "was kept: choose fewer at a time, or name their folder below"
@@ -106,12 +106,12 @@ class Collection:
             raise DataError("some photos are chosen already: press “Start again” first")
         path = Path(typed).expanduser().absolute()
         self._take(path)
-        return f"Found {count(len(self.names), 'photo')} in {untrusted.line(path, LINE)}."
+        return f"Found {count(len(self.names), 'photo')} in {untrusted.one_line(path, LINE)}."
 
     def _take(self, path: Path) -> None:
         sources, refusals = gather(path)
         if not sources and not refusals:
-            raise DataError(f"there is no photo in {untrusted.line(path, LINE)}")
+            raise DataError(f"there is no photo in {untrusted.one_line(path, LINE)}")
         self._photos = {source.name: source for source in sources}
         usable = [Entry(source.name, "") for source in sources]
         self.entries = sorted([*usable, *(Entry(one.name, one.reason) for one in refusals)])
