@@ -118,7 +118,7 @@ class NoiseConfig(DataConfig):
 
 @dataclass(frozen=True)
 class VictimConfig(DataConfig):
-    """Training of a victim. A setting left at None is taken from the recipe of the data set (victim.py)."""
+    """Training of a victim. A setting left at None is taken from the recipe of the data set (victim/recipes.py)."""
 
     victim: str = documented("convnet-w16", "architecture to train")
     epochs: int | None = documented(None, "passes over the training images")
@@ -126,7 +126,7 @@ class VictimConfig(DataConfig):
     learning_rate: float | None = documented(None, "peak learning rate (SGD, momentum 0.9)")
     weight_decay: float | None = documented(None, "weight decay")
     augmentation: str | None = documented(None, "none, shift, shift-flip or shift-flip-rotate")
-    defence: str = documented("none", "what is done to the training images against the noise")
+    defence: str = documented("none", "what is done against the noise; NAME+NAME does both: `workbench defences`")
     protected_fraction: float = documented(1.0, "share of the training images that carry the noise, 0 to 1")
     protected_classes: str = documented("", "names of the only classes that carry the noise, by commas (empty: all)")
     confusion: bool = documented(False, "also record which classes are taken for which after the last epoch")

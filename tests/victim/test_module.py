@@ -9,15 +9,16 @@ import torch
 from sklearn.datasets import load_digits
 
 from workbench import noise, progress
-from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
+from workbench.config import ConfigError, NoiseConfig, VictimConfig
 from workbench.data.augment import AUGMENTATIONS
 from workbench.data.dataset import DataPair, Dataset
 from workbench.noise.budget import PerturbationBudget
 from workbench.noise.perturbation import Perturbation
 from workbench.records import checkpoint
-from workbench.victim import module
-from workbench.victim.defence import defend
-from workbench.victim.exposure import published
+from workbench.victim import module, recipes
+from workbench.victim import train as training
+from workbench.victim.defence import Defence, named
+from workbench.victim.exposure import expose
 
 CONFIG = VictimConfig(
     victim="convnet-w4",
@@ -28,6 +29,11 @@ CONFIG = VictimConfig(
     augmentation="none",
     device="cpu",
 )
+
+
+def train(config, pair, made=None, **more) -> list[dict]:
+    """The curve of a victim of the pair, with the noise if given."""
+    return training.train(config, expose(pair.train, made, config), pair.test, **more)
 
 
 def drawn(data, kind="samplewise", epsilon=8, seed=0) -> Perturbation:
@@ -60,14 +66,14 @@ def blank(data):
 
 
 def test_a_victim_learns_clean_images(tiny):
-    curve = module.train(replace(CONFIG, epochs=16), tiny)
+    curve = train(replace(CONFIG, epochs=16), tiny)
     assert values(curve, "train")[-1] > 0.9
     assert values(curve, "test")[-1] > 0.8
     assert values(curve, "test", "loss")[-1] < values(curve, "test", "loss")[0]
 
 
 def test_the_curve_has_a_row_for_every_epoch_split_and_metric(tiny):
-    curve = module.train(CONFIG, tiny)
+    curve = train(CONFIG, tiny)
     found = [(row["epoch"], row["split"], row["metric"]) for row in curve]
     expected = {(e, s, m) for e in (1, 2, 3) for s in ("train", "test") for m in ("accuracy", "loss")}
     assert set(found) == expected
@@ -80,7 +86,7 @@ def test_the_curve_has_a_row_for_every_epoch_split_and_metric(tiny):
 def test_noise_reaches_the_training_images_and_never_the_test_images(tiny):
     """All images are one grey, so the noise is all there is to learn; on clean images it cannot help."""
     data = DataPair(blank(tiny.train), blank(tiny.test), "photo-digits")
-    curve = module.train(replace(CONFIG, epochs=6), data, drawn(data.train, "classwise", 60))
+    curve = train(replace(CONFIG, epochs=6), data, drawn(data.train, "classwise", 60))
     assert values(curve, "train")[-1] == 1
     assert values(curve, "test") == pytest.approx([1 / 3] * 6)
 
@@ -88,9 +94,9 @@ def test_noise_reaches_the_training_images_and_never_the_test_images(tiny):
 def test_the_test_rows_are_those_of_the_clean_test_images(tiny, monkeypatch):
     """Measured again, with the network of the last epoch, image by image."""
     networks = []
-    build = module.models.build
-    monkeypatch.setattr(module.models, "build", lambda *a, **k: networks.append(build(*a, **k)) or networks[-1])
-    curve = module.train(CONFIG, tiny, drawn(tiny.train, epsilon=60))
+    build = training.models.for_data
+    monkeypatch.setattr(training.models, "for_data", lambda *a, **k: networks.append(build(*a, **k)) or networks[-1])
+    curve = train(CONFIG, tiny, drawn(tiny.train, epsilon=60))
     network = networks[0].eval()
     with torch.no_grad():
         logits = torch.cat([network(image[None].float()) for image in tiny.test.samples])
@@ -103,7 +109,7 @@ def test_every_epoch_shows_every_published_image_once_in_an_order_of_its_own(tin
     made = drawn(tiny.train)
     shown_as = [image.numpy().tobytes() for image in made.apply(tiny.train)]
     assert len(set(shown_as)) == 48
-    module.train(CONFIG, tiny, made)
+    train(CONFIG, tiny, made)
     assert len(shown) == 3 * 3
     orders = []
     for epoch in range(3):
@@ -124,7 +130,7 @@ def test_images_go_to_the_network_with_their_own_labels(tiny, monkeypatch):
         return step(self, batch, batch_idx)
 
     monkeypatch.setattr(module.Victim, "training_step", spy)
-    module.train(replace(CONFIG, epochs=1), tiny)
+    train(replace(CONFIG, epochs=1), tiny)
     assert len(found) == 48
     assert all(clean[image] == label for image, label in found)
 
@@ -133,56 +139,42 @@ def _set(data):
     return data.samples, data.labels
 
 
-@pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
-def test_a_seeded_share_of_the_images_carries_the_noise(tiny, fraction):
-    data, made = tiny.train, drawn(tiny.train)
-    first, again, other = (
-        published(data, made, replace(CONFIG, protected_fraction=fraction, seed=seed))[0].samples for seed in (0, 0, 1)
-    )
-    changed = (first != data.samples).flatten(1).any(1)
-    assert int(changed.sum()) == fraction * 48
-    assert torch.equal(first, again)
-    assert torch.equal(first, other) == (fraction in (0, 1))
-    assert torch.equal(first[changed], made.apply(data)[changed])
-
-
 def test_no_noise_is_the_clean_twin(tiny):
-    assert torch.equal(published(tiny.train, None, CONFIG)[0].samples, tiny.train.samples)
     zero = replace(drawn(tiny.train), delta=torch.zeros(48, 3, 12, 12, dtype=torch.int8))
-    assert module.train(CONFIG, tiny, zero) == module.train(CONFIG, tiny)
+    assert train(CONFIG, tiny, zero) == train(CONFIG, tiny)
 
 
 def test_a_defence_is_applied_to_training_and_test_images(tiny, shown, monkeypatch):
     tested = []
     step = module.Victim.validation_step
     monkeypatch.setattr(module.Victim, "validation_step", lambda self, batch: tested.append(batch) or step(self, batch))
-    module.train(replace(CONFIG, defence="grayscale", epochs=1), tiny, drawn(tiny.train))
+    train(replace(CONFIG, defence="grayscale", epochs=1), tiny, drawn(tiny.train))
     assert sum(map(len, shown)) == 48
     assert all(torch.equal(batch[:, :1].expand_as(batch), batch) for batch in shown)
-    assert torch.equal(torch.cat([pixels for pixels, _ in tested]), defend("grayscale", tiny.test.samples))
+    assert torch.equal(torch.cat([pixels for pixels, _ in tested]), named("grayscale").inputs(tiny.test.samples))
 
 
 def test_the_augmentation_of_the_configuration_is_used(tiny, monkeypatch):
-    plain = module.train(CONFIG, tiny)
+    plain = train(CONFIG, tiny)
     for name in ("shift", "shift-flip", "shift-flip-rotate"):
-        assert module.train(replace(CONFIG, augmentation=name), tiny) != plain
+        assert train(replace(CONFIG, augmentation=name), tiny) != plain
     monkeypatch.setitem(AUGMENTATIONS, "shift", lambda pixels, draw: torch.zeros_like(pixels))
-    curve = module.train(replace(CONFIG, augmentation="shift"), tiny)
+    curve = train(replace(CONFIG, augmentation="shift"), tiny)
     assert values(curve, "train", "loss")[-1] > 0.9  # there is nothing to see
 
 
 def test_the_same_configuration_gives_the_same_curve_and_another_seed_another(tiny):
     config = replace(CONFIG, augmentation="shift-flip")
-    first = module.train(config, tiny)
+    first = train(config, tiny)
     torch.manual_seed(12345)  # nothing may hang on the global stream
-    assert module.train(config, tiny) == first
-    assert values(module.train(replace(config, seed=1), tiny), "train", "loss") != values(first, "train", "loss")
+    assert train(config, tiny) == first
+    assert values(train(replace(config, seed=1), tiny), "train", "loss") != values(first, "train", "loss")
 
 
 def test_the_seed_reaches_the_weights(tiny):
     """In one batch of all images the order means nothing, so only the weights can make the difference."""
     whole = replace(CONFIG, batch_size=48, epochs=1)
-    first, other = (values(module.train(replace(whole, seed=seed), tiny), "train", "loss")[0] for seed in (0, 1))
+    first, other = (values(train(replace(whole, seed=seed), tiny), "train", "loss")[0] for seed in (0, 1))
     assert abs(first - other) > 1e-3
 
 
@@ -211,31 +203,26 @@ def epochs_seen(monkeypatch):
 def test_training_goes_on_after_an_interruption(tiny, tmp_path, epochs_seen, noisy, defence):
     config = replace(CONFIG, epochs=4, augmentation="shift-flip", defence=defence, confusion=noisy)
     made = drawn(tiny.train) if noisy else None
-    straight = module.train(config, tiny, made)
+    straight = train(config, tiny, made)
     shown = list(epochs_seen)
     assert len(shown) == 4
     epochs_seen.clear()
     epochs_seen.stop = 3
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        module.train(config, tiny, made, folder=tmp_path)
+        train(config, tiny, made, folder=tmp_path)
     assert signal.getsignal(signal.SIGINT) is handler
     assert len(epochs_seen) == 2
     epochs_seen.stop = 0
-    assert module.train(config, tiny, made, folder=tmp_path) == straight
+    assert train(config, tiny, made, folder=tmp_path) == straight
     assert epochs_seen == shown  # the epochs that were done are not done again
 
 
 def test_a_checkpoint_changes_nothing_in_the_curve(tiny, tmp_path):
-    assert module.train(CONFIG, tiny, folder=tmp_path) == module.train(CONFIG, tiny)
-    newest = tmp_path / module.CHECKPOINT
+    assert train(CONFIG, tiny, folder=tmp_path) == train(CONFIG, tiny)
+    newest = tmp_path / training.CHECKPOINT
     assert set(tmp_path.iterdir()) <= {newest, checkpoint.previous(newest)}
     assert checkpoint.read(newest)["epoch"] == 2
-
-
-def test_noise_for_other_images_is_refused(tiny):
-    with pytest.raises(DataError, match="made for other data"):
-        module.train(CONFIG, tiny, drawn(tiny.test))
 
 
 # epochs, batch, learning rate, weight decay, augmentation: configs/*.yaml of the authors' code
@@ -248,7 +235,7 @@ RECIPES = [
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe[0])
 def test_recipes_are_the_papers(recipe):
-    found = module.resolved(VictimConfig(data=recipe[0]), recipe[0])
+    found = recipes.resolved(VictimConfig(data=recipe[0]), recipe[0])
     assert (
         found.data,
         found.epochs,
@@ -259,20 +246,20 @@ def test_recipes_are_the_papers(recipe):
     ) == recipe
 
 
-@pytest.mark.parametrize("name", module.RECIPES)
+@pytest.mark.parametrize("name", recipes.RECIPES)
 def test_every_recipe_resolves_and_what_is_given_stays(name):
-    assert module.resolved(VictimConfig(data=name, epochs=7, augmentation="none"), name).epochs == 7
-    assert module.resolved(VictimConfig(data=name), name).augmentation in AUGMENTATIONS
+    assert recipes.resolved(VictimConfig(data=name, epochs=7, augmentation="none"), name).epochs == 7
+    assert recipes.resolved(VictimConfig(data=name), name).augmentation in AUGMENTATIONS
 
 
 @pytest.mark.parametrize("wrong", [{"victim": "resnet19"}, {"defence": "jpg"}, {"augmentation": "mixup"}])
 def test_what_does_not_exist_is_refused(wrong):
     with pytest.raises(ConfigError, match="did you mean"):
-        module.resolved(VictimConfig(**wrong), "photo-digits")
+        recipes.resolved(VictimConfig(**wrong), "photo-digits")
 
 
 def learning_rates(config, data, warmup) -> list[float]:
-    made = module.Victim(torch.nn.Linear(1, 1), config, data.train, data.test, warmup).configure_optimizers()
+    made = module.Victim(torch.nn.Linear(1, 1), config, data.train, data.test, Defence(), warmup).configure_optimizers()
     rates = []
     for _ in range(config.epochs * 3):
         rates.append(made["optimizer"].param_groups[0]["lr"])
@@ -297,7 +284,7 @@ def test_the_learning_rate_climbs_during_the_warm_up_only(tiny):
 def faint_digits() -> DataPair:
     """Real handwritten digits, 16×16, faint on plain grey: 1,200 to train, 597 to test; learnt within seconds."""
     source = load_digits()
-    values = torch.from_numpy(source.samples).float().repeat_interleave(2, 1).repeat_interleave(2, 2)
+    values = torch.from_numpy(source.images).float().repeat_interleave(2, 1).repeat_interleave(2, 2)
     pixels = (96 + 2 * values).round().to(torch.uint8)[:, None].repeat(1, 3, 1, 1)
     everything = Dataset(
         pixels, torch.from_numpy(source.target).long(), tuple("0123456789"), tuple(map(str, range(len(pixels))))
@@ -312,12 +299,12 @@ def test_classwise_noise_makes_images_unlearnable():
     """
     data = faint_digits()
     asked = VictimConfig(victim="convnet-w8", epochs=5, augmentation="none", device="cpu")
-    config = module.resolved(asked, "photo-digits")
-    final = {"clean": values(module.train(config, data), "test")[-1]}
-    for method in ("em-joint", "random"):
-        search = NoiseConfig(method=method, kind="classwise", surrogate="convnet-w8", batch_size=64, device="cpu")
-        made, _ = noise.search(noise.resolved(search, "photo-digits"), data.train)
-        final[method] = values(module.train(config, data, made), "test")[-1]
+    config = recipes.resolved(asked, "photo-digits")
+    final = {"clean": values(train(config, data), "test")[-1]}
+    for method, given in (("em-joint", {"batch_size": 64}), ("random", {})):
+        search = NoiseConfig.of(method=method, kind="classwise", surrogate="convnet-w8", **given, device="cpu")
+        made, _ = noise.make(noise.resolved(search, "photo-digits"), data.train)
+        final[method] = values(train(config, data, made), "test")[-1]
     assert final["clean"] > 0.85
     assert final["em-joint"] < 0.6
     assert final["random"] > final["em-joint"] + 0.1
@@ -326,6 +313,6 @@ def test_classwise_noise_makes_images_unlearnable():
 @pytest.mark.parametrize("defence", ["crop-flip", "mixup", "adversarial-4"])
 def test_a_defence_of_the_training_changes_it_and_repeats(tiny, defence):
     config = replace(CONFIG, defence=defence)
-    curve = module.train(config, tiny)
-    assert curve == module.train(config, tiny)
-    assert values(curve, "test", "loss") != values(module.train(CONFIG, tiny), "test", "loss")
+    curve = train(config, tiny)
+    assert curve == train(config, tiny)
+    assert values(curve, "test", "loss") != values(train(CONFIG, tiny), "test", "loss")

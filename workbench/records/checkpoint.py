@@ -33,6 +33,11 @@ def previous(path: Path) -> Path:
     return path.with_name(path.name + ".previous")
 
 
+def exists(path: Path) -> bool:
+    """Whether a generation lies there, whole or not."""
+    return path.exists() or previous(path).exists()
+
+
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a state (tensors, numbers, texts, in dicts and lists). DataError when the disk is full; then all stays."""
     with replacing(path, keep=previous(path)) as file:
@@ -77,12 +82,13 @@ def _trailer(file: BinaryIO, size: int) -> bytes:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The newest intact generation, None when there is none at all; for whoever goes on from it and writes the next.
+    """The newest intact generation, None when there is none at all.
 
-    A damaged one is said aloud, and the one before it takes its place. Raises DataError when no generation is intact.
+    Call this only to go on from it and write the next: a damaged one is said aloud, and the one before it takes its
+    place. Raises DataError when no generation is intact.
     """
     before = previous(path)
-    if not path.exists() and not before.exists():
+    if not exists(path):
         return None
     damaged = ""
     if path.exists():

@@ -17,8 +17,8 @@ class NotFinite(DataError):
 class Watch:
     """Looks at one number a step: at once on a CPU, where that is free, else with every 32nd step.
 
-    several: there are other processes that would wait for this one if it stopped within a round, so it looks at the
-    round's end only.
+    what: names the number, and the epoch or round it belongs to. several: there are other processes that would wait for
+    this one if it stopped within a round, so it looks at the round's end only.
     """
 
     def __init__(self, what: str, *, several: bool = False):
@@ -43,8 +43,7 @@ class Watch:
 
     def _look(self, when: str) -> None:
         if self._spoilt is not None and not bool(self._spoilt.isfinite()):
-            last, self._spoilt, self.step = self.step, None, 0
-            raise NotFinite(f"{self.what} is not finite {when} step {last}")
+            raise NotFinite(f"{self.what} is not finite {when} step {self.step}")
 
 
 def check(state: Any, what: str) -> None:

@@ -1,149 +1,139 @@
-"""What somebody who wants to learn from the data anyway will try against the noise.
+"""What somebody who wants to learn from the data anyway tries against the noise: classes with four hooks.
 
-A defence belongs to that learner's pipeline. Some change the images once, before training, and then the clean test
-images as well (`images`); some change every training batch anew (`augment`, `mix`); adversarial training learns from
-the worst images near each one (`radius`). The operations are torchvision's; v2 draws once for a batch, so each image is
-given to it alone, from a seed of the batch's own. Sources: Liu et al., ISS (ICML 2023) for grayscale, JPEG and bit
-depth; Huang et al. (ICLR 2021, §4.3) for Cutout, MixUp, CutMix and adversarial training.
+A defence belongs to that learner's pipeline. The catalogue names them, victim/defences/ holds them by family, one's own
+are registered from outside (registry.py). "grayscale+jpeg-75" is every hook of each in turn.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional
 
-from workbench.config import ConfigError, check_choice
-from workbench.models import input_gradient
+from workbench import catalogue, registry
+from workbench.config import ConfigError
+from workbench.data.dataset import Dataset
 
-Pixels = Callable[[Tensor], Tensor]
+NONE = "none"
 
 
-@dataclass(frozen=True)
 class Defence:
-    """One attempt; whatever is None or 0 is left out.
+    """One attempt. Every hook does nothing unless overridden.
 
-    images: uint8 N×C×H×W to the same, on the CPU; augment: makes the transformation of one uint8 image C×H×W of the
-    given height and width; mix: makes the transformation of a batch (float pixels, int64 labels) of that many classes,
-    which returns pixels and class probabilities; radius, steps: of the PGD attack in pixel values of 255.
+    classes: how many the data has, from `prepare` on.
     """
 
-    images: Pixels | None = None
-    augment: Callable[[tuple[int, int]], nn.Module] | None = None
-    mix: Callable[[int], nn.Module] | None = None
-    radius: int = 0
-    steps: int = 0
+    classes: int = 0
+
+    def prepare(self, data: Dataset) -> None:
+        """Note what the hooks may need of the published data; called once, before any of them."""
+        self.classes = len(data.classes)
+
+    def check(self, data: Dataset, carries: Tensor) -> None:
+        """Raise ConfigError when this defence makes no sense for the published data. carries: as for `train_set`."""
+
+    def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
+        """Change the training set, once: sees all of it on the CPU. carries: bool N, which samples carry noise."""
+        return data
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """Change samples once, training and test alike: uint8 N×C×H×W on the CPU to the same."""
+        return x
+
+    def batch(self, x: Tensor, draw: torch.Generator) -> Tensor:
+        """Change every training batch anew: uint8 N×C×H×W to the same, all chance from `draw`."""
+        return x
+
+    def loss_batch(self, network: nn.Module, x: Tensor, y: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Change what the loss is taken of: x float32 N×C×H×W in 0..255; y int64 N, or probabilities N×K."""
+        return x, y
 
 
-def _each(change: Pixels, images: Tensor) -> Tensor:
-    return torch.stack([change(image) for image in images])
+class Composed(Defence):
+    """Several defences: every hook of each, in their order."""
+
+    def __init__(self, parts: Sequence[Defence]):
+        self.parts = parts
+
+    def prepare(self, data: Dataset) -> None:
+        """Prepare each."""
+        for part in self.parts:
+            part.prepare(data)
+
+    def check(self, data: Dataset, carries: Tensor) -> None:
+        """Check each, on the data as published."""
+        for part in self.parts:
+            part.check(data, carries)
+
+    def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
+        """Let each change what the one before it returned; by its name it is known whether a sample carries."""
+        by_name = dict(zip(data.names, carries.tolist(), strict=True))
+        for part in self.parts:
+            data = part.train_set(data, torch.tensor([by_name.get(name, False) for name in data.names]))
+        return data
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """Apply each in turn."""
+        for part in self.parts:
+            x = part.inputs(x)
+        return x
+
+    def batch(self, x: Tensor, draw: torch.Generator) -> Tensor:
+        """Apply each in turn, all of one draw."""
+        for part in self.parts:
+            x = part.batch(x, draw)
+        return x
+
+    def loss_batch(self, network: nn.Module, x: Tensor, y: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Apply each in turn, all of one draw."""
+        for part in self.parts:
+            x, y = part.loss_batch(network, x, y, draw)
+        return x, y
 
 
-def _grayscale(images: Tensor) -> Tensor:
-    return functional.rgb_to_grayscale(images, num_output_channels=3)
+def check_name(name: str) -> None:
+    """Raise ConfigError unless `name` is a defence or a composition of several. Builds nothing."""
+    parts = name.split("+")
+    for part in parts:
+        registry.check("defence", part)
+    doubled = [part for part, count in Counter(parts).items() if count > 1]
+    if doubled:
+        raise ConfigError(f"defence {name!r} names {doubled[0]} twice: name it once")
+    if len(parts) > 1 and NONE in parts:
+        raise ConfigError(f"defence {name!r}: {NONE} is no part of a composition: leave it out")
 
 
-def _jpeg(quality: int) -> Defence:
-    return Defence(images=partial(_each, partial(functional.jpeg, quality=quality)))
+def named(name: str) -> Defence:
+    """Build a defence, or the composition of those between the +, by name. Raises ConfigError for an unknown one."""
+    check_name(name)
+    made = [_built(part) for part in name.split("+")]
+    return made[0] if len(made) == 1 else Composed(made)
 
 
-def _blur(images: Tensor) -> Tensor:
-    return functional.gaussian_blur(images, kernel_size=[3, 3], sigma=[1.0, 1.0])
+def prepared(name: str, data: Dataset, carries: Tensor) -> Defence:
+    """Build a defence for published data, ready for its hooks. Raises ConfigError when it makes no sense for them."""
+    made = named(name)
+    for part in name.split("+"):
+        catalogue.check_space("defence", part, catalogue.DEFENCES[part].spaces, data.space.name)
+    made.prepare(data)
+    made.check(data, carries)
+    return made
 
 
-def _resize_half(images: Tensor) -> Tensor:
-    """Halved and brought back, as a learner does who works at half the size."""
-    height, width = images.shape[2:]
-    small = functional.resize(images, [max(1, height // 2), max(1, width // 2)], antialias=True)
-    return functional.resize(small, [height, width], antialias=True)
+def _built(name: str) -> Defence:
+    entry, made = catalogue.DEFENCES[name], registry.look_up("defence", name)
+    if not entry.module:  # registered from outside
+        from workbench.victim.foreign import Foreign
 
-
-def _crop_flip(size: tuple[int, int]) -> nn.Module:
-    crop = v2.RandomResizedCrop(size, scale=(0.4, 1.0), antialias=True)
-    return v2.Compose([crop, v2.RandomHorizontalFlip()])
-
-
-def _cutout(size: tuple[int, int]) -> nn.Module:
-    return v2.RandomErasing(p=1.0, scale=(0.25, 0.25), ratio=(1.0, 1.0))  # a square of half the side
-
-
-DEFENCES: dict[str, Defence] = {
-    "none": Defence(),
-    "crop-flip": Defence(augment=_crop_flip),
-    "cutout": Defence(augment=_cutout),
-    "randaugment": Defence(augment=lambda size: v2.RandAugment()),
-    "mixup": Defence(mix=lambda classes: v2.MixUp(num_classes=classes)),
-    "cutmix": Defence(mix=lambda classes: v2.CutMix(num_classes=classes)),
-    "grayscale": Defence(images=_grayscale),
-    "jpeg-75": _jpeg(75),
-    "jpeg-30": _jpeg(30),
-    "jpeg-10": _jpeg(10),
-    "bit-depth-2": Defence(images=partial(functional.posterize, bits=2)),
-    "blur": Defence(images=_blur),
-    "resize-half": Defence(images=_resize_half),
-    "adversarial-4": Defence(radius=4, steps=3),  # short, for CPUs
-    "adversarial-8": Defence(radius=8, steps=10),  # as APBench (TMLR 2024) does
-    "leave-out": Defence(),  # drops the images that carry noise: victim.published
-}
-
-
-def defend(name: str, images: Tensor) -> Tensor:
-    """Apply what the defence `name` does before training to uint8 images N×C×H×W.
-
-    Raises ConfigError for an unknown or pointless one.
-    """
-    check_choice("defence", name, DEFENCES)
-    if name == "grayscale" and images.shape[1] == 1:
-        raise ConfigError("defence grayscale: these images are grey already, it would change nothing")
-    change = DEFENCES[name].images
-    return change(images.cpu()).to(images.device) if change else images
-
-
-def augment(name: str, images: Tensor, draw: torch.Generator) -> Tensor:
-    """Apply what the defence `name` does to a training batch, a draw an image: uint8 N×C×H×W to the same."""
-    make = DEFENCES[name].augment
-    if make is None:
-        return images
-    change = make((images.shape[2], images.shape[3]))
-    with _seeded(draw):
-        return _each(change, images.cpu()).to(images.device)
-
-
-def mix(name: str, pixels: Tensor, labels: Tensor, classes: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Blend the images and labels of a batch (MixUp, CutMix), one share a batch: float N×C×H×W and float N×classes.
-
-    Any other defence returns what it was given, labels int64 N.
-    """
-    make = DEFENCES[name].mix
-    if make is None:
-        return pixels, labels
-    with _seeded(draw):
-        mixed: tuple[Tensor, Tensor] = make(classes)(pixels, labels)
-    return mixed
-
-
-def worst_nearby(name: str, network: nn.Module, pixels: Tensor, labels: Tensor, draw: torch.Generator) -> Tensor:
-    """The batch that adversarial training learns from (PGD, Madry et al., ICLR 2018): float N×C×H×W within the
-    defence's radius and 0..255, uphill on the loss from a random start. Other defences return `pixels`.
-    """
-    radius, steps = DEFENCES[name].radius, DEFENCES[name].steps
-    if not radius:
-        return pixels
-    start = torch.rand(pixels.shape, generator=draw, device=pixels.device) * 2 - 1
-    found = (pixels + radius * start).clamp(0, 255)
-    for _ in range(steps):
-        uphill = found + 2.5 * radius / steps * input_gradient(network, found, labels).sign()
-        found = torch.clamp(uphill, pixels - radius, pixels + radius).clamp(0, 255)
-    return found
+        return Foreign(name, made, entry.given)
+    built: Defence = made(**entry.given)
+    return built
 
 
 @contextmanager
-def _seeded(draw: torch.Generator) -> Iterator[None]:
-    """torchvision's transformations draw from the global stream: seed it from `draw`, then put it back."""
+def seeded(draw: torch.Generator) -> Iterator[None]:
+    """Seed the global stream, which torchvision's transformations draw from, by `draw`; put it back afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=draw, device=draw.device)))
         yield

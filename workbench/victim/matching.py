@@ -18,9 +18,8 @@ from workbench.config import ConfigError, VictimConfig
 from workbench.data.batches import Stream, generator, network_input
 from workbench.data.dataset import DataPair, Dataset
 from workbench.noise.perturbation import Perturbation
-from workbench.victim import trained
-from workbench.victim.defence import defend
-from workbench.victim.exposure import published
+from workbench.victim import defence, train
+from workbench.victim.exposure import expose
 
 BATCH = 100  # images; only speed depends on it
 LEAST = 4  # people: two to learn from and two to match
@@ -41,25 +40,20 @@ def halves(data: DataPair, seed: int) -> tuple[DataPair, Tensor]:
 
 def match(config: VictimConfig, data: DataPair, found: Perturbation | None, taught: Path | None) -> float:
     """The accuracy on the people that `halves` left over: their photos in `data.train`, with the noise if given, are
-    the gallery, those in `data.test` the clean queries; the defence of `config` is applied to both.
+    the gallery, those in `data.test` the clean queries; what the defence of `config` does to inputs is
+    done to both.
 
     taught: the folder of the run that trained `config.victim` on the others; None for a network that comes trained.
     """
     on = device.pick(config.device)
     _, known = halves(data, config.seed)
-    gallery = of(published(data.train, found, config)[0], known)
-    sets = [replace(one, samples=defend(config.defence, one.samples)).to(on) for one in (gallery, of(data.test, known))]
-    height, width = gallery.samples.shape[2:]
-    network = models.build(
-        config.victim,
-        channels=gallery.samples.shape[1],
-        classes=len(known),
-        side=max(height, width),
-        short=min(height, width),
-        seed=config.seed,
-    )
+    exposed = expose(data.train, found, config)
+    made = defence.prepared(config.defence, *exposed)
+    gallery, queries = of(exposed.data, known), of(data.test, known)
+    sets = [replace(one, samples=made.inputs(one.samples)).to(on) for one in (gallery, queries)]
+    network = models.for_data(config.victim, gallery, seed=config.seed)
     if taught is not None:
-        trained.take_over(network, trained.weights(taught))
+        train.take_over(network, train.weights(taught))
     return accuracy(network.to(on), *sets)
 
 

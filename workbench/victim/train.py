@@ -1,132 +1,188 @@
-"""Lightning's Trainer as victims use it: every epoch kept, Ctrl-C passed on, no bars, loggers or workers of its own."""
+"""Training a victim: Lightning's Trainer, every epoch kept on disk, and networks of earlier runs to go on from.
+
+The clean twin and every protected run go through `train` with the same configuration, so that only the noise differs.
+"""
 
 import logging
-import os
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from workbench.config import DataError, VictimConfig
-from workbench.progress import progress
-from workbench.records.checkpoint import Keeper
+from workbench import device, models
+from workbench.config import ConfigError, DataError, VictimConfig
+from workbench.data.dataset import Dataset
+from workbench.files.atomic import sweep
+from workbench.files.untrusted import line
+from workbench.records import checkpoint, run_folder
+from workbench.records.nan_guard import NotFinite
+from workbench.records.record import Record
+from workbench.victim import defence, recipes
+from workbench.victim.epochs import EveryEpoch, Generations, ShowEpochs
+from workbench.victim.exposure import Exposed
+from workbench.victim.module import Victim
 
+CHECKPOINT = "victim.ckpt"
+PREFIX = "network."  # of the network's tensors among those of the LightningModule
 GRADIENT_CLIP = 5.0
-NEWEST = "newest"  # in place of a path: there is one checkpoint to go on from
+ADVICE = "lower --learning-rate"
 
 
-class Kept(TorchCheckpointIO):
-    """Lightning's checkpoints named NEWEST go to a Keeper and come from it; others are files of Lightning's own."""
+def train(
+    config: VictimConfig,
+    exposed: Exposed,
+    test: Dataset,
+    *,
+    recipe: str = "",
+    label: str = "victim",
+    folder: Path | None = None,
+    start: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> list[dict[str, Any]]:
+    """Train a victim on what `exposure.expose` returned and return its curve (see Victim).
 
-    def __init__(self, keeper: Keeper):
-        self.keeper = keeper
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Keep it."""
-        if path == NEWEST:
-            self.keeper.keep(checkpoint)
-        else:
-            super().save_checkpoint(checkpoint, path, storage_options)
-
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """The newest one."""
-        if path == NEWEST:
-            return self.keeper.newest() or {}
-        return super().load_checkpoint(path, map_location, weights_only)
-
-
-class EveryEpoch(Checkpoint):
-    """A checkpoint after every epoch, when all else that happens at its end is done; on disk when training ends."""
-
-    def __init__(self, keeper: Keeper):
-        self.keeper = keeper
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Lightning's hook."""
-        trainer.save_checkpoint(NEWEST)
-
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Lightning's hook."""
-        if trainer.is_global_zero:
-            self.keeper.write()
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Lightning's hook; `fit` itself writes where there is one process, for here Ctrl-C would not be heard."""
-        if trainer.world_size > 1:
-            self.on_fit_end(trainer, pl_module)
+    config: as recipes.resolved returned it; recipe: whose warm-up ("": the data set's). test: clean samples. folder: where a checkpoint is
+    kept after every epoch; training goes on from one that is there (None: nothing is written). start: the folder of an
+    earlier run, whose network this one goes on from; the curve then begins with its test values before any training, as
+    epoch 0. callbacks: Lightning's, to watch the training. Raises DataError, naming epoch and step, for a loss that is
+    not finite, and when there is not enough memory.
+    """
+    made = defence.prepared(config.defence, *exposed)
+    learnt = made.train_set(*exposed)
+    learnt = replace(learnt, samples=made.inputs(learnt.samples))
+    test = replace(test, samples=made.inputs(test.samples))
+    network = models.for_data(config.victim, learnt, seed=config.seed)
+    victim = Victim(network, config, learnt, test, made, recipes.of(recipe or exposed.data.source).warmup)
+    with device.enough_memory(config.batch_size or 1), _quiet(), _heard():
+        if start is not None:
+            take_over(network, weights(start))
+            alone = _trainer(replace(config, devices=1, num_nodes=1), enable_checkpointing=False)
+            alone.validate(victim, verbose=False)
+        if config.compile:
+            network.compile()  # in place, so that its weights keep their names
+        _fit(victim, folder / CHECKPOINT if folder else None, [ShowEpochs(label), *callbacks])
+    return victim.curve
 
 
-class ShowEpochs(Callback):
-    """One step of progress an epoch, with the numbers that `rates` returns after its validation."""
-
-    def __init__(self, label: str, rates: Callable[[], dict[str, float]]):
-        self.label, self.rates = label, rates
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Lightning's hook."""
-        if trainer.global_rank > 0:
-            os.environ["WORKBENCH_PROGRESS"] = "off"
-        self._context = progress(self.label, trainer.max_epochs or 0, done=trainer.current_epoch)
-        self._shown = self._context.__enter__()
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Lightning's hook."""
-        self._shown.advance(**self.rates())
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Lightning's hook."""
-        if hasattr(self, "_context"):
-            self._context.__exit__(None, None, None)
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Lightning's hook."""
-        self.teardown(trainer, pl_module, "fit")
-
-
-def fit(
-    module: LightningModule, config: VictimConfig, on: torch.device, keeper: Keeper, callbacks: Sequence[Callback]
-) -> None:
-    """Train, going on from the keeper's newest state if there is one. What is done is on disk, whatever ends it.
+def _fit(victim: Victim, path: Path | None, callbacks: Sequence[Callback]) -> None:
+    """Train, going on from the newest checkpoint at `path` if there is one.
 
     On several devices Lightning starts a process for each; what the module's state_dict holds comes back from the
     first. Raises DataError when one of them fails.
     """
+    several = victim.config.devices * victim.config.num_nodes > 1
+    newest = None
+    if path is not None:
+        sweep(path.parent, path.name)  # what a killed process left half written
+        callbacks = [*callbacks, EveryEpoch(path)]
+        if checkpoint.exists(path):
+            newest = str(path)
+            if several:
+                checkpoint.load(path)  # puts an earlier one in a damaged one's place, before all of them read it
+    trainer = _trainer(
+        victim.config,
+        strategy="ddp_spawn" if several else "auto",
+        callbacks=callbacks,
+        plugins=[Generations()],
+        enable_checkpointing=path is not None,
+    )
+    try:
+        trainer.fit(victim, ckpt_path=newest, weights_only=True)
+    except NotFinite as error:
+        raise DataError(f"{error}: {ADVICE}") from error
+    except ProcessRaisedException as error:
+        kind, _, last = str(error).strip().splitlines()[-1].partition(": ")
+        if kind.endswith(NotFinite.__name__):
+            raise DataError(f"{last}: {ADVICE}") from error
+        raise DataError(f"one of the processes that train together failed: {kind}: {last}") from error
+
+
+def _trainer(config: VictimConfig, **more: Any) -> Trainer:
+    return Trainer(
+        accelerator="gpu" if device.pick(config.device).type == "cuda" else "cpu",
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+        max_epochs=config.epochs,
+        gradient_clip_val=GRADIENT_CLIP,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        inference_mode=False,  # whose tensors the metrics could not be reset in
+        **more,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice about workers and loggers to itself: they are left out on purpose."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice about workers and loggers, which are left out on purpose
-        trainer = Trainer(
-            accelerator="gpu" if on.type == "cuda" else "cpu",
-            devices=config.devices,
-            num_nodes=config.num_nodes,
-            strategy="ddp_spawn" if config.devices * config.num_nodes > 1 else "auto",
-            precision="bf16-mixed" if config.precision == "bf16" else "32-true",
-            max_epochs=config.epochs,
-            gradient_clip_val=GRADIENT_CLIP,
-            reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            plugins=[Kept(keeper)],
-            callbacks=[*callbacks, EveryEpoch(keeper)],
-        )
-        handler = signal.getsignal(signal.SIGINT)
-        try:
-            trainer.fit(module, ckpt_path=NEWEST if keeper.newest() is not None else None, weights_only=True)
-        except SystemExit as ended:  # Lightning turns Ctrl-C into exit(1) and leaves the signal switched off
-            raise KeyboardInterrupt from ended
-        except ProcessRaisedException as error:
-            last = str(error).strip().splitlines()[-1]
-            raise DataError(f"one of the processes that train together failed: {last}") from error
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, handler)
-            keeper.write()
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        yield
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Raise KeyboardInterrupt for Ctrl-C, which Lightning turns into exit(1) and leaves switched off."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as ended:
+        raise KeyboardInterrupt from ended
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+
+
+def record_of(folder: Path, architecture: str) -> Record:
+    """The record of the complete `workbench train` run in `folder`, whose network must be an `architecture`.
+
+    Raises DataError when the run is missing or not complete, ConfigError when its network is another one.
+    """
+    record = run_folder.read(folder)
+    if record.command != "train":
+        found = line(record.command, 40)
+        raise DataError(f"{folder} holds a `workbench {found}` run: --start needs one of `workbench train`")
+    trained = record.config.get("victim")
+    if trained != architecture:
+        found = line(trained, 40)
+        raise ConfigError(f"{folder} holds a trained {found}, not {architecture}: start with --victim {found}")
+    return record
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of the network in a run's folder by name, on the CPU. Raises DataError when they cannot be read."""
+    path = folder / CHECKPOINT
+    try:
+        state = checkpoint.read(path)
+        whole = state.get("state_dict") if isinstance(state, dict) else None
+        named = whole.items() if isinstance(whole, dict) else ()
+        found = {name.removeprefix(PREFIX): value for name, value in named if str(name).startswith(PREFIX)}
+        if not found or not all(isinstance(value, Tensor) for value in found.values()):
+            raise DataError(f"{path} holds no network")
+    except DataError as error:  # an earlier generation is another network than the run's results are of
+        raise DataError(f"{error}: train that network again") from error
+    return found
+
+
+def take_over(network: nn.Module, found: Mapping[str, Tensor]) -> list[str]:
+    """Copy every tensor of `found` whose name and shape fit into `network`; return the names that stayed fresh.
+
+    With another number of classes that is the classifier; with another number of colours the first layer too.
+    """
+    own = network.state_dict()
+    fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict(fitting, strict=False)
+    return [name for name in own if name not in fitting]
