@@ -16,10 +16,6 @@ def test_bad_number_is_noticed_at_its_step(bad):
         watch.see(torch.tensor(3e38))  # huge, and yet finite: no sum may overflow
     with pytest.raises(NotFinite, match="the loss is not finite at step 5"):
         watch.see(torch.tensor(bad))
-    watch.see(torch.tensor(1.0))  # it starts anew
-    watch.end()
-    with pytest.raises(NotFinite, match="step 1"):
-        watch.see(torch.tensor(bad))
 
 
 @pytest.mark.parametrize("bad", BAD)
@@ -32,7 +28,15 @@ def test_where_looking_costs_it_is_noticed_at_the_end_at_latest(bad, several, mo
     watch.see(torch.tensor(1.0))
     with pytest.raises(NotFinite, match="by step 2"):
         watch.end()
+
+
+def test_steps_are_counted_anew_after_the_end():
+    watch = Watch("the loss")
+    for _ in range(3):
+        watch.see(torch.tensor(1.0))
     watch.end()
+    with pytest.raises(NotFinite, match="at step 1"):
+        watch.see(torch.tensor(float("nan")))
 
 
 def test_watching_leaves_gradients_alone():

@@ -286,7 +286,12 @@ def test_mixed_labels_can_be_mixed_and_attacked_again(digits):
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("none+blur", "leave it out"), ("blur+blur", "twice"), ("blur+", "unknown defence ''"), ("blur+jpg-10", "jpeg-10")],
+    [
+        ("none+blur", "leave it out"),
+        ("blur+blur", "twice"),
+        ("blur+", "unknown defence ''"),
+        ("blur+jpg-10", "jpeg-10"),
+    ],
 )
 def test_a_senseless_composition_is_one_line(name, why):
     with pytest.raises(ConfigError, match=why.replace("+", r"\+")) as refusal:

@@ -83,7 +83,7 @@ def test_noisy_and_clean_images_are_mixed_in_every_epoch(patterned, made):
 def test_leave_out_with_nothing_to_leave_or_nothing_left_is_refused(tiny, made, fraction):
     config = replace(CONFIG, protected_fraction=fraction, defence="leave-out")
     with pytest.raises(ConfigError, match="some samples with noise and some without"):
-        train(config, expose(tiny.train, made, config), tiny.test)
+        train(config, tiny, *expose(tiny.train, made, config))
 
 
 def test_what_comes_after_leave_out_is_told_that_nothing_carries_noise(tiny, made, monkeypatch):
@@ -141,14 +141,14 @@ def test_noise_for_other_images_is_refused(tiny, made):
 def test_the_noise_is_applied_once(tiny, made, monkeypatch):
     applied, apply = [], Perturbation.apply
     monkeypatch.setattr(Perturbation, "apply", lambda self, *given: applied.append(1) or apply(self, *given))
-    train(replace(CONFIG, epochs=1), expose(tiny.train, made, CONFIG), tiny.test)
+    train(replace(CONFIG, epochs=1), tiny, *expose(tiny.train, made, CONFIG))
     assert len(applied) == 1
 
 
 def test_the_confusion_matrix_says_what_is_taken_for_what(tiny):
     """A victim whose training set misnames a class takes it for the other one."""
     wrong = replace(tiny.train, labels=torch.where(tiny.train.labels == 1, 2, tiny.train.labels))
-    curve = train(replace(CONFIG, epochs=6, confusion=True), expose(wrong, None, CONFIG), tiny.test)
+    curve = train(replace(CONFIG, epochs=6, confusion=True), tiny, *expose(wrong, None, CONFIG))
     found = {row["metric"]: row["value"] for row in curve if row["metric"].startswith("confusion/")}
     assert len(found) == 9
     assert {row["epoch"] for row in curve if row["metric"].startswith("confusion/")} == {6}
@@ -159,4 +159,4 @@ def test_the_confusion_matrix_says_what_is_taken_for_what(tiny):
     assert found["confusion/cat/cat"] > 0.9
     accuracy = [row["value"] for row in curve if (row["split"], row["metric"]) == ("test", "accuracy")][-1]
     assert accuracy == pytest.approx(sum(found[f"confusion/{name}/{name}"] for name in tiny.test.classes) / 3, abs=1e-6)
-    assert not any("confusion" in row["metric"] for row in train(CONFIG, expose(tiny.train, None, CONFIG), tiny.test))
+    assert not any("confusion" in row["metric"] for row in train(CONFIG, tiny, *expose(tiny.train, None, CONFIG)))

@@ -1,6 +1,7 @@
 """Defences of one's own: any class with some of the hooks, refused in one line when it does what no hook may."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from workbench import registry
 from workbench.catalogue import DEFENCES
 from workbench.config import ConfigError, VictimConfig
+from workbench.data.dataset import DataPair
 from workbench.victim.defence import Defence, prepared
 from workbench.victim.exposure import expose
 from workbench.victim.train import train
@@ -41,18 +43,18 @@ def test_a_plain_class_with_one_hook_trains_a_victim(mine, tiny):
 
     before = tiny.test.samples.clone(), tiny.train.samples.clone()
     mine(Inverted)
-    found = train(CONFIG, expose(tiny.train, None, CONFIG), tiny.test)
+    found = train(CONFIG, tiny, *expose(tiny.train, None, CONFIG))
     plain = replace(CONFIG, defence="none")
     inverted = [replace(part, samples=255 - part.samples) for part in (tiny.train, tiny.test)]
-    assert found == train(plain, expose(inverted[0], None, plain), inverted[1])
-    assert found != train(plain, expose(tiny.train, None, plain), tiny.test)
+    assert found == train(plain, DataPair(*inverted, tiny.name), *expose(inverted[0], None, plain))
+    assert found != train(plain, tiny, *expose(tiny.train, None, plain))
     assert torch.equal(tiny.test.samples, before[0])
     assert torch.equal(tiny.train.samples, before[1])
 
 
 def test_all_hooks_of_it_are_called(mine, tiny):
     class Everything:
-        seen = {}
+        seen: ClassVar = {}
 
         def train_set(self, data, carries):
             self.seen["train_set"] = len(data), carries.dtype
@@ -74,7 +76,7 @@ def test_all_hooks_of_it_are_called(mine, tiny):
             """Other methods are its own business."""
 
     mine(Everything)
-    curve = train(CONFIG, expose(tiny.train, None, CONFIG), tiny.test)
+    curve = train(CONFIG, tiny, *expose(tiny.train, None, CONFIG))
     assert [row["epoch"] for row in curve] == [1] * 4 + [2] * 4
     assert Everything.seen == {
         "train_set": (48, torch.bool),
@@ -156,6 +158,6 @@ def test_what_is_no_class_is_refused(mine):
 def test_a_wrong_result_is_one_line(mine, tiny, hook, result, why):
     mine(type("Mine", (), {hook: staticmethod(result)}))
     with pytest.raises(ConfigError, match=why) as refusal:
-        train(CONFIG, expose(tiny.train, None, CONFIG), tiny.test)
+        train(CONFIG, tiny, *expose(tiny.train, None, CONFIG))
     assert str(refusal.value).startswith(f"defence mine: {hook} returned ")
     assert "\n" not in str(refusal.value)

@@ -33,7 +33,7 @@ CONFIG = VictimConfig(
 
 def train(config, pair, made=None, **more) -> list[dict]:
     """The curve of a victim of the pair, with the noise if given."""
-    return training.train(config, expose(pair.train, made, config), pair.test, **more)
+    return training.train(config, pair, *expose(pair.train, made, config), **more)
 
 
 def drawn(data, kind="samplewise", epsilon=8, seed=0) -> Perturbation:
@@ -235,7 +235,7 @@ RECIPES = [
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe[0])
 def test_recipes_are_the_papers(recipe):
-    found = recipes.resolved(VictimConfig(data=recipe[0]), recipe[0])
+    found = training.resolved(VictimConfig(data=recipe[0]), recipes.named(recipe[0]))
     assert (
         found.data,
         found.epochs,
@@ -248,14 +248,14 @@ def test_recipes_are_the_papers(recipe):
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_every_recipe_resolves_and_what_is_given_stays(name):
-    assert recipes.resolved(VictimConfig(data=name, epochs=7, augmentation="none"), name).epochs == 7
-    assert recipes.resolved(VictimConfig(data=name), name).augmentation in AUGMENTATIONS
+    assert training.resolved(VictimConfig(data=name, epochs=7, augmentation="none"), recipes.named(name)).epochs == 7
+    assert training.resolved(VictimConfig(data=name), recipes.named(name)).augmentation in AUGMENTATIONS
 
 
 @pytest.mark.parametrize("wrong", [{"victim": "resnet19"}, {"defence": "jpg"}, {"augmentation": "mixup"}])
 def test_what_does_not_exist_is_refused(wrong):
     with pytest.raises(ConfigError, match="did you mean"):
-        recipes.resolved(VictimConfig(**wrong), "photo-digits")
+        training.resolved(VictimConfig(**wrong), recipes.named("photo-digits"))
 
 
 def learning_rates(config, data, warmup) -> list[float]:
@@ -299,7 +299,7 @@ def test_classwise_noise_makes_images_unlearnable():
     """
     data = faint_digits()
     asked = VictimConfig(victim="convnet-w8", epochs=5, augmentation="none", device="cpu")
-    config = recipes.resolved(asked, "photo-digits")
+    config = training.resolved(asked, recipes.named("photo-digits"))
     final = {"clean": values(train(config, data), "test")[-1]}
     for method, given in (("em-joint", {"batch_size": 64}), ("random", {})):
         search = NoiseConfig.of(method=method, kind="classwise", surrogate="convnet-w8", **given, device="cpu")

@@ -1,16 +1,19 @@
-"""A victim whose numbers stop being finite: the epoch is undone once, with half the learning rate; none of it stays."""
+"""What ends a training, and what is left on disk then: every epoch, nothing that is not finite, nothing unasked for."""
 
-import json
 import math
+import signal
+import time
 
 import pytest
 import torch
 
-from workbench import tasks
 from workbench.config import DataError, VictimConfig
-from workbench.records import checkpoint, run_folder
+from workbench.data.augment import AUGMENTATIONS
+from workbench.files import atomic
+from workbench.records import checkpoint
 from workbench.records.nan_guard import check
-from workbench.victim import module, trained
+from workbench.victim import train as training
+from workbench.victim.exposure import expose
 from workbench.victim.module import Victim
 
 CONFIG = VictimConfig(
@@ -24,16 +27,19 @@ CONFIG = VictimConfig(
 )
 
 
+def train(config, pair, **more) -> list[dict]:
+    return training.train(config, pair, *expose(pair.train, None, config), **more)
+
+
 @pytest.fixture
 def poison(monkeypatch):
-    """poison(epoch, from 0): spoils its second step, unless the victim has gone back before; returns the rates seen."""
+    """poison(epoch, from 0): spoils its second step."""
 
-    def put(epoch: int, always: bool = False, what: str = "pixels") -> list[tuple[int, float]]:
-        step, rates = Victim.training_step, []
+    def put(epoch: int, what: str = "pixels") -> None:
+        step = Victim.training_step
 
         def spoilt(self, batch, batch_idx):
-            rates.append((self.current_epoch, self.optimizers().param_groups[0]["lr"]))
-            if self.current_epoch == epoch and batch_idx == 1 and (always or self.rolled_back is None):
+            if self.current_epoch == epoch and batch_idx == 1:
                 if what == "weights":
                     next(self.network.parameters()).data[0] = math.nan
                 else:
@@ -41,93 +47,147 @@ def poison(monkeypatch):
             return step(self, batch, batch_idx)
 
         monkeypatch.setattr(Victim, "training_step", spoilt)
-        return rates
 
     return put
 
 
-@pytest.mark.parametrize("kept", [True, False], ids=["on disk", "in memory"])
 @pytest.mark.parametrize("epoch", [0, 2])
 @pytest.mark.parametrize("what", ["pixels", "weights"])
-def test_the_epoch_is_undone_once_with_half_the_learning_rate(tiny, tmp_path, poison, capsys, kept, epoch, what):
-    usual = poison(9)
-    clean = module.train(CONFIG, tiny)
-    rates = poison(epoch, what=what)
-    noted = {}
-    curve = module.train(CONFIG, tiny, folder=tmp_path if kept else None, noted=noted.update)
-    assert noted["rolled_back"] == {
-        "epoch": epoch + 1,
-        "cause": "the training loss is not finite at step 2",
-        "learning_rate": 0.025,
-    }
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert "the epoch is undone, going on with half the learning rate, 0.025" in line
-    assert [row["epoch"] for row in curve] == [row["epoch"] for row in clean]
-    before = [row for row in clean if row["epoch"] <= epoch]
-    assert curve[: len(before)] == before
-    assert curve[len(before) :] != clean[len(before) :]
-    assert all(math.isfinite(row["value"]) for row in curve)
-    assert len(rates) == 4 * 3 + 2  # it stopped at the second step of that epoch
-    assert rates[: epoch * 3 + 2] == usual[: epoch * 3 + 2]
-    assert rates[epoch * 3 + 2 :] == [(each, rate / 2) for each, rate in usual[epoch * 3 : 12]]
+def test_a_loss_that_is_not_finite_ends_it_with_one_line(tiny, tmp_path, poison, epoch, what):
+    poison(epoch, what)
+    with pytest.raises(DataError) as refusal:
+        train(CONFIG, tiny, folder=tmp_path)
+    assert str(refusal.value) == f"epoch {epoch + 1}: the training loss is not finite at step 2: lower --learning-rate"
+    path = tmp_path / training.CHECKPOINT
+    assert path.exists() == (epoch > 0)
+    if epoch:
+        kept = checkpoint.read(path)
+        check(kept, "it is")
+        assert kept["epoch"] == epoch - 1
 
 
-@pytest.mark.parametrize("stop", [1, 3])
-def test_training_that_went_back_goes_on_after_an_interruption(tiny, tmp_path, poison, monkeypatch, stop):
-    poison(2)
-    whole = module.train(CONFIG, tiny)
-    end = Victim.on_train_epoch_end
+def test_weights_that_the_last_step_of_an_epoch_spoilt_are_never_kept(tiny, tmp_path, monkeypatch):
+    end = Victim.on_validation_epoch_end
 
-    def interrupted(self):
-        if self.current_epoch == stop:
-            raise KeyboardInterrupt
+    def spoil(self):
+        if self.current_epoch == 1:
+            next(self.network.parameters()).data[0] = math.inf
         end(self)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Victim, "on_train_epoch_end", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            module.train(CONFIG, tiny, folder=tmp_path)
-    assert module.train(CONFIG, tiny, folder=tmp_path) == whole
+    monkeypatch.setattr(Victim, "on_validation_epoch_end", spoil)
+    with pytest.raises(DataError, match=r"^epoch 2: the network's weights are not finite: lower --learning-rate$"):
+        train(CONFIG, tiny, folder=tmp_path)
+    assert checkpoint.read(tmp_path / training.CHECKPOINT)["epoch"] == 0
 
 
-def test_the_second_time_is_one_line_and_no_results(tiny, tmp_path, poison):
-    poison(2, always=True)
-    with pytest.raises(
-        DataError, match=r"epoch 3: .* at step 2, as before in epoch 3 .*0\.025 now.*lower --lear"
-    ) as no:
-        tasks.train_victim(CONFIG, None, tmp_path, data=tiny)
-    assert len(str(no.value).splitlines()) == 1
-    record = json.loads((tmp_path / "run.json").read_text())
-    assert record["state"] == "failed"
-    assert record["rolled_back"]["epoch"] == 3
-    assert not (tmp_path / "results.csv").exists()
-    kept = checkpoint.read(tmp_path / module.CHECKPOINT)
-    check(kept, "it is")
-    assert kept["epoch"] == 1
+def test_every_epoch_is_on_disk_before_the_next_begins(tiny, tmp_path, monkeypatch):
+    path, kept, start = tmp_path / training.CHECKPOINT, [], Victim.on_train_epoch_start
+
+    def look(self):
+        start(self)
+        kept.append(checkpoint.read(path)["epoch"] if path.exists() else None)
+
+    monkeypatch.setattr(Victim, "on_train_epoch_start", look)
+    train(CONFIG, tiny, folder=tmp_path)
+    assert kept == [None, 0, 1, 2]
+    assert checkpoint.read(path)["epoch"] == 3
+    assert checkpoint.read(checkpoint.previous(path))["epoch"] == 2
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, checkpoint.previous(path).name}
+    assert str(tmp_path).encode() not in path.read_bytes()  # nothing of where it lies
 
 
-def test_the_record_tells_it(tiny, tmp_path, poison):
-    tasks.train_victim(CONFIG, None, tmp_path / "usual", data=tiny)
-    assert run_folder.read(tmp_path / "usual").rolled_back is None
-    poison(1)
-    tasks.train_victim(CONFIG, None, tmp_path / "spoilt", data=tiny)
-    assert run_folder.read(tmp_path / "spoilt").rolled_back["learning_rate"] == 0.025
+def test_folders_may_be_called_anything(tiny, tmp_path):
+    folder = tmp_path / "s3::a=b {epoch} ~ü"
+    folder.mkdir()
+    train(CONFIG, tiny, folder=folder)
+    assert checkpoint.read(folder / training.CHECKPOINT)["epoch"] == 3
 
 
-def test_the_last_epoch_is_on_disk_though_time_did_not_allow_it(tiny, tmp_path, monkeypatch):
-    """Others go on from it, and an earlier one would be another network."""
-    monkeypatch.setattr(checkpoint, "SHARE", 1e-12)
-    tasks.train_victim(CONFIG, None, tmp_path, data=tiny)
-    assert checkpoint.read(tmp_path / module.CHECKPOINT)["epoch"] == 3
-    assert not checkpoint.previous(tmp_path / module.CHECKPOINT).exists()
-    assert all(isinstance(value, torch.Tensor) for value in trained.weights(tmp_path).values())
+def test_without_a_folder_nothing_is_written(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checkpoint, "save", lambda *given: pytest.fail("written"))
+    train(CONFIG, tiny)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_an_earlier_network_is_not_taken_for_a_damaged_one(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
-    tasks.train_victim(CONFIG, None, tmp_path, data=tiny)
-    path = tmp_path / module.CHECKPOINT
-    assert checkpoint.previous(path).exists()
+def test_what_a_killed_process_left_half_written_is_removed(tiny, tmp_path):
+    half = atomic.scratch(tmp_path / training.CHECKPOINT)
+    half.write_bytes(b"half")
+    train(CONFIG, tiny, folder=tmp_path)
+    assert not half.exists()
+
+
+def test_a_damaged_checkpoint_costs_one_epoch(tiny, tmp_path, monkeypatch, capsys):
+    whole = train(CONFIG, tiny)
+    begun, start = [], Victim.on_train_epoch_start
+
+    def stopped(self):
+        begun.append(self.current_epoch)
+        if len(begun) == 4:
+            raise KeyboardInterrupt
+        start(self)
+
+    monkeypatch.setattr(Victim, "on_train_epoch_start", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, tiny, folder=tmp_path)
+    path = tmp_path / training.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-1])
+    assert train(CONFIG, tiny, folder=tmp_path) == whole
+    assert begun == [0, 1, 2, 3, 2, 3]
+    assert "going on from the one before it" in capsys.readouterr().err
+
+
+def test_an_earlier_network_is_not_taken_for_a_damaged_one(tiny, tmp_path):
+    train(CONFIG, tiny, folder=tmp_path)
+    path = tmp_path / training.CHECKPOINT
+    assert all(isinstance(value, torch.Tensor) for value in training.weights(tmp_path).values())
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match="train that network again"):
-        trained.weights(tmp_path)
+        training.weights(tmp_path)
+
+
+def test_a_full_disk_ends_it_with_one_line(tiny, tmp_path, full_disk):
+    full_disk()
+    with pytest.raises(DataError, match=r"victim\.ckpt cannot be written \(No space left on device\): make room"):
+        train(CONFIG, tiny, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_memory_is_one_line_that_names_a_batch(tiny, monkeypatch):
+    def starve(images, draw):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setitem(AUGMENTATIONS, "none", starve)
+    with pytest.raises(DataError, match="no memory for batches of 16 images: try --batch-size 8"):
+        train(CONFIG, tiny)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_as_ctrl_c_does_and_its_handler_stays(tiny, tmp_path, monkeypatch, sent):
+    """SIGTERM as the command line has it: a handler that raises KeyboardInterrupt."""
+    before = signal.signal(sent, signal.default_int_handler)
+
+    def send(images, draw):
+        if checkpoint.exists(tmp_path / training.CHECKPOINT):
+            signal.raise_signal(sent)
+            time.sleep(1)
+        return images
+
+    monkeypatch.setitem(AUGMENTATIONS, "none", send)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, tiny, folder=tmp_path)
+        assert signal.getsignal(sent) is signal.default_int_handler
+    finally:
+        signal.signal(sent, before)
+    assert checkpoint.read(tmp_path / training.CHECKPOINT)["epoch"] == 0
+
+
+def test_a_training_that_an_earlier_version_slowed_down_is_refused(tiny, tmp_path):
+    train(CONFIG, tiny, folder=tmp_path)
+    path = tmp_path / training.CHECKPOINT
+    state = checkpoint.read(path)
+    state["state_dict"]["_extra_state"]["rolled_back"] = {"epoch": 2, "cause": "", "learning_rate": 0.025}
+    checkpoint.save(path, state)
+    with pytest.raises(DataError, match="half its learning rate"):
+        train(CONFIG, tiny, folder=tmp_path)

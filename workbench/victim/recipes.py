@@ -1,11 +1,9 @@
 """How victims are trained: one recipe per data set, for every setting that is left open."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from workbench import catalogue, device, models, registry
-from workbench.config import VictimConfig, check_choice
-from workbench.data.augment import AUGMENTATIONS
-from workbench.victim import defence
+from workbench import catalogue
+from workbench.config import check_choice
 
 
 @dataclass(frozen=True)
@@ -33,27 +31,9 @@ RECIPES = {
 }
 
 
-def of(name: str) -> Recipe:
+def named(name: str) -> Recipe:
     """The recipe of a data set in the catalogue, or the one that is called so. Arrays take that of folders."""
     name = {"arrays": "folder"}.get(name, name)
     name = catalogue.DATA[name].recipe if name in catalogue.DATA else name
     check_choice("recipe", name, RECIPES)
     return RECIPES[name]
-
-
-def resolved(config: VictimConfig, name: str = "") -> VictimConfig:
-    """Fill every setting that was left open from a recipe. Raises ConfigError for names that are unknown.
-
-    name: of a data set or recipe (see `of`); "": that of `config.data`.
-    """
-    if not name:
-        name = config.data.partition(":")[0]
-        registry.check("data", name)
-    taken = of(name)
-    models.check_name(config.victim)
-    defence.check_name(config.defence)
-    device.check_group(device.pick(config.device), config.devices, config.precision)
-    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
-    full = replace(config, **{name: getattr(taken, name) for name in names if getattr(config, name) is None})
-    check_choice("augmentation", full.augmentation or "", AUGMENTATIONS)
-    return full

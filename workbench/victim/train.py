@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from workbench import device, models
-from workbench.config import ConfigError, DataError, VictimConfig
-from workbench.data.dataset import Dataset
+from workbench.config import ConfigError, DataError, VictimConfig, check_choice
+from workbench.data.augment import AUGMENTATIONS
+from workbench.data.dataset import DataPair, Dataset
 from workbench.files.atomic import sweep
 from workbench.files.untrusted import line
 from workbench.records import checkpoint, run_folder
@@ -27,8 +28,8 @@ from workbench.records.nan_guard import NotFinite
 from workbench.records.record import Record
 from workbench.victim import defence, recipes
 from workbench.victim.epochs import EveryEpoch, Generations, ShowEpochs
-from workbench.victim.exposure import Exposed
 from workbench.victim.module import Victim
+from workbench.victim.recipes import Recipe
 
 CHECKPOINT = "victim.ckpt"
 PREFIX = "network."  # of the network's tensors among those of the LightningModule
@@ -36,36 +37,48 @@ GRADIENT_CLIP = 5.0
 ADVICE = "lower --learning-rate"
 
 
+def resolved(config: VictimConfig, recipe: Recipe) -> VictimConfig:
+    """Fill every setting that was left open from the recipe. Raises ConfigError for names that are unknown."""
+    models.check_name(config.victim)
+    defence.check_name(config.defence)
+    device.check_group(device.pick(config.device), config.devices, config.precision)
+    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
+    full = replace(config, **{name: getattr(recipe, name) for name in names if getattr(config, name) is None})
+    check_choice("augmentation", full.augmentation or "", AUGMENTATIONS)
+    return full
+
+
 def train(
     config: VictimConfig,
-    exposed: Exposed,
-    test: Dataset,
+    data: DataPair,
+    exposed: Dataset,
+    carries: Tensor,
     *,
-    recipe: str = "",
+    recipe: Recipe | None = None,
     label: str = "victim",
     folder: Path | None = None,
     start: Path | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> list[dict[str, Any]]:
-    """Train a victim on what `exposure.expose` returned and return its curve (see Victim).
+    """Train a victim on `exposed`, the training set as exposure.expose publishes it, and return its curve (see Victim).
 
-    config: as recipes.resolved returned it; recipe: whose warm-up ("": the data set's). test: clean samples. folder: where a checkpoint is
-    kept after every epoch; training goes on from one that is there (None: nothing is written). start: the folder of an
-    earlier run, whose network this one goes on from; the curve then begins with its test values before any training, as
-    epoch 0. callbacks: Lightning's, to watch the training. Raises DataError, naming epoch and step, for a loss that is
-    not finite, and when there is not enough memory.
+    config: as `resolved` returned it; carries: which samples carry noise, bool N; recipe: whose warm-up (None: that of
+    `data.name`); folder: where a checkpoint is kept after every epoch; training goes on from one that is there (None:
+    nothing is written). start: the folder of an earlier run, whose network this one goes on from; the curve then begins
+    with its test values before any training, as epoch 0. callbacks: Lightning's, to watch the training. Raises
+    DataError, naming epoch and step, for a loss that is not finite, and when there is not enough memory.
     """
-    made = defence.prepared(config.defence, *exposed)
-    learnt = made.train_set(*exposed)
+    made = defence.prepared(config.defence, exposed, carries)
+    learnt = made.train_set(exposed, carries)
     learnt = replace(learnt, samples=made.inputs(learnt.samples))
-    test = replace(test, samples=made.inputs(test.samples))
+    test = replace(data.test, samples=made.inputs(data.test.samples))
     network = models.for_data(config.victim, learnt, seed=config.seed)
-    victim = Victim(network, config, learnt, test, made, recipes.of(recipe or exposed.data.source).warmup)
+    warmup = (recipe or recipes.named(data.name)).warmup
+    victim = Victim(network, config, learnt, test, made, warmup)
     with device.enough_memory(config.batch_size or 1), _quiet(), _heard():
         if start is not None:
             take_over(network, weights(start))
-            alone = _trainer(replace(config, devices=1, num_nodes=1), enable_checkpointing=False)
-            alone.validate(victim, verbose=False)
+            _trainer(replace(config, devices=1, num_nodes=1)).validate(victim, verbose=False)
         if config.compile:
             network.compile()  # in place, so that its weights keep their names
         _fit(victim, folder / CHECKPOINT if folder else None, [ShowEpochs(label), *callbacks])
@@ -87,13 +100,8 @@ def _fit(victim: Victim, path: Path | None, callbacks: Sequence[Callback]) -> No
             newest = str(path)
             if several:
                 checkpoint.load(path)  # puts an earlier one in a damaged one's place, before all of them read it
-    trainer = _trainer(
-        victim.config,
-        strategy="ddp_spawn" if several else "auto",
-        callbacks=callbacks,
-        plugins=[Generations()],
-        enable_checkpointing=path is not None,
-    )
+    strategy = "ddp_spawn" if several else "auto"
+    trainer = _trainer(victim.config, callbacks, strategy=strategy, plugins=[Generations()])
     try:
         trainer.fit(victim, ckpt_path=newest, weights_only=True)
     except NotFinite as error:
@@ -105,7 +113,7 @@ def _fit(victim: Victim, path: Path | None, callbacks: Sequence[Callback]) -> No
         raise DataError(f"one of the processes that train together failed: {kind}: {last}") from error
 
 
-def _trainer(config: VictimConfig, **more: Any) -> Trainer:
+def _trainer(config: VictimConfig, callbacks: Sequence[Callback] = (), **more: Any) -> Trainer:
     return Trainer(
         accelerator="gpu" if device.pick(config.device).type == "cuda" else "cpu",
         devices=config.devices,
@@ -116,6 +124,8 @@ def _trainer(config: VictimConfig, **more: Any) -> Trainer:
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         logger=False,
+        callbacks=list(callbacks),
+        enable_checkpointing=any(isinstance(callback, EveryEpoch) for callback in callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
