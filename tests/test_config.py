@@ -1,6 +1,6 @@
 """Configurations: unknown names, wrong types and values out of range are refused; the key tells runs apart."""
 
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import pytest
 
@@ -8,21 +8,27 @@ from workbench.config import (
     ConfigError,
     DataConfig,
     NoiseConfig,
+    ProtectConfig,
     VictimConfig,
     WorkbenchError,
     check_choice,
+    check_values,
     from_mapping,
     key,
+    option,
 )
 
-ALL = (DataConfig, NoiseConfig, VictimConfig)
+ALL = (DataConfig, NoiseConfig, VictimConfig, ProtectConfig)
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_defaults_are_valid_and_documented(kind):
     config = kind()
     assert from_mapping(kind, asdict(config)) == config
-    assert all(len(entry.metadata["help"]) > 5 and "\n" not in entry.metadata["help"] for entry in fields(kind))
+    for entry in fields(kind):
+        if entry.name != "options":  # a mapping, documented by the methods
+            assert len(entry.metadata["help"]) > 5, entry.name
+            assert "\n" not in entry.metadata["help"]
 
 
 def test_configurations_are_frozen():
@@ -46,9 +52,7 @@ def test_unknown_setting_names_the_nearest(kind, wrong, nearest):
         (NoiseConfig, "epsilon", 8.0),
         (NoiseConfig, "epsilon", True),
         (NoiseConfig, "epsilon", None),
-        (NoiseConfig, "rounds", 1.5),
-        (NoiseConfig, "step", "0.8"),
-        (NoiseConfig, "step", False),
+        (NoiseConfig, "options", [("rounds", 3)]),
         (NoiseConfig, "method", 3),
         (VictimConfig, "protected_fraction", "half"),
         (VictimConfig, "epochs", "many"),
@@ -66,10 +70,10 @@ def test_wrong_type_is_refused_by_name(kind, name, value):
     [
         (NoiseConfig, "epsilon", -1),
         (NoiseConfig, "epsilon", 256),
-        (NoiseConfig, "rounds", 0),
-        (NoiseConfig, "batch_size", 0),
-        (NoiseConfig, "step", -0.5),
-        (NoiseConfig, "learning_rate", float("nan")),
+        (NoiseConfig, "devices", 0),
+        (ProtectConfig, "epsilon", 0),
+        (VictimConfig, "batch_size", 0),
+        (VictimConfig, "learning_rate", float("nan")),
         (VictimConfig, "protected_fraction", 1.5),
         (VictimConfig, "protected_fraction", -0.1),
         (VictimConfig, "protected_fraction", float("nan")),
@@ -92,7 +96,7 @@ def test_value_out_of_range_is_refused_with_option_and_value(kind, name, value):
 
 
 def test_ends_of_ranges_are_valid():
-    NoiseConfig(epsilon=0, seed=2**31 - 1, rounds=1, step=0)
+    NoiseConfig(epsilon=0, seed=2**31 - 1)
     VictimConfig(protected_fraction=0)
     VictimConfig(protected_fraction=1)
 
@@ -132,11 +136,57 @@ def test_key_changes_with_every_field(kind):
     base = kind()
     other = {
         "data": "cifar10", "limit_train": 1, "limit_test": 1, "side": 8, "seed": 1, "device": "cpu", "method": "em",
-        "kind": "classwise", "epsilon": 4, "surrogate": "resnet18", "batch_size": 3, "step": 0.1, "shared_step": 0.1,
-        "train_steps": 2, "noise_steps": 2, "rounds": 2, "stop_error": 0.3, "learning_rate": 0.2, "victim": "resnet18",
-        "epochs": 3, "weight_decay": 0.1, "augmentation": "none", "defence": "blur", "protected_fraction": 0.5,
-        "protected_classes": "3", "confusion": True, "devices": 2, "num_nodes": 2, "precision": "bf16", "compile": True,
-        "start": "zero",
+        "kind": "classwise", "epsilon": 4, "surrogate": "resnet18", "options": {"rounds": 2}, "batch_size": 3,
+        "learning_rate": 0.2, "victim": "resnet18", "epochs": 3, "weight_decay": 0.1, "augmentation": "none",
+        "defence": "blur", "protected_fraction": 0.5, "protected_classes": "3", "confusion": True, "devices": 2,
+        "num_nodes": 2, "precision": "bf16", "compile": True,
     }  # fmt: skip
-    keys = {key(asdict(replace(base, **{entry.name: other[entry.name]}))) for entry in fields(kind)}
-    assert len(keys | {key(asdict(base))}) == len(fields(kind)) + 1
+    values = NoiseConfig.identity if kind is NoiseConfig else asdict
+    keys = {key(values(replace(base, **{entry.name: other[entry.name]}))) for entry in fields(kind)}
+    assert len(keys | {key(values(base))}) == len(fields(kind)) + 1
+
+
+def test_what_is_no_field_of_a_noise_configuration_is_an_option_of_its_method():
+    found = NoiseConfig.of(method="em", epsilon=4, rounds=3, step=0.5)
+    assert found == NoiseConfig(method="em", epsilon=4, options={"rounds": 3, "step": 0.5})
+    assert NoiseConfig.of(options={"rounds": 2, "step": 0.5}, rounds=3).options == {"rounds": 3, "step": 0.5}
+
+
+def test_an_option_under_its_former_name_gives_the_former_key():
+    found = NoiseConfig.of(begin="bands", own=3).identity()
+    assert (found["start"], found["own"]) == ("bands", 3)
+    assert "begin" not in found
+    assert "options" not in found
+    assert NoiseConfig(method="random").identity()["rounds"] is None
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a method, with values to be checked."""
+
+    rounds: int = option("rounds", least=1)
+    step: float = option("size of a step", least=0)
+    begin: str = option("where it starts", choices=("zero", "bands"))
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ((0, 1.0, "zero"), "rounds is 0: it must be at least 1"),
+        ((1, -1, "zero"), "step is -1: it must be at least 0"),
+        ((1, float("nan"), "zero"), "step is nan: it must be at least 0"),
+        ((1, 0, "band"), "unknown begin 'band': did you mean 'bands'? There are zero, bands"),
+        ((1.0, 0, "zero"), "rounds is 1.0: it must be of type int"),
+        ((True, 0, "zero"), "rounds is True: it must be of type int"),
+        ((1, "0", "zero"), "step is '0': it must be of type float or int"),
+        ((1, None, "zero"), "step is None: it must be of type float or int"),
+    ],
+)
+def test_values_of_options_are_held_to_types_least_values_and_choices(values, line):
+    with pytest.raises(ConfigError) as refusal:
+        check_values(Options(*values))
+    assert str(refusal.value) == line
+
+
+def test_good_values_of_options_pass():
+    check_values(Options(1, 0, "bands"))

@@ -1,56 +1,52 @@
-"""A device that has too little memory: smaller batches once, then one line."""
+"""Too little memory or disk is one line that names a batch size to try, or how much room is needed."""
 
+import shutil
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 import torch
 
-from workbench import device, noise, tasks
+from workbench import device, noise
 from workbench.config import DataError, NoiseConfig
+from workbench.files import mapped
+from workbench.noise.surrogate import Surrogate
 
-CONFIG = NoiseConfig(data="photo-digits", batch_size=24)
-
-
-def holds(largest, tried):
-    """Work that needs more memory the larger its batches are."""
-
-    def work(config):
-        tried.append(config.batch_size)
-        if config.batch_size > largest:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB\nmore lines")
-        return "done"
-
-    return work
+CONFIG = NoiseConfig.of(data="photo-digits", surrogate="mlp-w4", device="cpu", batch_size=24, rounds=1)
 
 
-def test_half_the_batch_is_tried_once_and_recorded(capsys):
-    tried = []
-    assert device.within_memory(holds(12, tried), CONFIG) == ("done", {"batch_size": 12})
-    assert tried == [24, 12]
-    assert "no memory for batches of 24 images: once more with 12" in capsys.readouterr().err
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory.\nmore lines"), MemoryError()])
+def test_no_memory_is_one_line_with_half_the_batch(error):
+    with pytest.raises(DataError) as refusal, device.enough_memory(24):
+        raise error
+    assert str(refusal.value) == "no memory for batches of 24 images: try --batch-size 12, a smaller network"
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_there_is_no_smaller_batch_than_one(size):
+    with pytest.raises(DataError, match="no memory .*: try a smaller network") as refusal, device.enough_memory(size):
+        raise MemoryError
+    assert "--batch-size" not in str(refusal.value)
 
 
 def test_enough_memory_changes_nothing():
-    assert device.within_memory(holds(24, []), CONFIG) == ("done", {})
-
-
-def test_the_second_time_is_one_line():
-    tried = []
-    with pytest.raises(DataError, match="no memory for batches of 24 images, nor of 12: name a smaller") as refusal:
-        device.within_memory(holds(3, tried), CONFIG)
-    assert tried == [24, 12]
-    assert "\n" not in str(refusal.value)
+    with device.enough_memory(24):
+        pass
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes cannot be multiplied"), ValueError("no")])
 def test_other_errors_pass(error):
-    def work(config):
+    with pytest.raises(type(error), match=str(error)), device.enough_memory(24):
         raise error
 
-    with pytest.raises(type(error), match=str(error)):
-        device.within_memory(work, CONFIG)
+
+def test_a_search_without_memory_names_the_batch_to_try(tiny, monkeypatch):
+    def train_step(self, samples, labels):
+        raise torch.OutOfMemoryError("no")
+
+    monkeypatch.setattr(Surrogate, "train_step", train_step)
+    with pytest.raises(DataError, match="batches of 24 images: try --batch-size 12"):
+        noise.make(noise.resolved(CONFIG, "photo-digits"), tiny.train)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
@@ -71,30 +67,11 @@ def test_a_processor_out_of_memory_is_known_by_what_torch_says():
     assert done.stdout.strip() == "True", done.stderr
 
 
-def test_smaller_batches_are_in_the_record(tiny, tmp_path, monkeypatch):
-    searched = noise.search
-
-    def search(config, data, folder):
-        if config.batch_size > 12:
-            raise torch.OutOfMemoryError("no")
-        return searched(config, data, folder=folder)
-
-    monkeypatch.setattr(noise, "search", search)
-    tasks.make_noise(replace(CONFIG, surrogate="mlp-w4", rounds=1), tmp_path / "run", data=tiny)
-    from workbench.records import run_folder
-
-    record = run_folder.read(tmp_path / "run")
-    assert record["batch_size"] == 12
-    assert record["config"]["batch_size"] == 24
-
-
-def test_a_disk_too_small_is_told_before_the_search(tiny, tmp_path, monkeypatch):
-    import shutil
-
+def test_a_disk_too_small_for_a_search_is_told_with_both_numbers(tiny, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-    monkeypatch.setattr(noise, "search", pytest.fail)
-    needed = 48 * 3 * 12 * 12 * (2 + 12)
-    with pytest.raises(DataError, match=f"the search needs {needed:,} bytes in .*run, where 1,000 are free"):
-        tasks.make_noise(CONFIG, tmp_path / "run", data=tiny)
+    needed = noise.bytes_on_disk(noise.resolved(CONFIG, "photo-digits"), tiny.train)
+    assert needed == 48 * 3 * 12 * 12 * (2 + 12)
+    with pytest.raises(DataError, match=f"the search needs {needed:,} bytes in .*run, where 1,000 are free: advice"):
+        mapped.check_room(tmp_path / "run", needed, "the search", "advice")
     assert not (tmp_path / "run").exists()

@@ -1,11 +1,15 @@
 """Architectures: N×K logits from pixel values, the stem for small images, and weights that only the seed decides."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from workbench import models
+from workbench.catalogue import NETWORKS
 from workbench.config import ConfigError, DataError
+from workbench.data.dataset import Space
 
 # the side of the last convolution's output for an image of 32 pixels, and of the first one's for one of 96
 SIDES = {
@@ -40,7 +44,7 @@ def weights(network) -> torch.Tensor:
 
 
 def test_every_architecture_is_tested():
-    assert {name.partition("-")[0] for name in SIDES} == {*models.FIXED, *models.BY_WIDTH} - {models.PROBE}
+    assert {name.partition("-")[0] for name in SIDES} == set(NETWORKS) - {models.PROBE}
 
 
 @pytest.mark.parametrize("name", SIDES)
@@ -163,7 +167,7 @@ def test_a_probe_without_weights_is_refused_in_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("resnet18", 16), ("densenet121", 16), ("mobilenet_v2", 16), ("vgg11", 32)]
+    ("name", "least"), [(name, entry.least) for name, entry in NETWORKS.items() if entry.least > 1]
 )
 def test_large_networks_refuse_tiny_images_and_train_on_one_of_the_least_size(name, least):
     with pytest.raises(ConfigError, match=f"{name} needs images of {least} pixels"):
@@ -172,3 +176,20 @@ def test_large_networks_refuse_tiny_images_and_train_on_one_of_the_least_size(na
         models.build(name, channels=3, classes=7, side=64, short=8, seed=0)
     network = build(name, side=least).train()
     assert network(torch.zeros(1, 3, least, least)).isfinite().all()
+
+
+def test_a_network_for_a_data_set_has_its_channels_and_classes(patterned):
+    data = patterned(6, channels=1)
+    assert models.for_data("convnet-w4", data, seed=0)(data.samples.float()).shape == (6, 3)
+
+
+def test_a_network_for_images_refuses_another_kind_of_data(patterned):
+    sound = replace(patterned(6), space=Space("audio", -32768, 32767, "of 32768", torch.int16, torch.int16))
+    with pytest.raises(ConfigError, match="network convnet-w4 is for image data, not for audio"):
+        models.for_data("convnet-w4", sound, seed=0)
+
+
+def test_values_of_a_space_with_signs_are_brought_to_minus_one_to_one():
+    sound = Space("audio", -32768, 32767, "of 32768", torch.int16, torch.int16)
+    steps = torch.tensor([-32768.0, 0.0, 16384.0])
+    assert models.ToUnit(sound)(steps).tolist() == [-1, 0, 0.5]

@@ -10,7 +10,7 @@ from workbench.noise.budget import PerturbationBudget
 
 
 def start(shape, *, epsilon=8, seed=0):
-    return bands.start(PerturbationBudget(epsilon), shape, torch.Generator().manual_seed(seed))
+    return bands.drawn(PerturbationBudget(epsilon), shape, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("shape", [(10, 3, 32, 32), (100, 3, 32, 32), (10, 1, 30, 17), (3, 3, 8, 8), (2, 1, 3, 5)])
@@ -49,22 +49,21 @@ def test_the_seed_decides():
     assert not torch.equal(start(shape), start(shape, seed=1))
 
 
-def test_a_search_starts_there_unless_nothing_is_shared():
+def test_a_search_begins_at_zero_unless_it_is_asked_for_bands():
     def resolved(**settings):
-        return noise.resolved(NoiseConfig(**settings), "photo-digits").start
+        return noise.resolved(NoiseConfig.of(device="cpu", **settings), "photo-digits").options
 
-    assert resolved(kind="classwise") == resolved(kind="samplewise") == resolved(shared_step=1.0) == "bands"
-    assert resolved(kind="samplewise", shared_step=0.0) == "zero"
-    assert resolved(kind="classwise", shared_step=0.0) == "bands"  # class-wise, everything is shared
-    assert resolved(start="zero") == "zero"
-    assert resolved(method="em") is None
-    with pytest.raises(ConfigError, match="unknown start 'band': did you mean 'bands'"):
-        NoiseConfig(start="band")
+    assert resolved()["begin"] == resolved(kind="classwise")["begin"] == resolved(begin=None)["begin"] == "zero"
+    assert resolved(begin="bands")["begin"] == "bands"
+    assert (resolved()["rounds"], resolved(begin="bands")["rounds"]) == (6, 1)
+    assert "begin" not in resolved(method="em")
+    with pytest.raises(ConfigError, match="unknown begin 'band': did you mean 'bands'"):
+        resolved(begin="band")
 
 
 def test_without_steps_the_noise_is_the_bands(patterned):
-    settings = {"surrogate": "convnet-w2", "batch_size": 10, "device": "cpu", "step": 0.0, "shared_step": 0.5}
-    config = noise.resolved(NoiseConfig(kind="classwise", **settings), "photo-digits")
-    found, _ = noise.search(config, patterned(40))
+    settings = {"surrogate": "convnet-w2", "batch_size": 10, "step": 0.0, "shared_step": 0.5, "begin": "bands"}
+    config = noise.resolved(NoiseConfig.of(kind="classwise", device="cpu", **settings), "photo-digits")
+    found, _ = noise.make(config, patterned(40))
     assert torch.equal(found.delta.flip(-1), found.delta)
     assert (found.delta.abs() == 8).all()

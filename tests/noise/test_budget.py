@@ -1,4 +1,4 @@
-"""The budget: the ball, the pixel box, the direction of a step, and rounding that neither leaves ε nor loses a sign."""
+"""The budget: the ball, the range of the space, the direction of a step, and rounding that neither leaves ε nor loses a sign."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.config import ConfigError
+from workbench.data.dataset import Space
 from workbench.noise.budget import PerturbationBudget
 
 radii = st.integers(0, 127)
@@ -29,15 +30,25 @@ def test_projection_is_the_nearest_point_of_the_ball(radius, seed):
 
 @settings(deadline=None)
 @given(radii, seeds)
-def test_projection_with_images_keeps_ball_and_pixel_box(radius, seed):
+def test_samples_with_noise_are_cut_to_the_range_of_their_space(radius, seed):
     images = torch.randint(0, 256, (2, 3, 4, 4), generator=torch.Generator().manual_seed(seed)).float()
     images[0, 0, 0], images[0, 0, 1] = 0, 255
-    found = PerturbationBudget(radius).project(normal(seed, 2.0 * radius + 1), images)
-    assert found.abs().max() <= radius
-    assert (images + found).min() >= 0
-    assert (images + found).max() <= 255
+    budget = PerturbationBudget(radius)
+    delta = budget.project(normal(seed, 2.0 * radius + 1))
+    found = budget.in_range(images + delta)
+    assert torch.equal(found, torch.clamp(images + delta, 0, 255))
+    assert (found - images).abs().max() <= radius + 1e-4
     assert (found[0, 0, 0] >= 0).all()
-    assert (found[0, 0, 1] <= 0).all()
+    assert (found[0, 0, 1] <= 255).all()
+
+
+def test_another_space_has_its_own_range_type_and_largest_budget():
+    sound = Space("sound", -1000, 1000, "of 1000", torch.int16, torch.int16)
+    budget = PerturbationBudget(300, sound)
+    assert budget.in_range(torch.tensor([-1200.0, 5.0, 1001.0])).tolist() == [-1000, 5, 1000]
+    assert budget.round(torch.tensor([-400.0, 0.6])).dtype == torch.int16
+    with pytest.raises(ConfigError, match=r"outside 0\.\.32767 of 1000"):
+        PerturbationBudget(32768, sound)
 
 
 @settings(deadline=None)

@@ -5,16 +5,16 @@ from itertools import chain, count
 
 import pytest
 import torch
-from lightning.fabric import Fabric
+from searches import changed, double, options, run, task_of
 from torch.nn import functional
 
 from workbench import models, noise
 from workbench.config import NoiseConfig
 from workbench.data.dataset import Dataset
-from workbench.noise.em import Order, search, swept
+from workbench.noise.em import Order, swept
 from workbench.noise.surrogate import SEED_APART, Surrogate
 
-CONFIG = NoiseConfig(
+CONFIG = NoiseConfig.of(
     method="em",
     surrogate="convnet-w4",
     epsilon=8,
@@ -29,11 +29,6 @@ CONFIG = NoiseConfig(
 )
 
 
-def double() -> Fabric:
-    """Double precision: no sign of a gradient hangs on the order of a sum."""
-    return Fabric(accelerator="cpu", devices=1, precision="64-true")
-
-
 def edged(data: Dataset) -> Dataset:
     """The images, with many pixels at the ends of the pixel box: there clamping shows."""
     images = data.samples.clone()
@@ -41,17 +36,20 @@ def edged(data: Dataset) -> Dataset:
     return replace(data, samples=images)
 
 
+def ordered(config, data) -> Order:
+    return Order(task_of(config, data), len(data), options(config).batch_size)
+
+
 class Naive:
     """The paper's search written plainly: images in [0, 255], one tensor operation a line, nothing shared with it."""
 
     def __init__(self, config: NoiseConfig, data: Dataset):
-        self.config, self.data = config, data
+        self.config, self.options, self.data = config, options(config), data
         self.net = models.build(
             config.surrogate, channels=3, classes=len(data.classes), side=data.side, seed=config.seed + SEED_APART
         ).double()
-        self.optimiser = torch.optim.SGD(
-            self.net.parameters(), lr=config.learning_rate, momentum=0.9, weight_decay=5e-4
-        )
+        rate = self.options.learning_rate
+        self.optimiser = torch.optim.SGD(self.net.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
 
     def loss(self, pixels, labels):
         return functional.cross_entropy(self.net(pixels.double()).float(), labels)
@@ -67,10 +65,10 @@ class Naive:
         """T sign steps; what is returned was clamped to the ball, but not to the pixel box."""
         self.net.eval()
         moving = torch.clamp(clean + eta, 0, 255)
-        for _ in range(self.config.noise_steps):
+        for _ in range(self.options.noise_steps):
             leaf = moving.clone().requires_grad_()
             self.loss(leaf, labels).backward()
-            eta = torch.clamp(moving - self.config.step * leaf.grad.sign() - clean, -8, 8)
+            eta = torch.clamp(moving - self.options.step * leaf.grad.sign() - clean, -8, 8)
             moving = torch.clamp(clean + eta, 0, 255)
         return eta
 
@@ -80,26 +78,26 @@ class Naive:
 
     def samplewise(self):
         images, labels = self.data.samples.float(), self.data.labels
-        order = Order(self.data, self.config).epoch(0)
+        order = ordered(self.config, self.data).epoch(0)
         stream = chain.from_iterable(order for _ in count())  # goes on where it stopped
         delta = torch.zeros_like(images)
-        for done in range(1, self.config.rounds + 1):
-            for batch in (next(stream) for _ in range(self.config.train_steps)):
+        for done in range(1, self.options.rounds + 1):
+            for batch in (next(stream) for _ in range(self.options.train_steps)):
                 self.train(images[batch] + delta[batch], labels[batch])
             for batch in order:
                 delta[batch] = self.descend(images[batch], delta[batch], labels[batch])
             errors = [self.error(images[batch] + delta[batch], labels[batch]) for batch in order]
-            if sum(errors) / len(errors) <= self.config.stop_error:
+            if sum(errors) / len(errors) <= self.options.stop_error:
                 break
         return delta, sum(errors) / len(errors), done
 
     def classwise(self):
         images, labels, part = self.data.samples.float(), self.data.labels, self.data.limited(len(self.data) // 5)
-        every, fifth = Order(self.data, self.config), Order(part, self.config)
+        every, fifth = ordered(self.config, self.data), ordered(self.config, part)
         stream = chain.from_iterable(every.epoch(number) for number in count())
         delta = torch.zeros(len(self.data.classes), *images.shape[1:])
-        for done in range(self.config.rounds):
-            for batch in (next(stream) for _ in range(self.config.train_steps)):
+        for done in range(self.options.rounds):
+            for batch in (next(stream) for _ in range(self.options.train_steps)):
                 self.train(torch.stack([images[i] + delta[labels[i]] for i in batch]), labels[batch])
             for batch in fifth.epoch(done):
                 clean, mine = part.samples[batch].float(), part.labels[batch]
@@ -110,7 +108,7 @@ class Naive:
             for batch in fifth.epoch(done):
                 mine = part.labels[batch]
                 errors.append(self.error(part.samples[batch] + delta[mine], mine))
-            if sum(errors) / len(errors) <= self.config.stop_error:
+            if sum(errors) / len(errors) <= self.options.stop_error:
                 break
         return delta, sum(errors) / len(errors), done + 1
 
@@ -119,28 +117,32 @@ class Naive:
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_search_equals_the_naive_one(patterned, kind, rounds):
     data = edged(patterned(50 if kind == "samplewise" else 82))  # neither is a multiple of the batch
-    config = replace(CONFIG, kind=kind, rounds=rounds, batch_size=16 if kind == "samplewise" else 6)
+    config = changed(replace(CONFIG, kind=kind), rounds=rounds, batch_size=16 if kind == "samplewise" else 6)
     expected, error, _ = getattr(Naive(config, data), kind)()
-    found, record = search(data, config, double(), None)
+    found, task = run(config, data, double())
     assert expected.abs().max() > 6
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
-    assert record.error == pytest.approx(error)
+    assert task.error == pytest.approx(error)
 
 
 @pytest.mark.parametrize("kind", ["samplewise", "classwise"])
 def test_search_stops_at_the_stop_error(patterned, kind):
     data = patterned(60)
-    config = replace(CONFIG, kind=kind, rounds=20, stop_error=0.3, batch_size=6)
+    config = changed(replace(CONFIG, kind=kind), rounds=20, stop_error=0.3, batch_size=6)
     expected, error, done = getattr(Naive(config, data), kind)()
-    found, record = search(data, config, double(), None)
+    found, task = run(config, data, double())
     assert 1 < done < 20
     assert error <= 0.3
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
-    assert record.error == pytest.approx(error)
+    assert task.error == pytest.approx(error)
+
+
+def fresh(config, data) -> Surrogate:
+    return task_of(config, data).surrogate(options(config).learning_rate)
 
 
 def test_noise_steps_leave_the_network_as_it_is_and_use_evaluation_mode(tiny):
-    surrogate = Surrogate(Fabric(accelerator="cpu", devices=1), CONFIG, tiny.train)
+    surrogate = fresh(CONFIG, tiny.train)
     pixels, labels = tiny.train.samples.float(), tiny.train.labels
     surrogate.train_step(pixels, labels)
     before = {name: value.clone() for name, value in surrogate.network.state_dict().items()}
@@ -154,7 +156,7 @@ def test_noise_steps_leave_the_network_as_it_is_and_use_evaluation_mode(tiny):
 
 
 def test_the_surrogate_learns_the_images_it_is_given(tiny):
-    surrogate = Surrogate(Fabric(accelerator="cpu", devices=1), CONFIG, tiny.train)
+    surrogate = fresh(CONFIG, tiny.train)
     pixels, labels = tiny.train.samples.float(), tiny.train.labels
     for _ in range(30):
         surrogate.train_step(pixels, labels)
@@ -164,11 +166,11 @@ def test_the_surrogate_learns_the_images_it_is_given(tiny):
 
 def test_samplewise_noise_makes_its_own_image_easy(tiny):
     """The noise of an image lowers the loss of this image; the same noise on the class's next image does less."""
-    config = replace(CONFIG, kind="samplewise", noise_steps=10, step=0.8, rounds=1)
-    data, fabric = tiny.train, Fabric(accelerator="cpu", devices=1)
-    found, _ = search(data, config, fabric, None)
-    surrogate = Surrogate(fabric, config, data)
-    for batch in Order(data, config).epoch(0) * 2:
+    config = changed(replace(CONFIG, kind="samplewise"), noise_steps=10, step=0.8, rounds=1)
+    data = tiny.train
+    found, _ = run(config, data)
+    surrogate = fresh(config, data)
+    for batch in ordered(config, data).epoch(0) * 2:
         surrogate.train_step(data.samples[batch].float(), data.labels[batch])
     surrogate.network.eval()
 
@@ -180,7 +182,7 @@ def test_samplewise_noise_makes_its_own_image_easy(tiny):
 
 
 def test_samplewise_order_is_one_for_ever_and_keeps_every_image(tiny):
-    order = Order(tiny.train, replace(CONFIG, kind="samplewise", batch_size=20))
+    order = ordered(changed(replace(CONFIG, kind="samplewise"), batch_size=20), tiny.train)
     assert [len(batch) for batch in order.epoch(0)] == [20, 20, 8]
     assert torch.cat(order.epoch(0)).sort().values.tolist() == list(range(48))
     for number in range(3):
@@ -189,7 +191,7 @@ def test_samplewise_order_is_one_for_ever_and_keeps_every_image(tiny):
 
 
 def test_classwise_order_is_shuffled_every_epoch_and_drops_the_last_batch(tiny):
-    order = Order(tiny.train, replace(CONFIG, kind="classwise", batch_size=20))
+    order = ordered(changed(replace(CONFIG, kind="classwise"), batch_size=20), tiny.train)
     assert [len(batch) for batch in order.epoch(0)] == [20, 20]
     assert not torch.equal(order.epoch(0)[0], order.epoch(1)[0])
     assert torch.equal(order.epoch(1)[0], order.epoch(1)[0])
@@ -198,7 +200,7 @@ def test_classwise_order_is_shuffled_every_epoch_and_drops_the_last_batch(tiny):
 
 def test_a_batch_larger_than_the_set_is_the_whole_set(tiny):
     for kind in ("classwise", "samplewise"):
-        order = Order(tiny.train, replace(CONFIG, kind=kind, batch_size=512))
+        order = ordered(changed(replace(CONFIG, kind=kind), batch_size=512), tiny.train)
         assert [len(batch) for batch in order.epoch(0)] == [48]
 
 
@@ -211,6 +213,6 @@ def test_classwise_search_works_with_a_handful_of_images(patterned):
     """A fifth of four images a class is less than one for each class."""
     data = patterned(12)
     assert swept(data, "classwise").labels.unique().tolist() == [0, 1, 2]
-    config = noise.resolved(NoiseConfig(method="em", kind="classwise", surrogate="convnet-w4", device="cpu"), "folder")
-    found, _ = noise.search(replace(config, rounds=2), data)
+    asked = NoiseConfig.of(method="em", kind="classwise", surrogate="convnet-w4", device="cpu", rounds=2)
+    found, _ = noise.make(noise.resolved(asked, "folder"), data)
     assert int(found.delta.short().abs().amax((1, 2, 3)).min()) > 0

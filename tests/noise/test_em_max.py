@@ -5,15 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from lightning.fabric import Fabric
+from searches import changed, run
 
-from workbench import noise
 from workbench.config import NoiseConfig
-from workbench.noise.em_max import search_maximising
-from workbench.noise.random import search_random
+from workbench.noise.search import Search
 from workbench.noise.surrogate import Surrogate
 
-MAXIMISE = NoiseConfig(
+MAXIMISE = NoiseConfig.of(
     method="em-max",
     surrogate="convnet-w4",
     epsilon=24,
@@ -37,50 +35,59 @@ def coloured(patterned):
     return replace(data, samples=(grey + colours).to(torch.uint8))
 
 
-def fabric() -> Fabric:
-    return Fabric(accelerator="cpu", devices=1)
+@pytest.fixture
+def surrogates(monkeypatch):
+    """The surrogates of the searches, in order, as they are in the end."""
+    made, original = [], Search.surrogate
+
+    def surrogate(self, *given):
+        made.append(original(self, *given))
+        return made[-1]
+
+    monkeypatch.setattr(Search, "surrogate", surrogate)
+    return made
 
 
 @pytest.mark.parametrize(("kind", "count"), [("classwise", 3), ("samplewise", 48)])
 def test_random_noise_fills_the_ball_evenly(tiny, kind, count):
     config = NoiseConfig(method="random", kind=kind, device="cpu")
-    delta, _ = search_random(tiny.train, config, fabric(), None)
+    delta, _ = run(config, tiny.train)
     assert delta.shape == (count, 3, 12, 12)
     assert 7.9 < float(delta.abs().max()) <= 8
     assert float(delta.std()) == pytest.approx(8 / 3**0.5, rel=0.06)
     assert abs(float(delta.mean())) < 0.5
     assert not torch.equal(delta[0], delta[1])
-    assert torch.equal(delta, search_random(tiny.train, config, fabric(), None)[0])
-    assert not torch.equal(delta, search_random(tiny.train, replace(config, seed=1), fabric(), None)[0])
+    assert torch.equal(delta, run(config, tiny.train)[0])
+    assert not torch.equal(delta, run(replace(config, seed=1), tiny.train)[0])
 
 
 @pytest.mark.parametrize("kind", ["classwise", "samplewise"])
-def test_error_maximising_noise_makes_a_trained_surrogate_err(coloured, kind):
+def test_error_maximising_noise_makes_a_trained_surrogate_err(coloured, surrogates, kind):
     data = coloured
-    config = replace(MAXIMISE, kind=kind, stop_error=0.9 if kind == "samplewise" else 0.6)
-    delta, rounds = search_maximising(data, config, fabric(), None)
+    config = changed(replace(MAXIMISE, kind=kind), stop_error=0.9 if kind == "samplewise" else 0.6)
+    delta, task = run(config, data)
     noisy = data.samples + (delta[data.labels] if kind == "classwise" else delta)
-    surrogate = rounds.surrogate
+    (surrogate,) = surrogates
     assert delta.abs().max() <= 24
     assert surrogate.error_rate([(data.samples.float(), data.labels)]) < 0.1
     assert surrogate.error_rate([(noisy, data.labels)]) > 0.5
-    assert rounds.error >= config.stop_error
+    assert task.error >= config.options["stop_error"]
 
 
-def test_error_maximising_noise_is_opposed_to_error_minimising(coloured):
+def test_error_maximising_noise_is_opposed_to_error_minimising(coloured, surrogates):
     data = coloured
-    config = replace(MAXIMISE, kind="samplewise", stop_error=2.0, rounds=3)
-    delta, rounds = search_maximising(data, config, fabric(), None)
-    gradient = rounds.surrogate.input_gradient(data.samples.float(), data.labels)
+    config = changed(replace(MAXIMISE, kind="samplewise"), stop_error=2.0, rounds=3)
+    delta, _ = run(config, data)
+    gradient = surrogates[0].input_gradient(data.samples.float(), data.labels)
     assert float((gradient * delta).sum()) > 0
-    minimising, _ = noise.METHODS["em"](data, replace(config, method="em", stop_error=0.0), fabric(), None)
+    minimising, _ = run(changed(replace(config, method="em"), stop_error=0.0), data)
     assert float((gradient * minimising).sum()) < 0
 
 
 def test_clean_training_takes_the_whole_set_every_epoch(tiny):
-    config = replace(MAXIMISE, kind="samplewise", rounds=1, train_steps=2, noise_steps=3, stop_error=2.0)
-    _, rounds = search_maximising(tiny.train, config, fabric(), None)
-    assert rounds.image_passes == (2 + 3) * 48
+    config = changed(replace(MAXIMISE, kind="samplewise"), rounds=1, train_steps=2, noise_steps=3, stop_error=2.0)
+    _, task = run(config, tiny.train)
+    assert task.passes == (2 + 3) * 48
 
 
 def test_the_learning_rate_of_the_clean_training_falls_as_a_cosine(tiny, monkeypatch):
@@ -91,6 +98,5 @@ def test_the_learning_rate_of_the_clean_training_falls_as_a_cosine(tiny, monkeyp
         return original(self, pixels, labels)
 
     monkeypatch.setattr(Surrogate, "train_step", train_step)
-    config = replace(MAXIMISE, batch_size=48, train_steps=4, rounds=1, learning_rate=0.1)
-    search_maximising(tiny.train, config, fabric(), None)
+    run(changed(MAXIMISE, batch_size=48, train_steps=4, rounds=1, learning_rate=0.1), tiny.train)
     assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(4)])

@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from lightning.fabric import Fabric
+from searches import changed, run, task_of
 from torch.nn import functional
 
 from workbench import noise
 from workbench.config import ConfigError, NoiseConfig
 from workbench.files import mapped
 from workbench.noise import linear
-from workbench.noise.linear import BLOCK, TARGET_SHARE, LinearClassifier, search
+from workbench.noise.linear import BLOCK, TARGET_SHARE, LinearClassifier
+from workbench.noise.perturbation import FILE_NAME, Perturbation
 
-CONFIG = NoiseConfig(
+CONFIG = NoiseConfig.of(
     method="linear",
     surrogate="linear",
     batch_size=16,
@@ -26,13 +27,13 @@ CONFIG = NoiseConfig(
 )
 
 
-def fabric():
-    return Fabric(accelerator="cpu", devices=1)
+def untrained(data) -> LinearClassifier:
+    return LinearClassifier(task_of(CONFIG, data), 0.1)
 
 
 def test_gradient_is_that_of_the_papers_loss(patterned):
     data = patterned(9)
-    classifier = LinearClassifier(data, CONFIG)
+    classifier = untrained(data)
     seen, labels = classifier.seen(data).double() / 255, data.labels
     weights = classifier.weights.double()
     noise_values = (torch.rand(seen.shape, dtype=torch.float64) - 0.5).requires_grad_()
@@ -47,10 +48,10 @@ def test_gradient_is_that_of_the_papers_loss(patterned):
 
 def test_training_step_is_sgd_with_momentum_on_the_cross_entropy(patterned):
     data = patterned(30)
-    classifier = LinearClassifier(data, CONFIG)
+    classifier = untrained(data)
     seen = classifier.seen(data).float() / 255
     weights = classifier.weights.clone().requires_grad_()
-    optimiser = torch.optim.SGD([weights], lr=CONFIG.learning_rate, momentum=linear.MOMENTUM)
+    optimiser = torch.optim.SGD([weights], lr=0.1, momentum=linear.MOMENTUM)
     for _ in range(3):
         classifier.train_step(seen, data.labels)
         optimiser.zero_grad()
@@ -61,38 +62,40 @@ def test_training_step_is_sgd_with_momentum_on_the_cross_entropy(patterned):
 
 def test_what_is_seen_are_the_means_of_blocks(patterned):
     data = patterned(5)
-    seen = LinearClassifier(data, CONFIG).seen(data)
+    seen = untrained(data).seen(data)
     side = 12 // BLOCK
     first = data.samples[2, 1, :BLOCK, BLOCK : 2 * BLOCK].float().mean().round()
     assert seen.view(5, 3, side, side)[2, 1, 0, 1] == first
 
 
 @pytest.mark.parametrize("kind", ["classwise", "samplewise"])
-def test_noise_keeps_the_budget_is_constant_on_blocks_and_names_the_class(patterned, kind):
+def test_noise_keeps_the_budget_is_constant_on_blocks_and_names_the_class(patterned, monkeypatch, kind):
+    made, train_step = set(), LinearClassifier.train_step
+    monkeypatch.setattr(LinearClassifier, "train_step", lambda self, *of: (made.add(self), train_step(self, *of))[1])
     data = patterned(60)
-    found, rounds = search(data, replace(CONFIG, kind=kind), fabric(), None)
+    found, task = run(replace(CONFIG, kind=kind), data)
     assert found.dtype == torch.int8
     assert found.abs().max() <= 8
     assert len(found) == (3 if kind == "classwise" else 60)
     corners = found[:, :, ::BLOCK, ::BLOCK].repeat_interleave(BLOCK, 2).repeat_interleave(BLOCK, 3)
     assert torch.equal(found, corners)
     labels = torch.arange(3) if kind == "classwise" else data.labels
-    classifier = rounds.surrogate
+    (classifier,) = made
     means = functional.avg_pool2d(found.float(), classifier.block).flatten(1)
     assert ((-means @ classifier.weights.T).argmax(1) == labels).all()
-    assert rounds.error < 0.4
+    assert task.error < 0.4
 
 
 def test_blocks_need_a_side_they_divide(patterned):
     odd = patterned(12, side=13)
-    found, _ = search(odd, CONFIG, fabric(), None)
+    found, _ = run(CONFIG, odd)
     assert found.shape == odd.samples.shape
 
 
 def test_seed_decides(patterned):
     data = patterned(24)
-    one, again = (search(data, CONFIG, fabric(), None)[0] for _ in range(2))
-    other, _ = search(data, replace(CONFIG, seed=1), fabric(), None)
+    one, again = (run(CONFIG, data)[0] for _ in range(2))
+    other, _ = run(replace(CONFIG, seed=1), data)
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
 
@@ -100,8 +103,8 @@ def test_seed_decides(patterned):
 def test_parts_do_not_change_what_an_image_gets_but_for_its_start(patterned, monkeypatch):
     data = patterned(30)
     monkeypatch.setattr(mapped, "PART", 10)
-    found, rounds = search(data, CONFIG, fabric(), None)
-    assert rounds.image_passes == 30 * (CONFIG.rounds + CONFIG.noise_steps)
+    found, task = run(CONFIG, data)
+    assert task.passes == 30 * (8 + 12)
     assert (found != 0).flatten(1).any(1).all()
 
 
@@ -109,8 +112,8 @@ def test_interrupted_between_parts_goes_on_to_the_same_noise(patterned, monkeypa
     data = patterned(30)
     monkeypatch.setattr(mapped, "PART", 10)
     monkeypatch.setattr(mapped, "parts", lambda count, size=10: iter([slice(k, k + 10) for k in range(0, count, 10)]))
-    whole, _ = search(data, CONFIG, fabric(), None)
-    calls, make = [], linear._samplewise
+    whole, _ = run(CONFIG, data)
+    calls, make = [], linear.samplewise
 
     def stopped(*arguments):
         calls.append(arguments[-1])
@@ -118,22 +121,23 @@ def test_interrupted_between_parts_goes_on_to_the_same_noise(patterned, monkeypa
             raise KeyboardInterrupt
         return make(*arguments)
 
-    monkeypatch.setattr(linear, "_samplewise", stopped)
+    monkeypatch.setattr(linear, "samplewise", stopped)
     with pytest.raises(KeyboardInterrupt):
-        search(data, CONFIG, fabric(), tmp_path)
+        run(CONFIG, data, folder=tmp_path)
     assert (tmp_path / mapped.STARTED).stat().st_size == data.samples.numel()
-    resumed, _ = search(data, CONFIG, fabric(), tmp_path)
+    resumed, _ = run(CONFIG, data, folder=tmp_path)
     assert torch.equal(resumed, whole)
     assert calls == [0, 10, 10, 20]  # the first part was not made again
 
 
-def test_saved_noise_leaves_no_started_file(tiny, tmp_path):
-    config = noise.resolved(replace(CONFIG, data="photo-digits", rounds=2), "photo-digits")
-    found, _ = noise.search(config, tiny.train, folder=tmp_path)
-    (tmp_path / "run.json").touch()  # a run's folder
-    found.save(tmp_path)
-    assert not (tmp_path / mapped.STARTED).exists()
-    assert torch.equal(noise.perturbation.load(tmp_path).delta, found.delta)
+def test_a_search_that_is_over_is_forgotten(tiny, tmp_path):
+    config = noise.resolved(replace(changed(CONFIG, rounds=2), data="photo-digits"), "photo-digits")
+    found, _ = noise.make(config, tiny.train, folder=tmp_path)
+    assert (tmp_path / mapped.STARTED).is_file()
+    found.save(tmp_path / FILE_NAME)
+    noise.forget(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert torch.equal(Perturbation.load(tmp_path).delta, found.delta)
 
 
 def test_it_names_no_network_and_only_one_device():

@@ -1,9 +1,11 @@
 """The settings a search takes where none are given are the paper's (the authors' scripts), and can be overruled."""
 
+from dataclasses import fields
+
 import pytest
 
-from workbench import noise
-from workbench.config import ConfigError, NoiseConfig
+from workbench import catalogue, noise
+from workbench.config import KINDS, ConfigError, NoiseConfig
 
 # data, kind, ε, step, T, M, stop error, batch size: the scripts of the authors' code
 TABLE = [
@@ -19,50 +21,94 @@ TABLE = [
 
 
 def resolved(data, **settings):
-    return noise.resolved(NoiseConfig(data=data, **settings), data.partition(":")[0])
+    return noise.resolved(NoiseConfig.of(data=data, **settings), data.partition(":")[0])
 
 
 @pytest.mark.parametrize(("data", "kind", "epsilon", "step", "t", "m", "stop", "batch"), TABLE)
 def test_em_takes_the_papers_settings(data, kind, epsilon, step, t, m, stop, batch):
     found = resolved(data, method="em", kind=kind, epsilon=epsilon)
-    assert found.step == pytest.approx(step)
-    assert (found.noise_steps, found.train_steps, found.stop_error, found.batch_size) == (t, m, stop, batch)
-    assert found.learning_rate == 0.1
+    expected = {"step": step, "noise_steps": t, "train_steps": m, "stop_error": stop, "batch_size": batch}
+    assert {name: found.options[name] for name in expected} == pytest.approx(expected)
+    assert found.options["learning_rate"] == 0.1
 
 
 @pytest.mark.parametrize(("kind", "stop"), [("samplewise", 0.9), ("classwise", 0.8)])
 def test_em_max_climbs_to_the_papers_error(kind, stop):
-    found = resolved("cifar100", method="em-max", kind=kind)
-    assert (found.stop_error, found.train_steps, found.noise_steps) == (stop, 10, 20 if kind == "samplewise" else 1)
+    found = resolved("cifar100", method="em-max", kind=kind).options
+    assert (found["stop_error"], found["train_steps"], found["noise_steps"]) == (
+        stop,
+        10,
+        20 if kind == "samplewise" else 1,
+    )
 
 
-@pytest.mark.parametrize("method", ["em", "em-max", "em-joint"])
-@pytest.mark.parametrize("kind", ["samplewise", "classwise"])
+@pytest.mark.parametrize("method", catalogue.METHODS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "data", ["photo-digits:500", "synthetic-people", "folder:photos", "cifar10", "cifar100", "svhn"]
 )
 def test_every_search_is_complete_and_what_is_given_stays(method, kind, data):
-    needed = {
-        "em": ("batch_size", "step", "train_steps", "noise_steps", "rounds", "stop_error"),
-        "em-joint": ("batch_size", "step", "shared_step", "rounds"),
-    }
-    for name in needed.get(method, needed["em"]):
-        assert getattr(resolved(data, method=method, kind=kind), name) is not None
-        assert getattr(resolved(data, method=method, kind=kind, **{name: 3}), name) == 3
+    for entry in fields(noise.options_of(method)):
+        asked = {"method": method, "kind": kind}
+        value = 3 if "choices" not in entry.metadata or not entry.metadata["choices"] else entry.metadata["choices"][-1]
+        assert resolved(data, **asked).options[entry.name] is not None
+        assert resolved(data, **asked, **{entry.name: None}) == resolved(data, **asked)
+        assert resolved(data, **asked, **{entry.name: value}).options[entry.name] == value
+
+
+def test_every_option_is_documented_in_a_line():
+    for method in catalogue.METHODS:
+        for entry in fields(noise.options_of(method)):
+            assert len(entry.metadata["help"]) > 5, (method, entry.name)
+            assert "\n" not in entry.metadata["help"]
+
+
+def test_what_is_resolved_stays_as_it_is():
+    for method in catalogue.METHODS:
+        found = resolved("photo-digits", method=method)
+        assert noise.resolved(found, "photo-digits") == found
 
 
 def test_joint_steps_are_shares_of_the_budget():
-    for kind in ("samplewise", "classwise"):
-        small, large = (resolved("cifar10", kind=kind, epsilon=epsilon) for epsilon in (4, 8))
-        assert large.step == 2 * small.step > 0
-        assert large.shared_step == 2 * small.shared_step
-        assert large.step <= 8
+    for kind in KINDS:
+        small, large = (resolved("cifar10", kind=kind, epsilon=epsilon).options for epsilon in (4, 8))
+        assert large["step"] == 2 * small["step"] > 0
+        assert large["shared_step"] == 2 * small["shared_step"]
+        assert large["step"] <= 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_passes_are_what_the_searches_take(patterned, kind):
+    data, small = patterned(30), {"surrogate": "convnet-w2", "device": "cpu", "kind": kind, "batch_size": 10}
+    joint, _ = asked = resolved("photo-digits", **small, rounds=2), resolved("photo-digits", method="random", kind=kind)
+    assert [noise.passes(config, data) for config in asked] == [60, 0]
+    assert noise.make(joint, data)[1]["image_passes"] == 60
+    climbing = {"train_steps": 2, "noise_steps": 3, "rounds": 2, "stop_error": 2.0}
+    found = resolved("photo-digits", method="em-max", **small, **climbing)
+    assert noise.make(found, data)[1]["image_passes"] <= noise.passes(found, data)
 
 
 @pytest.mark.parametrize(
     ("settings", "nearest"),
-    [({"method": "em-min"}, "em"), ({"surrogate": "resnet81"}, "resnet18"), ({"epsilon": 200}, "127")],
+    [
+        ({"method": "em-min"}, "em"),
+        ({"surrogate": "resnet81"}, "resnet18"),
+        ({"epsilon": 200}, "127"),
+        ({"round": 3}, "unknown setting of the method em-joint 'round': did you mean 'rounds'"),
+        ({"method": "em", "shared_step": 1.0}, "unknown setting of the method em 'shared_step'"),
+        ({"method": "random", "rounds": 3}, "unknown setting of the method random 'rounds'"),
+        ({"rounds": 0}, "rounds is 0: it must be at least 1"),
+        ({"batch_size": 0}, "batch-size is 0: it must be at least 1"),
+        ({"step": -0.5}, "step is -0.5: it must be at least 0"),
+        ({"learning_rate": float("nan")}, "learning-rate is nan: it must be at least 0"),
+        ({"rounds": 1.5}, "rounds is 1.5: it must be of type int"),
+        ({"rounds": True}, "rounds is True: it must be of type int"),
+        ({"step": "0.8"}, "step is '0.8': it must be of type float"),
+        ({"step": False}, "step is False: it must be of type float"),
+        ({"begin": 3}, "begin is 3: it must be of type str"),
+    ],
 )
-def test_what_does_not_exist_is_refused(settings, nearest):
-    with pytest.raises(ConfigError, match=nearest):
+def test_what_does_not_exist_is_refused_in_one_line(settings, nearest):
+    with pytest.raises(ConfigError, match=nearest) as refusal:
         resolved("cifar10", **settings)
+    assert "\n" not in str(refusal.value)

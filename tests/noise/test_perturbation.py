@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from workbench.config import DataError
-from workbench.noise import perturbation
 from workbench.noise.budget import PerturbationBudget
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 
@@ -56,10 +55,13 @@ def test_apply_leaves_the_originals(tiny):
 @pytest.mark.parametrize("kind", ["classwise", "samplewise"])
 def test_what_is_saved_is_what_is_loaded(tiny, tmp_path, kind):
     made = drawn(tiny.train, kind)
-    assert made.save(tmp_path) == tmp_path / FILE_NAME
-    found = perturbation.load(tmp_path)
-    assert torch.equal(found.delta, made.delta)
-    assert replace(found, delta=made.delta) == made
+    path = tmp_path / FILE_NAME
+    assert made.save(path) == path
+    for where in (path, tmp_path, str(path), str(tmp_path)):  # the file, or the folder of a run
+        found = Perturbation.load(where)
+        assert torch.equal(found.delta, made.delta)
+        assert replace(found, delta=made.delta) == made
+        assert found.digest == made.digest
     assert [file.name for file in tmp_path.iterdir()] == [FILE_NAME]
 
 
@@ -95,13 +97,13 @@ def test_a_missing_damaged_or_foreign_file_is_refused(tiny, tmp_path):
     from safetensors.torch import save_file
 
     with pytest.raises(DataError, match="there is no"):
-        perturbation.load(tmp_path)
-    path = drawn(tiny.train, "classwise").save(tmp_path)
+        Perturbation.load(tmp_path)
+    path = drawn(tiny.train, "classwise").save(tmp_path / FILE_NAME)
     whole = path.read_bytes()
     for damaged in (whole[:-10], b"", b"not safetensors"):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match="not a noise file"):
-            perturbation.load(tmp_path)
+            Perturbation.load(tmp_path)
     save_file({"delta": torch.zeros(1)}, path)
     with pytest.raises(DataError, match="not a noise file"):
-        perturbation.load(tmp_path)
+        Perturbation.load(tmp_path)

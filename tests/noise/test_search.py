@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning.fabric import Fabric
+from searches import changed, task_of
 
 from workbench import noise, progress
 from workbench.config import DataError, NoiseConfig
@@ -16,7 +16,7 @@ from workbench.noise.surrogate import Surrogate
 from workbench.records import checkpoint
 
 SEARCHES = [
-    NoiseConfig(
+    NoiseConfig.of(
         method=method,
         kind=kind,
         surrogate="convnet-w4",
@@ -29,7 +29,7 @@ SEARCHES = [
     for kind in ("classwise", "samplewise")
     for method, settings in (
         ("em", {"train_steps": 3, "noise_steps": 2, "step": 1.7, "stop_error": 0.0}),
-        ("em-joint", {"step": 1.7, "shared_step": 0.6, "start": "bands"}),
+        ("em-joint", {"step": 1.7, "shared_step": 0.6, "begin": "bands"}),
         ("em-max", {"train_steps": 2, "noise_steps": 2, "step": 1.7, "stop_error": 2.0}),
     )
 ]
@@ -63,10 +63,10 @@ def rounds_seen(monkeypatch):
 
 @every_search
 def test_the_same_configuration_gives_the_same_noise_and_another_seed_another(tiny, config):
-    first, facts = noise.search(config, tiny.train)
+    first, facts = noise.make(config, tiny.train)
     torch.manual_seed(12345)  # nothing may hang on the global stream
-    again, facts_again = noise.search(config, tiny.train)
-    other, _ = noise.search(replace(config, seed=1), tiny.train)
+    again, facts_again = noise.make(config, tiny.train)
+    other, _ = noise.make(replace(config, seed=1), tiny.train)
     assert torch.equal(first.delta, again.delta)
     assert facts == facts_again
     share = float((first.delta != other.delta).float().mean())
@@ -75,7 +75,7 @@ def test_the_same_configuration_gives_the_same_noise_and_another_seed_another(ti
 
 @every_search
 def test_noise_is_whole_values_of_both_signs_that_reach_the_budget(tiny, config):
-    made, _ = noise.search(replace(config, epsilon=5, rounds=6), tiny.train)
+    made, _ = noise.make(changed(replace(config, epsilon=5), rounds=6), tiny.train)
     assert made.delta.dtype == torch.int8
     assert (int(made.delta.min()), int(made.delta.max())) == (-5, 5)
     negative = float((made.delta < 0).float().mean() / (made.delta != 0).float().mean())
@@ -87,15 +87,15 @@ def test_noise_is_whole_values_of_both_signs_that_reach_the_budget(tiny, config)
 @every_search
 @pytest.mark.parametrize("after", [1, 2])
 def test_a_search_goes_on_after_an_interruption(tiny, tmp_path, rounds_seen, config, after):
-    straight, facts = noise.search(config, tiny.train)
+    straight, facts = noise.make(config, tiny.train)
     errors = list(rounds_seen)
     rounds_seen.clear()
     rounds_seen.stop = after
     with pytest.raises(KeyboardInterrupt):
-        noise.search(config, tiny.train, folder=tmp_path)
+        noise.make(config, tiny.train, folder=tmp_path)
     assert rounds_seen == errors[:after]
     rounds_seen.stop = 0
-    resumed, facts_resumed = noise.search(config, tiny.train, folder=tmp_path)
+    resumed, facts_resumed = noise.make(config, tiny.train, folder=tmp_path)
     assert rounds_seen == errors  # the rounds that were done are not done again
     assert torch.equal(resumed.delta, straight.delta)
     assert facts_resumed == facts
@@ -103,7 +103,7 @@ def test_a_search_goes_on_after_an_interruption(tiny, tmp_path, rounds_seen, con
 
 @every_search
 def test_an_interruption_within_a_round_loses_this_round_only(tiny, tmp_path, rounds_seen, monkeypatch, config):
-    straight, facts = noise.search(config, tiny.train)
+    straight, facts = noise.make(config, tiny.train)
     errors = list(rounds_seen)
     rounds_seen.clear()
     original = Surrogate.train_step
@@ -116,8 +116,8 @@ def test_an_interruption_within_a_round_loses_this_round_only(tiny, tmp_path, ro
     with monkeypatch.context() as patched:
         patched.setattr(Surrogate, "train_step", train_step)
         with pytest.raises(KeyboardInterrupt):
-            noise.search(config, tiny.train, folder=tmp_path)
-    resumed, facts_resumed = noise.search(config, tiny.train, folder=tmp_path)
+            noise.make(config, tiny.train, folder=tmp_path)
+    resumed, facts_resumed = noise.make(config, tiny.train, folder=tmp_path)
     assert rounds_seen == errors
     assert torch.equal(resumed.delta, straight.delta)
     assert facts_resumed == facts
@@ -131,17 +131,17 @@ def every_round(monkeypatch):
 
 def test_a_finished_search_is_read_back_without_a_round(tiny, tmp_path, rounds_seen, every_round):
     """It has finished, and was stopped before its noise was saved."""
-    config = replace(SEARCHES[0], stop_error=1.0)  # ends after its first round
-    first, facts = noise.search(config, tiny.train, folder=tmp_path)
+    config = changed(SEARCHES[0], stop_error=1.0)  # ends after its first round
+    first, facts = noise.make(config, tiny.train, folder=tmp_path)
     assert len(rounds_seen) == 1
-    again, facts_again = noise.search(config, tiny.train, folder=tmp_path)
+    again, facts_again = noise.make(config, tiny.train, folder=tmp_path)
     assert len(rounds_seen) == 1
     assert torch.equal(first.delta, again.delta)
     assert facts == facts_again
 
 
 def test_a_checkpoint_is_kept_whole_with_the_one_before_it(tiny, tmp_path, every_round):
-    noise.search(SEARCHES[1], tiny.train, folder=tmp_path)
+    noise.make(SEARCHES[1], tiny.train, folder=tmp_path)
     newest = tmp_path / CHECKPOINT
     assert sorted(tmp_path.iterdir()) == [newest, checkpoint.previous(newest)]
     states = [torch.load(path, weights_only=True) for path in sorted(tmp_path.iterdir())]
@@ -151,17 +151,17 @@ def test_a_checkpoint_is_kept_whole_with_the_one_before_it(tiny, tmp_path, every
 
 @every_search
 def test_rounds_after_a_damaged_checkpoint_are_done_again(tiny, tmp_path, rounds_seen, every_round, capsys, config):
-    straight, facts = noise.search(config, tiny.train)
+    straight, facts = noise.make(config, tiny.train)
     errors = list(rounds_seen)
     rounds_seen.clear()
     rounds_seen.stop = 2
     with pytest.raises(KeyboardInterrupt):
-        noise.search(config, tiny.train, folder=tmp_path)
+        noise.make(config, tiny.train, folder=tmp_path)
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:-1])
     rounds_seen.clear()
     rounds_seen.stop = 0
-    resumed, facts_resumed = noise.search(config, tiny.train, folder=tmp_path)
+    resumed, facts_resumed = noise.make(config, tiny.train, folder=tmp_path)
     assert rounds_seen == errors[1:]
     assert torch.equal(resumed.delta, straight.delta)
     assert facts_resumed == facts
@@ -170,11 +170,11 @@ def test_rounds_after_a_damaged_checkpoint_are_done_again(tiny, tmp_path, rounds
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"", lambda whole: b"text"])
 def test_damaged_checkpoints_are_refused_with_what_to_do(tiny, tmp_path: Path, damage):
-    noise.search(SEARCHES[1], tiny.train, folder=tmp_path)
+    noise.make(SEARCHES[1], tiny.train, folder=tmp_path)
     for path in tmp_path.iterdir():
         path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match=r"cannot be read .*: remove the folder and start again") as refused:
-        noise.search(SEARCHES[1], tiny.train, folder=tmp_path)
+        noise.make(SEARCHES[1], tiny.train, folder=tmp_path)
     assert len(str(refused.value).splitlines()) == 1
 
 
@@ -182,13 +182,13 @@ def test_damaged_checkpoints_are_refused_with_what_to_do(tiny, tmp_path: Path, d
 def test_a_whole_checkpoint_of_something_else_is_refused(tiny, tmp_path: Path, state):
     checkpoint.save(tmp_path / CHECKPOINT, state)
     with pytest.raises(DataError, match="cannot be resumed from") as refused:
-        noise.search(SEARCHES[1], tiny.train, folder=tmp_path)
+        noise.make(SEARCHES[1], tiny.train, folder=tmp_path)
     assert len(str(refused.value).splitlines()) == 1
 
 
 def test_the_seed_reaches_the_surrogates_weights(tiny):
     def weights(seed):
-        surrogate = Surrogate(Fabric(accelerator="cpu", devices=1), replace(SEARCHES[0], seed=seed), tiny.train)
+        surrogate = task_of(replace(SEARCHES[0], seed=seed), tiny.train).surrogate(0.1)
         return torch.cat([value.flatten() for value in surrogate.network.parameters()])
 
     assert torch.equal(weights(0), weights(0))

@@ -2,19 +2,21 @@
 
 import pytest
 import torch
+from searches import task_of
 
-from workbench import models, noise
+from workbench import models, noise, progress
 from workbench.config import ConfigError, NoiseConfig, VictimConfig
 from workbench.data.batches import network_input
 from workbench.data.dataset import DataPair
 from workbench.noise import targeted
 from workbench.noise.search import CHECKPOINT
-from workbench.victim import module
+from workbench.victim.exposure import expose
+from workbench.victim.train import train
 
 
 def config(**changes):
     given = {"surrogate": "convnet-w4", "epsilon": 16, "batch_size": 24, "train_steps": 12, "rounds": 10} | changes
-    return noise.resolved(NoiseConfig(method="targeted", **given), "photo-digits")
+    return noise.resolved(NoiseConfig.of(method="targeted", device="cpu", **given), "photo-digits")
 
 
 @pytest.mark.parametrize(("kind", "least"), [("samplewise", 0.5), ("classwise", 0.25)])
@@ -31,7 +33,7 @@ def test_a_network_trained_on_the_clean_images_sees_the_next_class(patterned, ki
     def share_of_next(images):
         return float((network(network_input(images)).argmax(1) == (data.labels + 1) % 3).float().mean())
 
-    found, facts = noise.search(config(kind=kind, epsilon=60), data)
+    found, facts = noise.make(config(kind=kind, epsilon=60), data)
     assert share_of_next(data.samples) < 0.1
     assert share_of_next(found.apply(data)) > least  # of a network that the search never saw
     assert int(found.delta.short().abs().max()) <= 60
@@ -40,14 +42,15 @@ def test_a_network_trained_on_the_clean_images_sees_the_next_class(patterned, ki
 
 def test_who_learns_from_it_learns_less_than_from_random_noise(patterned):
     pair = DataPair(patterned(96, seed=1, side=16), patterned(60, seed=2, side=16), "photo-digits")
-    made, _ = noise.search(config(epsilon=40), pair.train)
-    random, _ = noise.search(noise.resolved(NoiseConfig(method="random", epsilon=40), "photo-digits"), pair.train)
-    asked = module.resolved(
-        VictimConfig(victim="convnet-w4", epochs=15, batch_size=8, augmentation="none"), "photo-digits"
-    )
+    made, _ = noise.make(config(epsilon=40), pair.train)
+    random, _ = noise.make(noise.resolved(NoiseConfig(method="random", epsilon=40), "photo-digits"), pair.train)
+    asked = VictimConfig(
+        victim="convnet-w4", epochs=15, batch_size=8, learning_rate=0.1, weight_decay=5e-4, augmentation="none",
+        device="cpu",
+    )  # fmt: skip
 
     def learnt(found):
-        curve = module.train(asked, pair, found)
+        curve = train(asked, expose(pair.train, found, asked), pair.test)
         return [p["value"] for p in curve if (p["split"], p["metric"]) == ("test", "accuracy")][-1]
 
     assert learnt(random) > 0.8
@@ -56,8 +59,8 @@ def test_who_learns_from_it_learns_less_than_from_random_noise(patterned):
 
 def test_several_architectures_are_kept_at_several_ages(patterned):
     data = patterned(24, side=16)
-    fabric = targeted.Fabric(accelerator="cpu", devices=1)
-    ensemble = targeted.Ensemble(fabric, config(surrogate="convnet-w2+resnet9-w2"), data)
+    task = task_of(config(surrogate="convnet-w2+resnet9-w2"), data)
+    ensemble = targeted.Ensemble(task, 0.1)
     ensemble.keep()
     ensemble.surrogates[0].train_step(data.samples.float(), data.labels)
     ensemble.keep()
@@ -67,7 +70,7 @@ def test_several_architectures_are_kept_at_several_ages(patterned):
     assert not torch.equal(weights[0], weights[1])
     assert weights[0].shape != weights[2].shape or not torch.equal(weights[0], weights[2])
 
-    again = targeted.Ensemble(fabric, config(surrogate="convnet-w2+resnet9-w2"), data)
+    again = targeted.Ensemble(task, 0.1)
     again.restore(ensemble.state())
     for one, same in zip(ensemble.kept, again.kept, strict=True):
         assert torch.equal(one(network_input(data.samples)), same(network_input(data.samples)))
@@ -75,7 +78,7 @@ def test_several_architectures_are_kept_at_several_ages(patterned):
 
 @pytest.mark.parametrize("epochs", [1, 2, 5, 24, 32])
 def test_ages_lie_within_the_training_and_end_with_it(epochs):
-    ages = targeted._ages(epochs)
+    ages = targeted.ages(epochs)
     assert max(ages) == epochs
     assert min(ages) >= 1
     assert len(ages) == min(epochs, targeted.AGES) or epochs < 2 * targeted.AGES
@@ -85,30 +88,31 @@ def test_ages_lie_within_the_training_and_end_with_it(epochs):
 def test_a_stopped_search_goes_on_to_the_very_same_noise(patterned, tmp_path, stop, monkeypatch):
     data = patterned(24, side=16)
     asked = config(train_steps=4, rounds=3)
-    whole, facts = noise.search(asked, data)
+    whole, facts = noise.make(asked, data)
 
     class Stop(Exception):
         pass
 
-    ended = targeted.Rounds.end
+    advance, done = progress.Progress.advance, []
 
-    def end(self, error, **rest):
-        ended(self, error, **rest)
-        if self._done == stop:
+    def stopped(self, **numbers):
+        advance(self, **numbers)
+        done.append(numbers)
+        if len(done) == stop:
             raise Stop
 
     with monkeypatch.context() as patched:
-        patched.setattr(targeted.Rounds, "end", end)
+        patched.setattr(progress.Progress, "advance", stopped)
         with pytest.raises(Stop):
-            noise.search(asked, data, folder=tmp_path)
+            noise.make(asked, data, folder=tmp_path)
     assert (tmp_path / CHECKPOINT).is_file()
-    found, same = noise.search(asked, data, folder=tmp_path)
+    found, same = noise.make(asked, data, folder=tmp_path)
     assert torch.equal(found.delta, whole.delta)
     assert same == facts
 
 
 def test_only_this_method_takes_several_architectures():
-    with pytest.raises(ConfigError, match="only the method targeted"):
+    with pytest.raises(ConfigError, match="only targeted takes several, em-joint one"):
         noise.resolved(NoiseConfig(method="em-joint", surrogate="convnet-w2+resnet9-w2"), "photo-digits")
     with pytest.raises(ConfigError, match="unknown architecture 'convnet'"):
         config(surrogate="convnet-w2+convnet")

@@ -1,26 +1,30 @@
 """A search by two processes against the same search by one, and its refusals."""
 
+import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 import torch
-from lightning.fabric import Fabric
+from searches import run
 
-from workbench import device, noise
+from workbench import noise
 from workbench.config import ConfigError, DataError, NoiseConfig
-from workbench.noise import em_joint
+from workbench.noise import search
+from workbench.noise.budget import PerturbationBudget
+from workbench.noise.perturbation import Perturbation
 
 # A network without batch statistics, which each process takes over its own images.
-CONFIG = NoiseConfig(
+CONFIG = NoiseConfig.of(
     method="em-joint",
     surrogate="mlp-w16",
     batch_size=12,
     step=2.0,
     shared_step=1.5,
     rounds=3,
-    start="bands",
+    begin="bands",
     learning_rate=0.05,
     device="cpu",
 )
@@ -34,24 +38,24 @@ def two(monkeypatch):
 
 def by_one(monkeypatch, data, config):
     """The search of one process that takes both processes' batches together."""
-    alone = em_joint.share_of_batches
+    alone = search.share_of_batches
 
-    def both(count, config, number, rank, world, on):
-        shares = [alone(count, config, number, which, 2, on) for which in range(2)]
+    def both(count, size, seed, number, rank, world, on):
+        shares = [alone(count, size, seed, number, which, 2, on) for which in range(2)]
         return [torch.cat(batches) for batches in zip(*shares, strict=True)]
 
-    monkeypatch.setattr(em_joint, "share_of_batches", both)
-    found, rounds = em_joint.search(data, config, Fabric(accelerator="cpu", devices=1), None)
-    return (noise.whole_pixels(noise.PerturbationBudget(config.epsilon), found)), rounds
+    monkeypatch.setattr(search, "share_of_batches", both)
+    found, task = run(config, data)
+    return noise.whole_steps(PerturbationBudget(config.epsilon), found), task
 
 
 @pytest.mark.parametrize("kind", ["classwise", "samplewise"])
 def test_two_processes_find_what_one_finds(patterned, monkeypatch, two, kind):
     data, config = patterned(48), replace(CONFIG, kind=kind)
-    together, facts = noise.search(replace(config, devices=2), data)
-    expected, rounds = by_one(monkeypatch, data, config)
-    assert facts["image_passes"] == rounds.image_passes == 48 * 3
-    assert facts["surrogate_error"] == pytest.approx(rounds.error, abs=1 / 48)
+    together, facts = noise.make(replace(config, devices=2), data)
+    expected, task = by_one(monkeypatch, data, config)
+    assert facts["image_passes"] == task.passes == 48 * 3
+    assert facts["surrogate_error"] == pytest.approx(task.error, abs=1 / 48)
     # Sums over two processes round differently, and a gradient of nearly zero may then turn its sign.
     assert (together.delta != expected).float().mean() < 0.005
     assert together.fingerprint == data.fingerprint
@@ -59,9 +63,7 @@ def test_two_processes_find_what_one_finds(patterned, monkeypatch, two, kind):
 
 def test_shares_are_disjoint_and_whole():
     for count, world in ((48, 2), (49, 2), (10, 3)):
-        shares = [
-            em_joint.share_of_batches(count, CONFIG, 0, rank, world, torch.device("cpu")) for rank in range(world)
-        ]
+        shares = [search.share_of_batches(count, 12, 0, 0, rank, world, torch.device("cpu")) for rank in range(world)]
         assert len({len(share) for share in shares}) == 1
         assert sorted(set(torch.cat([torch.cat(share) for share in shares]).tolist())) == list(range(count))
         for rank, share in enumerate(shares):
@@ -69,7 +71,7 @@ def test_shares_are_disjoint_and_whole():
 
 
 def test_one_process_has_all_batches():
-    order = em_joint.share_of_batches(50, CONFIG, 1, 0, 1, torch.device("cpu"))
+    order = search.share_of_batches(50, 12, 0, 1, 0, 1, torch.device("cpu"))
     assert sorted(torch.cat(order).tolist()) == list(range(50))
     assert len(order[0]) == 12
 
@@ -95,8 +97,14 @@ def test_bf16_is_refused_on_a_cpu():
 def test_a_failing_process_is_one_line(patterned, two):
     data = replace(patterned(12, side=12), classes=("ant",))  # labels that no output stands for
     with pytest.raises(DataError, match="one of 2 processes failed") as refusal:
-        noise.search(replace(CONFIG, devices=2), data)
+        noise.make(replace(CONFIG, devices=2), data)
     assert "\n" not in str(refusal.value)
+
+
+def free_port() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
 
 
 def test_two_machines_are_two_commands(two, tmp_path):
@@ -109,29 +117,11 @@ def test_two_machines_are_two_commands(two, tmp_path):
         settings = {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
         out = ["--out", str(tmp_path / str(node))]
         processes.append(
-            subprocess.Popen([sys.executable, *words, *out], env=environment(settings), stderr=subprocess.PIPE)
+            subprocess.Popen([sys.executable, *words, *out], env=os.environ | settings, stderr=subprocess.PIPE)
         )
     for process in processes:
         _, said = process.communicate(timeout=240)
         assert process.returncode == 0, said.decode()
-    first, second = (noise.perturbation.load(tmp_path / str(node)) for node in range(2))
+    first, second = (Perturbation.load(tmp_path / str(node)) for node in range(2))
     assert torch.equal(first.delta, second.delta)
     assert first.delta.any()
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return str(found.getsockname()[1])
-
-
-def environment(more):
-    import os
-
-    return {**os.environ, **more}
-
-
-def test_describe_is_unchanged_by_the_number_of_processes(two):
-    device.check_group(torch.device("cpu"), 2, "float32")

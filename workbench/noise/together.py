@@ -28,7 +28,9 @@ def search(
 
     Every process gets a copy of the samples through a pipe: shared memory is 64 MB small in many containers.
     """
-    plain = (data.samples.numpy(), data.labels.numpy(), replace(data, samples=data.samples[:0], labels=data.labels[:0]))
+    # Copies: a tensor that is sent takes its whole storage into shared memory, from under the arrays.
+    empty = replace(data, samples=data.samples[:0].clone(), labels=data.labels[:0].clone())
+    plain = (data.samples.numpy(), data.labels.numpy(), empty)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / FILE_NAME
         work = partial(_in_process, method=method, options=options, config=config, plain=plain, file=file)

@@ -22,7 +22,7 @@ from workbench.config import ConfigError, DataError, VictimConfig, check_choice
 from workbench.data.augment import AUGMENTATIONS
 from workbench.data.dataset import DataPair, Dataset
 from workbench.files.atomic import sweep
-from workbench.files.untrusted import line
+from workbench.files.untrusted import one_line
 from workbench.records import checkpoint, run_folder
 from workbench.records.nan_guard import NotFinite
 from workbench.records.record import Record
@@ -163,11 +163,11 @@ def record_of(folder: Path, architecture: str) -> Record:
     """
     record = run_folder.read(folder)
     if record.command != "train":
-        found = line(record.command, 40)
+        found = one_line(record.command, 40)
         raise DataError(f"{folder} holds a `workbench {found}` run: --start needs one of `workbench train`")
     trained = record.config.get("victim")
     if trained != architecture:
-        found = line(trained, 40)
+        found = one_line(trained, 40)
         raise ConfigError(f"{folder} holds a trained {found}, not {architecture}: start with --victim {found}")
     return record
 

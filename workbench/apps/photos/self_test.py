@@ -23,7 +23,7 @@ from workbench.files import untrusted
 from workbench.files.picture_kinds import read, whole
 from workbench.files.pictures import decode
 from workbench.records import table
-from workbench.victim import module
+from workbench.victim import exposure, recipes, train
 
 HELD_OUT = 0.3  # of a person's photos are met later
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
@@ -84,11 +84,12 @@ def _plan(sets: Sets) -> Iterator[tuple[str, str]]:
 def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed: int) -> pd.DataFrame:
     epochs = max(EPOCHS[0], min(EPOCHS[1], round(IMAGE_PASSES / len(sets.original))))
     asked = VictimConfig(victim=RECOGNISER, epochs=epochs, defence=defence, seed=seed, device=config.device)
-    asked = module.resolved(asked, "photos")
+    asked = train.resolved(asked, recipes.named("photos"))
     published = replace(sets.original, samples=sets.variants[method])
     pair = DataPair(published, sets.held_out, "photos")
     name = {"clean": "the originals", "random": "random noise"}.get(method, "the copies")
-    curve = module.train(asked, pair, label=f"recogniser on {name}, {defence}, epoch")
+    exposed, carries = exposure.expose(published, None, asked)
+    curve = train.train(asked, pair, exposed, carries, label=f"recogniser on {name}, {defence}, epoch")
     clean = method == "clean"
     identity = table.Identity(
         key({"method": method, "defence": defence, "seed": seed, "photos": published.fingerprint}),

@@ -1,0 +1,37 @@
+"""A method run by itself: its noise as it leaves the loop, and the task with what the loop counted."""
+
+from dataclasses import replace
+
+from lightning.fabric import Fabric
+
+from workbench import noise, registry
+from workbench.noise.search import Search
+
+
+def plain() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def double() -> Fabric:
+    """Double precision: no sign of a gradient hangs on the order of a sum."""
+    return Fabric(accelerator="cpu", devices=1, precision="64-true")
+
+
+def options(config):
+    """The options of the configuration's method, as an object."""
+    return noise.options_of(config.method)(**config.options)
+
+
+def task_of(config, data, fabric=None, folder=None) -> Search:
+    return Search(config, data, fabric or plain(), folder)
+
+
+def run(config, data, fabric=None, folder=None):
+    """The noise before it is brought to whole steps, and the task."""
+    with task_of(config, data, fabric, folder) as task:
+        return registry.look_up("method", config.method).search(task, options(config)), task
+
+
+def changed(config, **options):
+    """The configuration with other options of its method."""
+    return replace(config, options={**config.options, **options})
