@@ -35,7 +35,7 @@ def load(spec: str, *, limit_train: int = 0, limit_test: int = 0, side: int = 0,
 
 
 def make_noise(
-    data: Dataset, method: str | Callable[..., Tensor] = "em-joint", kind: str = "samplewise", epsilon: int = 8,
+    data: Dataset, /, method: str | Callable[..., Tensor] = "em-joint", kind: str = "samplewise", epsilon: int = 8,
     surrogate: Network = "convnet-w16", seed: int = 0, **settings: Any,
 ) -> Perturbation:  # fmt: skip
     """Make noise for training samples, as `workbench noise` does.

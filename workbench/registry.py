@@ -13,8 +13,9 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
-from functools import partial
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,7 +116,8 @@ def check(kind: str, name: str) -> None:
         load(filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))
         for found in metadata.entry_points(group=GROUPS[kind]):
             if found.name == name and name not in TABLES[kind]:
-                _run(f"the package {getattr(found.dist, 'name', found.value)}", found.load)
+                with foreign(f"the package {getattr(found.dist, 'name', found.value)}"):
+                    found.load()
     check_choice(kind, name, TABLES[kind])
 
 
@@ -138,7 +140,8 @@ def load(files: Iterable[str | Path]) -> None:
         module = importlib.util.module_from_spec(spec)
         module.__dict__["__cached__"] = None
         sys.modules[name] = module  # dataclasses look their module up
-        _run(f"--with {given}", partial(_execute, content, module, path))
+        with foreign(f"--with {given}"):
+            _execute(content, module, path)
         _loaded[path] = digest
     os.environ[VARIABLE] = os.pathsep.join(map(str, _loaded))
 
@@ -147,18 +150,20 @@ def _execute(content: bytes, module: Any, path: Path) -> None:
     exec(compile(content, str(path), "exec"), module.__dict__)  # noqa: S102 (named by the user, who asks for it)
 
 
-def _run(what: str, work: Callable[[], Any]) -> None:
+@contextmanager
+def foreign(what: str) -> Iterator[None]:
+    """Make one line of whatever foreign code raises in the block; ConfigError that names the place in that code."""
     try:
-        work()
+        yield
     except WorkbenchError as error:
         raise ConfigError(f"{what}: {error}") from error
-    except (Exception, SystemExit) as error:  # whatever a foreign file raises
-        at = error.__traceback__
-        while at is not None and at.tb_next is not None:
-            at = at.tb_next
-        line = " ".join((str(error) or "").split())[:200]
-        place = getattr(error, "lineno", None) or (at.tb_lineno if at else 0)
-        raise ConfigError(f"{what} failed at line {place} ({type(error).__name__}: {line}): mend it") from error
+    except (Exception, SystemExit) as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        line = getattr(error, "lineno", None) or last.lineno
+        text = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"{what} failed at line {line} of {Path(last.filename).name} ({type(error).__name__}: {text})"
+        ) from error
 
 
 def sources(**names: str) -> dict[str, str]:

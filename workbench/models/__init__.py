@@ -104,11 +104,8 @@ def build(
 
 
 def _own(name: str, make: object, channels: int, side: int, classes: int) -> nn.Module:
-    try:
+    with registry.foreign(f"network {name}"):
         body = make(channels, side, classes)  # type: ignore[operator]
-    except Exception as error:  # foreign code raises every kind
-        line = " ".join(str(error).split())[:200]
-        raise ConfigError(f"network {name}: building it failed ({type(error).__name__}: {line})") from error
     if not isinstance(body, nn.Module):
         raise ConfigError(f"network {name}: its function returned {type(body).__name__}, not an nn.Module")
     return body
@@ -118,12 +115,8 @@ def _check_own(name: str, network: nn.Module, shape: tuple[int, ...], classes: i
     """Pass two zero samples through a network of one's own."""
     training = network.training
     network.eval()
-    try:
-        with torch.no_grad():
-            logits = network(torch.zeros(2, *shape))
-    except Exception as error:
-        line = " ".join(str(error).split())[:200]
-        raise ConfigError(f"network {name}: it failed on samples of {shape} ({line})") from error
+    with registry.foreign(f"network {name}, given samples of {shape},"), torch.no_grad():
+        logits = network(torch.zeros(2, *shape))
     network.train(training)
     found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if found != (2, classes):

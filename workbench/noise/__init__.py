@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,15 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
         if several:
             delta, facts = together.search(search, options, config, data, fabric)
         else:
+            own = (
+                nullcontext()
+                if catalogue.METHODS[config.method].module
+                else registry.foreign(f"method {config.method}")
+            )
             with Search(config, data, fabric, folder) as task:
-                delta, facts = checked(search(task, options), task), task.facts()
+                with own:
+                    found = search(task, options)
+                delta, facts = checked(found, task), task.facts()
     whole = whole_steps(budget, delta)
     return Perturbation(whole, config.kind, config.epsilon, config.method, data.fingerprint, data.space), facts
 

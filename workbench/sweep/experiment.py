@@ -3,6 +3,7 @@
 title: Budget ablation
 text: What the figure is about, for the report.
 notebook: ../notebooks/03_budget_ablation.ipynb   # relative to this file
+with: [mine.py]                                    # one's own methods and the like (may be left out), beside this file
 figures: [budget]                                  # names in figures.FIGURES, drawn from the rows of all jobs
 sizes:
   quick:
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench import registry
 from workbench.config import ConfigError, DataError, check_choice, key
 from workbench.figures import FIGURES
 from workbench.files import untrusted
@@ -29,6 +31,7 @@ from workbench.records.record import Record
 from workbench.sweep import notebook as notebooks
 
 TOP = {"title": str, "text": str, "notebook": str, "figures": list, "sizes": dict}
+OWN = {"with": list}  # Python files beside it, run first
 SIZE = {"parameters": dict, "grid": dict, "seeds": list}
 JOBS = "jobs"  # in a sweep's folder
 MOST_BYTES, MOST_JOBS, LONGEST_PATH = 2**16, 10_000, 1000
@@ -136,10 +139,14 @@ def _shown(value: Any) -> str:
 
 def load(path: Path) -> Experiment:
     """Read an experiment's file. Raises ConfigError or DataError, naming the file and the nearest valid name."""
-    content = _mapping(_parsed(path), path.name, TOP)
+    content = _mapping(_parsed(path), path.name, TOP | OWN)
     for name in TOP:
         if name not in content:
             raise ConfigError(f"{path}: {name} is missing; an experiment has {', '.join(TOP)}")
+    own = content.get("with", [])
+    if not all(isinstance(name, str) for name in own):
+        raise ConfigError(f"{path}: with must be a list of Python files")
+    registry.load(path.parent / name for name in own)
     for name in content["figures"]:
         _known("figure", name, FIGURES, str(path))
     sizes = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
+from workbench import registry
 from workbench.config import ConfigError, DataError, check_choice
 from workbench.files import untrusted
 from workbench.files.atomic import check_no_link
@@ -86,7 +87,9 @@ def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in PLACES:
         if name in wanted:
             raise ConfigError(f"parameter {name}: the program sets it, use --out")
+    own = registry.of_files()  # what is one's own may be used in any cell
     named = {"notebook": notebook.name, "source": source_hash(notebook), **declared, **wanted}
+    named |= {"sources": own} if own else {}
     return {name: value for name, value in named.items() if name not in PLACES}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench import registry
 from workbench.config import ConfigError, WorkbenchError
 from workbench.files.atomic import check_no_link
 from workbench.records import run_folder
@@ -63,6 +64,7 @@ def _run_all(sweep: Sweep, todo: Sequence[Job], client: Any, gpus: list[str], th
     from distributed import wait
 
     common: dict[str, Any] = {"notebook": str(sweep.experiment.notebook), "gpus": gpus, "threads": threads}
+    common["with"] = os.environ.get(registry.VARIABLE, "")
     common["reuse"] = sweep.reuse or run_folder.reuse_asked()
     common |= {"store": str((sweep.store or sweep.out / STORE).resolve()), "cwd": os.getcwd()}
     started = f"{time.time_ns():x}"  # a key of its own for each start: the scheduler remembers failed ones
@@ -128,6 +130,7 @@ def _last_line(folder: Path) -> str:
 def work(task: Mapping[str, Any]) -> str | None:
     """Run one job, on a Dask worker; return None, or the error's line. A killed kernel is tried again."""
     out = Path(task["out"])
+    os.environ[registry.VARIABLE] = task["with"]  # for the job's key and for its kernel
     environment = {"OMP_NUM_THREADS": str(task["threads"])}
     if task["gpus"]:
         from distributed import get_worker
