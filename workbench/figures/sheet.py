@@ -27,13 +27,9 @@ def frame(width: float, height: float, down: int = 1, across: int = 1, **shared:
 
 def legend(figure: Figure, columns: int = 2, handles: Sequence[Line2D] | None = None) -> None:
     """Put a legend below a figure: of `handles`, or else of what its first axes show."""
-    given = {"handles": handles} if handles else dict(zip(("handles", "labels"), _named(figure), strict=True))
-    for text in figure.legend(**given, loc="outside lower center", ncols=columns, fontsize=9).get_texts():
+    shown = handles or figure.axes[0].get_legend_handles_labels()[0]
+    for text in figure.legend(handles=shown, loc="outside lower center", ncols=columns, fontsize=9).get_texts():
         text.set_parse_math(False)  # names are names
-
-
-def _named(figure: Figure) -> tuple[list[Any], list[Any]]:
-    return figure.axes[0].get_legend_handles_labels()
 
 
 def tell(figure: Figure, what: str, title: str, numbers: Sequence[str], chance: float | None = None) -> Figure:
