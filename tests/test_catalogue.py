@@ -1,0 +1,146 @@
+"""A walk over the catalogue: every method makes noise, every defence, network and data set is there, words and all."""
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from workbench import catalogue, models, noise, registry
+from workbench.catalogue import DATA, DEFENCES, METHODS, NETWORKS, PANELS
+from workbench.config import KINDS, ConfigError, NoiseConfig
+from workbench.data.dataset import DataPair
+from workbench.victim import recipes
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("**/*.ipynb"))
+TINY = {"batch_size": 10, "rounds": 2, "train_steps": 2, "noise_steps": 2, "step": 2.0, "learning_rate": 0.02}
+LISTED = re.compile(r"^methods? = .*  # (.*)$", re.M)
+
+
+def methods_with_options():
+    for method in METHODS:
+        names = set(inspect.signature(noise.options_of(method)).parameters)
+        yield pytest.param(method, {name: value for name, value in TINY.items() if name in names}, id=method)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("method", "options"), methods_with_options())
+def test_every_method_makes_noise_of_both_kinds_within_its_budget(patterned, method, options, kind):
+    data = patterned(36)
+    asked = NoiseConfig.of(method=method, kind=kind, epsilon=6, surrogate="convnet-w2", device="cpu", **options)
+    made, facts = noise.make(noise.resolved(asked, "photo-digits"), data)
+    assert made.delta.shape == (3 if kind == "classwise" else 36, 3, 12, 12)
+    assert made.delta.dtype == torch.int8
+    assert 0 < int(made.delta.short().abs().max()) <= 6
+    assert (made.kind, made.epsilon, made.method) == (kind, 6, method)
+    made.check_belongs(data)
+    assert (facts == {}) == METHODS[method].drawn
+
+
+@pytest.mark.parametrize("name", DEFENCES)
+def test_every_defence_is_there_and_takes_what_it_is_given(name):
+    made = registry.look_up("defence", name)
+    assert inspect.isclass(made)
+    made(**DEFENCES[name].given)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_answers_at_its_least_size(name):
+    if not models.has_weights(name):
+        pytest.skip("its weights are not here")
+    entry, least = NETWORKS[name], max(8, NETWORKS[name].least)
+    network = models.build(f"{name}-w2" if entry.by_width else name, channels=3, classes=5, side=least, seed=0).eval()
+    with torch.no_grad():
+        logits = network(torch.zeros(2, 3, least, least))
+    assert logits.shape == (2, 5)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_every_data_set_has_a_function_a_form_and_a_recipe(name):
+    made = registry.look_up("data", name)
+    assert len(inspect.signature(made).parameters) == 2
+    assert DATA[name].form.startswith(name)
+    assert DATA[name].recipe in recipes.RECIPES
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DATA.items() if entry.embedded])
+def test_data_sets_that_the_program_makes_are_made(name):
+    assert isinstance(registry.look_up("data", name)("60", 0), DataPair)
+
+
+@pytest.mark.parametrize("table", [METHODS, DEFENCES, DATA, NETWORKS, PANELS])
+def test_everything_has_a_name_and_a_line_of_words(table):
+    for name, entry in table.items():
+        assert re.fullmatch("[a-z][a-z0-9_-]{0,39}", name)
+        assert len(entry.words) >= 5
+        assert "\n" not in entry.words
+        assert set(getattr(entry, "spaces", ())) <= set(catalogue.ANY)
+
+
+def test_no_two_methods_look_alike_in_figures():
+    looks = [look for entry in METHODS.values() for look in entry.looks] + [catalogue.CLEAN_LOOK]
+    assert len(set(looks)) == len(looks)
+
+
+def test_panels_name_known_defences_once_each():
+    for panel in PANELS.values():
+        assert set(panel.defences) <= set(DEFENCES) - {"none"}
+        assert len(set(panel.defences)) == len(panel.defences) > 0
+
+
+def test_the_panels_are_those_of_the_experiment_and_of_its_notebook():
+    experiment = yaml.safe_load((ROOT / "experiments" / "what_breaks_it.yml").read_text())
+    tried = [name for (name,) in experiment["sizes"]["quick"]["grid"]["defences"]]
+    assert set(tried) == set(PANELS["standard"].defences)
+    notebook = "\n".join(cells(ROOT / "notebooks" / "08_what_breaks_it.ipynb"))
+    default = re.search(r"^defences = (\[.*?\])", notebook, re.M)
+    assert set(ast.literal_eval(default[1])) == set(PANELS["quick"].defences)
+
+
+def cells(notebook: Path) -> list[str]:
+    content = json.loads(notebook.read_text())
+    return ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+
+
+def test_notebooks_list_the_methods_that_there_are():
+    found = [(path.name, text) for path in NOTEBOOKS for cell in cells(path) for text in LISTED.findall(cell)]
+    assert len(found) >= 10
+    for name, text in found:
+        listed = re.split(", | or ", text.rpartition(": ")[2])
+        assert listed == list(METHODS), name
+
+
+def test_another_kind_of_data_is_refused_in_one_line():
+    with pytest.raises(ConfigError, match="^method linear is for image data, not for audio: name another one$"):
+        catalogue.check_space("method", "linear", METHODS["linear"].spaces, "audio")
+    catalogue.check_space("method", "em", METHODS["em"].spaces, "audio")
+
+
+def test_the_catalogue_is_short_and_needs_no_torch():
+    assert len((ROOT / "workbench" / "catalogue.py").read_text().splitlines()) <= 200
+    script = "import sys; from workbench import catalogue, registry; print('torch' in sys.modules)"
+    assert fresh(script).strip() == "False"
+
+
+def test_importing_the_workbench_is_quick_and_imports_no_torch():
+    script = (
+        "import sys, time; begun = time.perf_counter(); import workbench; "
+        "print(time.perf_counter() - begun, 'torch' in sys.modules)"
+    )
+    answers = [fresh(script).split() for _ in range(3)]
+    assert {torch_too for _, torch_too in answers} == {"False"}
+    assert min(float(seconds) for seconds, _ in answers) < 0.2
+
+
+def fresh(script: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
