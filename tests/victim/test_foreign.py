@@ -1,5 +1,8 @@
 """Defences of one's own: any class with some of the hooks, refused in one line when it does what no hook may."""
 
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from typing import ClassVar
 
@@ -96,6 +99,38 @@ def test_a_derived_class_prepares_and_checks_as_well(mine):
 
     with pytest.raises(ConfigError, match="not for 3 classes"):
         mine(Derived)
+
+
+def test_it_goes_into_another_process_with_what_it_has_learnt(tmp_path, tiny, monkeypatch):
+    """Where the file that it stands in has not been run yet."""
+    monkeypatch.setattr(registry, "_loaded", {})
+    monkeypatch.setenv(registry.VARIABLE, "")
+    file = tmp_path / "own.py"
+    file.write_text("""
+from workbench import registry
+
+@registry.defence("from-a-file", words="adds what train_set noted")
+class Own:
+    def train_set(self, data, carries):
+        self.noted = len(data)
+        return data
+
+    def inputs(self, x):
+        return x * 0 + self.noted
+""")
+    registry.load([file])
+    try:
+        made = prepared("from-a-file", *expose(tiny.train, None, CONFIG))
+        made.train_set(tiny.train, torch.zeros(48, dtype=torch.bool))
+        code = (
+            "import pickle, sys, torch; made = pickle.load(sys.stdin.buffer); "
+            "print(made.classes, made.inputs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)).unique().item())"
+        )
+        done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(made), capture_output=True, check=True)
+        assert done.stdout.split() == [b"3", b"48"]
+    finally:
+        DEFENCES.pop("from-a-file", None)
+        registry._own.pop(("defence", "from-a-file"), None)
 
 
 def test_it_can_be_composed_with_others(mine, tiny):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench import catalogue, registry
 from workbench.config import ConfigError
 from workbench.data.dataset import Dataset
 from workbench.victim.defence import Defence
@@ -44,7 +45,11 @@ class Foreign(Defence):
             raise ConfigError(
                 f"defence {name} cannot be used ({error}): see victim/defence.py for the hooks"
             ) from error
-        self._checks = isinstance(made, type) and issubclass(made, Defence)
+        self._checks = issubclass(made, Defence)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go into another process by name: its class may stand in a file that has to be run there first."""
+        return _again, (self.name, self.classes, vars(self.own))
 
     def prepare(self, data: Dataset) -> None:
         """Prepare it, when it derives from Defence; else its methods of that name are its own business."""
@@ -112,6 +117,13 @@ class Foreign(Defence):
 
     def _refuse(self, hook: str, found: str, due: str) -> None:
         raise ConfigError(f"defence {self.name}: {hook} returned {found}, it must return {due}")
+
+
+def _again(name: str, classes: int, state: dict[str, Any]) -> Foreign:
+    made = Foreign(name, registry.look_up("defence", name), catalogue.DEFENCES[name].given)
+    made.classes = classes
+    vars(made.own).update(state)
+    return made
 
 
 def _in_words(found: Any) -> str:
