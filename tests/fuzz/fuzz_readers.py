@@ -26,7 +26,7 @@ from workbench.files.picture_kinds import metadata
 from workbench.noise import perturbation
 from workbench.records import run_folder, study_file, table
 from workbench.sweep import experiment, notebook
-from workbench.victim import trained
+from workbench.victim import train
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def _read_noise(folder: Path) -> None:
 
 
 def _read_network(folder: Path) -> None:
-    trained.take_over(torch.nn.Linear(3, 2), trained.weights(folder))
+    train.take_over(torch.nn.Linear(3, 2), train.weights(folder))
 
 
 def _read_record(folder: Path) -> None:
