@@ -60,7 +60,7 @@ def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, 
     config = noise.resolved(config, data_name(config))
     identity = noise_identity(config)
     on = device.pick(config.device)
-    run_folder.check_free(out, "noise", identity, resume=how.get("resume", False))
+    run_folder.check_free(out, "noise", identity, resume=how.get("resume", False), wait=how.get("wait", False))
     data = data or sources.load(config)
     if not catalogue.METHODS[config.method].stands_for:
         for name in noise.architectures(config):
@@ -97,7 +97,7 @@ def train_victim(
     before = train.record_of(start, config.victim) if start else None
     identity = victim_identity(config, found, before)
     on = device.pick(config.device)
-    run_folder.check_free(out, "train", identity, resume=how.get("resume", False))
+    run_folder.check_free(out, "train", identity, resume=how.get("resume", False), wait=how.get("wait", False))
     data = data or sources.load(config)
     if found is not None:
         found.noise.check_belongs(data.train)

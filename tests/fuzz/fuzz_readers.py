@@ -24,9 +24,9 @@ from workbench.export import verify, write
 from workbench.files import pictures
 from workbench.files.picture_kinds import metadata
 from workbench.noise import perturbation
-from workbench.records import run_folder, table
+from workbench.records import run_folder, study_file, table
 from workbench.sweep import experiment, notebook
-from workbench.victim import trained
+from workbench.victim import train
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ def _one(name: str) -> Callable[[Path], Path]:
 
 
 def _read_noise(folder: Path) -> None:
-    perturbation.load(folder).apply(valid.DATA)
+    perturbation.Perturbation.load(folder).apply(valid.DATA)
 
 
 def _read_network(folder: Path) -> None:
-    trained.take_over(torch.nn.Linear(3, 2), trained.weights(folder))
+    train.take_over(torch.nn.Linear(3, 2), train.weights(folder))
 
 
 def _read_record(folder: Path) -> None:
@@ -144,7 +144,7 @@ def _wrong_values(random: Random) -> bytes:
 
 
 def _read_study(folder: Path) -> None:
-    facts = notebook.study_facts(folder)
+    facts = study_file.read(folder)
     sum(sum(stage["seconds"].values()) for stage in facts["stages"].values())
     figures.honest_sentences(table.table(*_curve()), facts["chance"])
 

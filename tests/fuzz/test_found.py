@@ -18,7 +18,7 @@ from workbench.config import DataError, key
 from workbench.export import verify
 from workbench.noise import perturbation
 from workbench.records import checkpoint, run_folder, table
-from workbench.victim import trained
+from workbench.victim import train
 
 FACTS = {"kind": "classwise", "epsilon": 8, "method": "em", "fingerprint": "a" * 64}
 HEAD = ",".join(table.COLUMNS)
@@ -60,7 +60,7 @@ def test_noise_with_odd_facts_is_refused(tmp_path, change, part):
     delta = torch.full((2, 3, 8, 8), 8, dtype=torch.int8)
     content = safetensors.torch.save({"delta": delta}, {"perturbation": json.dumps({**FACTS, **change})})
     (tmp_path / perturbation.FILE_NAME).write_bytes(content)
-    assert part in refused(DataError, lambda: perturbation.load(tmp_path))
+    assert part in refused(DataError, lambda: perturbation.Perturbation.load(tmp_path))
 
 
 @pytest.mark.parametrize("delta", [
@@ -70,14 +70,14 @@ def test_noise_with_odd_facts_is_refused(tmp_path, change, part):
 def test_noise_of_another_type_or_shape_or_size_is_refused(tmp_path, delta):
     content = safetensors.torch.save({"delta": delta}, {"perturbation": json.dumps({**FACTS, "epsilon": 127})})
     (tmp_path / perturbation.FILE_NAME).write_bytes(content)
-    refused(DataError, lambda: perturbation.load(tmp_path))
+    refused(DataError, lambda: perturbation.Perturbation.load(tmp_path))
 
 
 @pytest.mark.parametrize("length", [0, 1, 10**6, 2**31, 2**63, 2**64 - 1])
 def test_noise_whose_header_lies_about_its_length_is_refused(tmp_path, length):
     content = safetensors.torch.save({"delta": torch.zeros(1, 3, 8, 8, dtype=torch.int8)}, {})
     (tmp_path / perturbation.FILE_NAME).write_bytes(struct.pack("<Q", length) + content[8:])
-    refused(DataError, lambda: perturbation.load(tmp_path))
+    refused(DataError, lambda: perturbation.Perturbation.load(tmp_path))
 
 
 @pytest.mark.parametrize("change", [
@@ -173,6 +173,6 @@ def test_an_archive_that_lists_millions_of_files_is_not_listed(tmp_path):
     {"state_dict": os.system},
 ])  # fmt: skip
 def test_a_forged_checkpoint_is_refused_without_torchs_advice_to_unpickle_it(tmp_path, state):
-    checkpoint.save(tmp_path / trained.CHECKPOINT, state)
-    said = refused(DataError, lambda: trained.weights(tmp_path))
+    checkpoint.save(tmp_path / train.CHECKPOINT, state)
+    said = refused(DataError, lambda: train.weights(tmp_path))
     assert "can still be loaded" not in said

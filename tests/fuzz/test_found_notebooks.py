@@ -8,6 +8,7 @@ from refusing import refused
 
 from workbench import study
 from workbench.config import ConfigError, DataError
+from workbench.records import study_file
 from workbench.sweep import experiment, notebook
 
 
@@ -76,8 +77,8 @@ def test_a_grid_does_not_grow_without_bound(book, tmp_path):
 def test_odd_facts_of_a_study_are_refused(tmp_path):
     good = {"chance": 0.1, "classes": ["a"], "stages": {"s": {"seconds": {"noise": 1.0}}}}
     for change in ({"chance": "x"}, {"classes": [1]}, {"stages": []}, {"stages": {"s": {"seconds": {"noise": "x"}}}}):
-        (tmp_path / notebook.FACTS).write_text(json.dumps({**good, **change}))
-        assert "run the notebook again" in refused(DataError, lambda: notebook.study_facts(tmp_path))
+        (tmp_path / study_file.FACTS).write_text(json.dumps({**good, **change}))
+        assert "run the notebook again" in refused(DataError, lambda: study_file.read(tmp_path))
 
 
 def test_checked_parameters_are_checked_in_time():

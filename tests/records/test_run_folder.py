@@ -193,6 +193,7 @@ def test_run_is_held_against_others_while_it_is_open(tmp_path):
                 go(tmp_path, resume=resume)
         with pytest.raises(DataError, match="another process"):
             run_folder.check_free(tmp_path, "noise", CONFIG, resume=True)
+        run_folder.check_free(tmp_path, "noise", CONFIG, resume=True, wait=True)
         assert record(tmp_path)["state"] == "running"
     assert record(tmp_path)["state"] == "complete"
 

@@ -8,7 +8,7 @@ import pytest
 
 from workbench import figures
 from workbench.cli import main
-from workbench.records import run_folder, table
+from workbench.records import run_folder, study_file, table
 from workbench.sweep import experiment as experiments
 from workbench.sweep import notebook
 
@@ -169,7 +169,7 @@ def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_
     assert len(pictures) == len(list((run / "figures").glob("*.png"))) == len(list((run / "figures").glob("*.svg")))
     assert all(len(output.metadata["image/png"]["alt"]) > 40 for output in pictures)
     for name in experiment.figures:
-        assert figures.words_of(figures.FIGURES[name](rows, notebook.study_facts(run)["chance"]))
+        assert figures.words_of(figures.FIGURES[name](rows, study_file.read(run)["chance"]))
     assert (run / "notebook.ipynb").stat().st_size < 1_500_000
 
 
