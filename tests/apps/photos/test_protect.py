@@ -322,7 +322,7 @@ def test_the_search_asks_for_passes_enough_for_few_and_not_too_many_for_thousand
             return self.count
 
     few, many = (working_set.search_settings(ProtectConfig(), Some(count)) for count in (20, 20_000))
-    assert few.rounds > many.rounds
-    assert few.train_steps > many.train_steps
-    assert many.rounds >= 5
+    assert few.options["rounds"] > many.options["rounds"]
+    assert few.options["train_steps"] > many.options["train_steps"]
+    assert many.options["rounds"] >= 5
     assert torch.get_num_threads() == 1

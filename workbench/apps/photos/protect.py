@@ -170,7 +170,7 @@ def _search(working: WorkingSet, config: ProtectConfig, folder: Path) -> Tensor:
     data = working.data()
     asked = search_settings(config, data)
     if not (folder / FILE_NAME).is_file():
-        noise.make(asked, data, folder=folder)[0].save(folder)
+        noise.make(asked, data, folder=folder)[0].save(folder / FILE_NAME)
     made = Perturbation.load(folder)
     made.check_belongs(data)
     return made.delta[made.rows(data.labels, data.labels.new_tensor(range(len(data))))][: len(working.names), 0]
