@@ -119,7 +119,7 @@ def test_notebooks_list_the_methods_that_there_are():
 
 
 def test_another_kind_of_data_is_refused_in_one_line():
-    with pytest.raises(ConfigError, match="^method linear is for image data, not for audio: name another one$"):
+    with pytest.raises(ConfigError, match=r"^method linear is for image data, not for audio: name another one$"):
         catalogue.check_space("method", "linear", METHODS["linear"].spaces, "audio")
     catalogue.check_space("method", "em", METHODS["em"].spaces, "audio")
 

@@ -24,7 +24,7 @@ def test_no_memory_is_one_line_with_half_the_batch(error):
 
 @pytest.mark.parametrize("size", [0, 1])
 def test_there_is_no_smaller_batch_than_one(size):
-    with pytest.raises(DataError, match="no memory .*: try a smaller network") as refusal, device.enough_memory(size):
+    with pytest.raises(DataError, match=r"no memory .*: try a smaller network") as refusal, device.enough_memory(size):
         raise MemoryError
     assert "--batch-size" not in str(refusal.value)
 

@@ -66,6 +66,7 @@ def faults(tree: ast.Module) -> list[str]:
 def test_nothing_is_unpickled_run_from_data_or_opened_to_others():
     found = {name: faults(tree) for name, tree in sources().items()}
     assert found.pop(f"workbench/{OWN_ARCHIVE}") == ["packed.extractall"]
+    assert found.pop("workbench/registry.py") == ["exec", "compile"]  # files that the user names by --with
     assert {name: bad for name, bad in found.items() if bad} == {}
 
 

@@ -1,4 +1,4 @@
-"""The budget: the ball, the range of the space, the direction of a step, and rounding that neither leaves ε nor loses a sign."""
+"""The budget: ball, range of the space, direction of a step, rounding that neither leaves ε nor loses a sign."""
 
 import pytest
 import torch

@@ -97,11 +97,12 @@ def test_what_is_on_disk_is_always_finite(tiny, tmp_path, monkeypatch):
         checkpoint, "save", lambda path, state: (saved.append(1), check(state, "it is"), original(path, state))
     )
     for what in ("loss", "noise", "weights"):
-        with monkeypatch.context() as patch, pytest.raises(DataError, match="round 2"):
+        folder = tmp_path / what
+        folder.mkdir()
+        with monkeypatch.context() as patch:
             poison(patch, what)
-            folder = tmp_path / what
-            folder.mkdir()
-            noise.make(SEARCHES["em-joint"], tiny.train, folder=folder)
+            with pytest.raises(DataError, match="round 2"):
+                noise.make(SEARCHES["em-joint"], tiny.train, folder=folder)
         assert (folder / CHECKPOINT).exists()
     assert len(saved) == 3
 

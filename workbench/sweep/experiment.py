@@ -139,7 +139,7 @@ def _shown(value: Any) -> str:
 
 def load(path: Path) -> Experiment:
     """Read an experiment's file. Raises ConfigError or DataError, naming the file and the nearest valid name."""
-    content = _mapping(_parsed(path), path.name, TOP | OWN)
+    content = _mapping(_parsed(path), path.name, {**TOP, **OWN})
     for name in TOP:
         if name not in content:
             raise ConfigError(f"{path}: {name} is missing; an experiment has {', '.join(TOP)}")
