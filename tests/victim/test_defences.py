@@ -12,7 +12,8 @@ from workbench import models
 from workbench.catalogue import DEFENCES
 from workbench.config import ConfigError
 from workbench.data.dataset import Dataset
-from workbench.victim.defence import Defence, named, prepared
+from workbench.victim.composed import named, prepared
+from workbench.victim.defence import Defence
 from workbench.victim.foreign import HOOKS
 
 

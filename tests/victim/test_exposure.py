@@ -9,7 +9,7 @@ from workbench import noise
 from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
 from workbench.data.batches import Batches, Stream, generator
 from workbench.noise.perturbation import Perturbation
-from workbench.victim.defence import prepared
+from workbench.victim.composed import prepared
 from workbench.victim.exposure import expose
 from workbench.victim.train import train
 

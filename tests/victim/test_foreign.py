@@ -13,7 +13,8 @@ from workbench import registry
 from workbench.catalogue import DEFENCES
 from workbench.config import ConfigError, VictimConfig
 from workbench.data.dataset import DataPair
-from workbench.victim.defence import Defence, prepared
+from workbench.victim.composed import prepared
+from workbench.victim.defence import Defence
 from workbench.victim.exposure import expose
 from workbench.victim.train import train
 

@@ -17,7 +17,8 @@ from workbench.noise.perturbation import Perturbation
 from workbench.records import checkpoint
 from workbench.victim import module, recipes
 from workbench.victim import train as training
-from workbench.victim.defence import Defence, named
+from workbench.victim.composed import named
+from workbench.victim.defence import Defence
 from workbench.victim.exposure import expose
 
 CONFIG = VictimConfig(

@@ -18,7 +18,7 @@ from workbench.config import ConfigError, VictimConfig
 from workbench.data.batches import Stream, generator, network_input
 from workbench.data.dataset import DataPair, Dataset
 from workbench.noise.perturbation import Perturbation
-from workbench.victim import defence, train
+from workbench.victim import composed, train
 from workbench.victim.exposure import expose
 
 BATCH = 100  # images; only speed depends on it
@@ -48,7 +48,7 @@ def match(config: VictimConfig, data: DataPair, found: Perturbation | None, taug
     on = device.pick(config.device)
     _, known = halves(data, config.seed)
     exposed = expose(data.train, found, config)
-    made = defence.prepared(config.defence, *exposed)
+    made = composed.prepared(config.defence, *exposed)
     gallery, queries = of(exposed.data, known), of(data.test, known)
     sets = [replace(one, samples=made.inputs(one.samples)).to(on) for one in (gallery, queries)]
     network = models.for_data(config.victim, gallery, seed=config.seed)

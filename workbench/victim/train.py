@@ -26,7 +26,7 @@ from workbench.files.untrusted import one_line
 from workbench.records import checkpoint, run_folder
 from workbench.records.nan_guard import NotFinite
 from workbench.records.record import Record
-from workbench.victim import defence, recipes
+from workbench.victim import composed, recipes
 from workbench.victim.epochs import EveryEpoch, Generations, ShowEpochs
 from workbench.victim.module import Victim
 from workbench.victim.recipes import Recipe
@@ -40,7 +40,7 @@ ADVICE = "lower --learning-rate"
 def resolved(config: VictimConfig, recipe: Recipe) -> VictimConfig:
     """Fill every setting that was left open from the recipe. Raises ConfigError for names that are unknown."""
     models.check_name(config.victim)
-    defence.check_name(config.defence)
+    composed.check_name(config.defence)
     device.check_group(device.pick(config.device), config.devices, config.precision)
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
     full = replace(config, **{name: getattr(recipe, name) for name in names if getattr(config, name) is None})
@@ -68,7 +68,7 @@ def train(
     with its test values before any training, as epoch 0. callbacks: Lightning's, to watch the training. Raises
     DataError, naming epoch and step, for a loss that is not finite, and when there is not enough memory.
     """
-    made = defence.prepared(config.defence, exposed, carries)
+    made = composed.prepared(config.defence, exposed, carries)
     learnt = made.train_set(exposed, carries)
     learnt = replace(learnt, samples=made.inputs(learnt.samples))
     test = replace(data.test, samples=made.inputs(data.test.samples))
