@@ -18,7 +18,7 @@ from typing import Any
 
 PATIENCE = 300  # seconds for what should take a few
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["workbench.cli", "workbench.tasks", "sklearn.datasets"])
+CONTEXT.set_forkserver_preload(["workbench.cli", "workbench.stages", "sklearn.datasets"])
 
 
 def start(words: list[str], log: Path, *faults: tuple[Any, ...]) -> BaseProcess:
@@ -68,10 +68,9 @@ def _at(moment: str, count: int, action: list[Any]) -> None:
     """Act at the count-th time (from 1): "step" before a training step, "fsync" and "replace" before such a call for a
     checkpoint, "replaced" after it, "leaving" when the program has heard of its interruption.
     """
-    from workbench.victim.module.module import Victim
-
     from workbench.noise.surrogate import Surrogate
     from workbench.records.checkpoint import Keeper
+    from workbench.victim.module import Victim
 
     if moment == "step":
         _before(Surrogate, "train_step", count, action)

@@ -24,32 +24,34 @@ from workbench import device, models
 from workbench.config import DataConfig, VictimConfig
 from workbench.data import sources
 from workbench.data.augment import AUGMENTATIONS
-from workbench.data.batches import Batches, generator, network_input
+from workbench.data.batches import Batches, Stream, generator, network_input
 from workbench.data.dataset import DataPair
-from workbench.victim import module as victim
-from workbench.victim.recipes import RECIPES
+from workbench.victim import exposure, recipes, train
+from workbench.victim.defence import Defence
+from workbench.victim.module import TEST_BATCH, Victim
 from workbench.victim.train import GRADIENT_CLIP
 
 
 def bare(config: VictimConfig, pair: DataPair) -> float:
     """The training in a plain loop; returns the last epoch's accuracy on the test images."""
     device.pick(config.device)
-    train, test = pair.train, pair.test
+    learnt, test = pair.train, pair.test
     network = models.build(
-        config.victim, channels=train.samples.shape[1], classes=len(train.classes), side=train.side, seed=config.seed
+        config.victim, channels=learnt.samples.shape[1], classes=len(learnt.classes), side=learnt.side, seed=config.seed
     )
     optimiser = torch.optim.SGD(
         network.parameters(), lr=config.learning_rate, momentum=0.9, weight_decay=config.weight_decay
     )
-    module = victim.Victim(network, config, train, test, RECIPES[pair.name].warmup)  # for its schedule alone
+    warmup = recipes.named(pair.name).warmup
+    module = Victim(network, config, learnt, test, Defence(), warmup)  # for its schedule alone
     share = module.configure_optimizers()["lr_scheduler"]["scheduler"].lr_lambdas[0]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
     accuracy = 0.0
     for epoch in range(config.epochs or 1):
         network.train()
-        draw = generator(torch.device("cpu"), config.seed, epoch)
+        draw = generator(torch.device("cpu"), config.seed, Stream.ORDER, epoch)
         for pixels, labels in Batches(
-            train, config.batch_size or 1, draw, AUGMENTATIONS[config.augmentation or "none"]
+            learnt, config.batch_size or 1, draw, AUGMENTATIONS[config.augmentation or "none"]
         ):
             optimiser.zero_grad()
             functional.cross_entropy(network(network_input(pixels.float())), labels).backward()
@@ -60,7 +62,7 @@ def bare(config: VictimConfig, pair: DataPair) -> float:
         with torch.no_grad():
             right = sum(
                 int((network(network_input(pixels)).argmax(1) == labels).sum())
-                for pixels, labels in Batches(test, victim.TEST_BATCH)
+                for pixels, labels in Batches(test, TEST_BATCH)
             )
         accuracy = right / len(test)
     return accuracy
@@ -68,7 +70,7 @@ def bare(config: VictimConfig, pair: DataPair) -> float:
 
 def lightning(config: VictimConfig, pair: DataPair) -> float:
     """The training as the program does it; returns the last epoch's accuracy on the test images."""
-    curve = victim.train(config, pair)
+    curve = train.train(config, pair, *exposure.expose(pair.train, None, config))
     return float([row["value"] for row in curve if (row["split"], row["metric"]) == ("test", "accuracy")][-1])
 
 
@@ -83,7 +85,7 @@ def main() -> int:
     arguments = parser.parse_args()
     pair = sources.load(DataConfig(data=arguments.data, device="cpu"))
     asked = VictimConfig(data=arguments.data, victim=arguments.victim, epochs=arguments.epochs, device="cpu")
-    config = victim.resolved(asked, pair.name)
+    config = train.resolved(asked, recipes.named(pair.name))
     rows: list[dict[str, Any]] = []
     for turn in range(arguments.turns + 1):
         for way in ((bare, lightning), (lightning, bare))[turn % 2]:

@@ -30,8 +30,7 @@ from workbench.data.dataset import DataPair, Dataset
 from workbench.export.write import to_tensor
 from workbench.records import run_folder
 from workbench.records import table as results
-from workbench.victim import module
-from workbench.victim.defence import defend
+from workbench.victim import defence, exposure, recipes, train
 
 WAYS = ("none", "jpeg-75", "resize-half")
 RECIPE = {"epochs": 40, "batch_size": 28, "learning_rate": 0.05}
@@ -132,8 +131,10 @@ def one(
     for part in (published, test):
         changed = part.samples if way == "none" else at_full_size(way, part.samples)
         sets.append(replace(part, samples=changed).scaled(SIDE))
-    asked = module.resolved(VictimConfig(victim=architecture, seed=seed, **RECIPE), "folder")
-    curve = module.train(asked, DataPair(*sets, "folder"), label=f"{method} {epsilon}, {way}, seed {seed}, epoch")
+    asked = train.resolved(VictimConfig(victim=architecture, seed=seed, **RECIPE), recipes.named("folder"))
+    exposed = exposure.expose(sets[0], None, asked)  # the noise is in the files already
+    label = f"{method} {epsilon}, {way}, seed {seed}, epoch"
+    curve = train.train(asked, DataPair(*sets, "folder"), *exposed, label=label)
     rows = results.table(identity, curve)
     results.write(rows if known is None else pd.concat([known, rows], ignore_index=True), out)
 
@@ -141,7 +142,7 @@ def one(
 def at_full_size(way: str, photos: torch.Tensor) -> torch.Tensor:
     """What is done to the files themselves, uint8 N×C×H×W; grey photos pass through JPEG as grey colour."""
     colour = photos.expand(-1, 3, -1, -1) if photos.shape[1] == 1 else photos
-    return defend(way, colour)[:, : photos.shape[1]]
+    return defence.named(way).inputs(colour)[:, : photos.shape[1]]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from workbench.config import KINDS, DataConfig, NoiseConfig, VictimConfig, Workb
 from workbench.data import sources
 from workbench.data.dataset import DataPair
 from workbench.noise.perturbation import Perturbation
-from workbench.victim import module
+from workbench.victim import exposure, recipes, train
 
 SCHEDULES: dict[str, dict[str, Any]] = {
     "em": {"method": "em"},
@@ -107,7 +107,9 @@ def learn(
     rows = []
     for architecture in arguments.victims:
         asked = VictimConfig(data=arguments.data, seed=seed, victim=architecture, epochs=arguments.epochs)
-        curve = module.train(module.resolved(asked, pair.name), pair, found, label=f"{architecture}, {name} {kind}")
+        config = train.resolved(asked, recipes.named(pair.name))
+        exposed = exposure.expose(pair.train, found, config)
+        curve = train.train(config, pair, *exposed, label=f"{architecture}, {name} {kind}")
         test = [point["value"] for point in curve if (point["split"], point["metric"]) == ("test", "accuracy")]
         row = {"schedule": name, "kind": kind, "victim": architecture, "seed": seed}
         rows.append(row | {"peak": max(test), "final": test[-1]})
