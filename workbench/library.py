@@ -22,7 +22,7 @@ from workbench.data import sources
 from workbench.data.dataset import IMAGE, DataPair, Dataset
 from workbench.noise.perturbation import Perturbation
 from workbench.records import table
-from workbench.victim import recipes
+from workbench.victim import exposure, recipes
 from workbench.victim import train as training
 
 Network = str | Callable[[int, int, int], nn.Module]
@@ -74,9 +74,10 @@ def train(
     config = training.resolved(asked, recipes.named(pair.name))
     models.check_fits(config.victim, pair.train.short)
     found = stages.Found(noise, None) if noise is not None else None
-    curve, share = stages.learn(config, pair, noise)
+    exposed = exposure.expose(pair.train, noise, config)
+    curve = stages.learn(config, pair, exposed, found)
     run = key({**stages.victim_identity(config, found), "data": pair.train.fingerprint})
-    return table.table(stages.row_identity(config, pair, run, found, share), curve)
+    return table.table(stages.row_identity(config, pair, run, found, exposed), curve)
 
 
 def _not_settled(settings: Mapping[str, Any]) -> None:

@@ -20,7 +20,8 @@ from workbench.files import mapped
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 from workbench.records import run_folder, table
 from workbench.records.record import Record
-from workbench.victim import exposure, recipes, train
+from workbench.victim import composed, exposure, recipes, train
+from workbench.victim.exposure import Exposed
 
 
 class Found(NamedTuple):
@@ -102,32 +103,32 @@ def train_victim(
     if found is not None:
         found.noise.check_belongs(data.train)
     models.check_fits(config.victim, data.train.short)
+    exposed = exposure.expose(data.train, found.noise if found else None, config)
+    composed.prepared(config.defence, *exposed)  # or what makes no sense would leave a folder
     with run_folder.opened(out, "train", identity, data_fingerprint=data.train.fingerprint, **_asked(how)) as run:
         if run.complete:
             return table.read(out)
         run.note(device=device.describe(on))
         with run.stage("train"):
-            curve, share = learn(config, data, found.noise if found else None, folder=out, start=start)
+            curve = learn(config, data, exposed, found, folder=out, start=start)
         after = str(table.read(start)["method"].iloc[0]) if start else ""
-        rows = table.table(row_identity(config, data, run.record.key, found, share, after), curve)
+        rows = table.table(row_identity(config, data, run.record.key, found, exposed, after), curve)
         table.write(rows, out)
     return rows
 
 
 def learn(
-    config: VictimConfig, data: DataPair, noise: Perturbation | None, *, folder: Path | None = None,
+    config: VictimConfig, data: DataPair, exposed: Exposed, found: Found | None, *, folder: Path | None = None,
     start: Path | None = None,
-) -> tuple[list[dict[str, Any]], float]:  # fmt: skip
-    """Train on what is published; return the curve and the share of the samples that carried the noise."""
-    exposed, carries = exposure.expose(data.train, noise, config)
-    what = f"{noise.method} {noise.kind}" if noise else "clean"
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Train on what is published and return the curve."""
+    what = f"{found.noise.method} {found.noise.kind}" if found else "clean"
     label = f"victim, {what} images, " + ("epoch" if config.defence == "none" else f"{config.defence}, epoch")
-    curve = train.train(config, data, exposed, carries, label=label, folder=folder, start=start)
-    return curve, round(float(carries.float().mean()), 4)
+    return train.train(config, data, *exposed, label=label, folder=folder, start=start)
 
 
 def row_identity(
-    config: VictimConfig, data: DataPair, run: str, found: Found | None, share: float, after: str = ""
+    config: VictimConfig, data: DataPair, run: str, found: Found | None, exposed: Exposed, after: str = ""
 ) -> table.Identity:
     """The columns of a victim's rows; after: what the network had learnt from that it went on from."""
     return table.Identity(
@@ -139,7 +140,7 @@ def row_identity(
         surrogate=found.surrogate if found else "none",
         victim=config.victim + (f" after {after}" if after else ""),
         defence=config.defence,
-        protected_fraction=share,
+        protected_fraction=round(float(exposed.carries.float().mean()), 4),
         seed=config.seed,
     )
 
