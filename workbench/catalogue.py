@@ -190,9 +190,3 @@ def check_space(what: str, name: str, spaces: Iterable[str], space: str) -> None
     """Raise ConfigError when a method, defence or network is not made for this kind of data."""
     if space not in spaces:
         raise ConfigError(f"{what} {name} is for {' or '.join(spaces)} data, not for {space}: name another one")
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names for a line of help: "a, b or c"."""
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last

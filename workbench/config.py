@@ -172,6 +172,12 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
         raise ConfigError(f"unknown {name} {value!r}: {advice}")
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names for a line of help: "a, b or c"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def check_range(config: Any, name: str, low: float, high: float | None = None) -> None:
     """Raise ConfigError when a number of `config` is outside low..high; None (take the default) passes."""
     value = getattr(config, name)

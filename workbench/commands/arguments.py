@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench import catalogue, registry
-from workbench.config import KINDS, LARGEST_EPSILON, ConfigError, NoiseConfig, accepted_types, check_choice
+from workbench.config import KINDS, LARGEST_EPSILON, ConfigError, NoiseConfig, accepted_types, check_choice, listed
 
 BAD_INPUT = 2
 
@@ -102,7 +102,7 @@ def _help(entry: Any) -> str:
     if names is None:
         return str(text)
     forms = (one.form for one in catalogue.DATA.values()) if entry.name == "data" else names
-    return f"{str(text).partition(':')[0]}: {catalogue.listed(forms)}"
+    return f"{str(text).partition(':')[0]}: {listed(forms)}"
 
 
 def _add(command: Any, entry: Any, hint: Any, default: Any, text: str) -> None:

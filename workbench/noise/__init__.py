@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from workbench import catalogue, device, models, registry
-from workbench.config import ConfigError, DataError, NoiseConfig, check_choice, check_values
+from workbench.config import ConfigError, DataError, NoiseConfig, check_choice, check_values, listed
 from workbench.data.dataset import Dataset
 from workbench.files import mapped
 from workbench.noise import together
@@ -40,7 +40,7 @@ def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
             models.check_name(name)
     device.check_group(device.pick(config.device), config.devices, config.precision)
     if config.devices * config.num_nodes > 1 and not entry.several_devices:
-        able = catalogue.listed(name for name, other in catalogue.METHODS.items() if other.several_devices)
+        able = listed(name for name, other in catalogue.METHODS.items() if other.several_devices)
         raise ConfigError(f"method {config.method} searches on one device only: use {able}, or --devices 1")
     names = [field.name for field in dataclasses.fields(kind)] if kind else []
     for name in config.options:
@@ -62,7 +62,7 @@ def architectures(config: NoiseConfig) -> list[str]:
     """The surrogate's architectures: "A+B" names two, for the methods that search against several at once."""
     names = config.surrogate.split("+")
     if len(names) > 1 and catalogue.METHODS[config.method].surrogates < 2:
-        able = catalogue.listed(name for name, entry in catalogue.METHODS.items() if entry.surrogates > 1)
+        able = listed(name for name, entry in catalogue.METHODS.items() if entry.surrogates > 1)
         raise ConfigError(f"surrogate {config.surrogate}: only {able} takes several, {config.method} one")
     return names
 
