@@ -54,6 +54,11 @@ METHODS: dict[str, Method] = {
         "after Liu, Chen and Zhang, ICLR 2026, arXiv 2601.19967", (("#4D4D00", "*"), ("#003C30", "d")), "none",
         surrogates=0, stands_for="linear", kept=0,
     ),
+    "bands": Method(
+        "workbench.noise.bands", "bands of colour drawn for each class, without a search",
+        "after Yu et al., KDD 2022", (("#B2182B", "D"), ("#2166AC", "s")), "none", surrogates=0, stands_for="none",
+        drawn=True, kept=0,
+    ),
     "random": Method(
         "workbench.noise.random", "random noise of the same size: the control",
         "Huang et al., ICLR 2021, §4.1", (("#56B4E9", "v"), ("#0072B2", "^")), "none", surrogates=0, drawn=True, kept=0,

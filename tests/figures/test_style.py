@@ -31,7 +31,7 @@ def test_every_method_and_kind_has_a_look_of_its_own():
     ours = [name for name, entry in catalogue.METHODS.items() if entry.looks != LOOKS]
     assert {("clean", "none")} | {(method, kind) for method in ours for kind in KINDS} == set(known)
     assert len({look["color"] for look in known.values()}) == len(known)
-    assert len({look["marker"] for look in known.values()}) == len(known)
+    assert len({(look["marker"], str(look["linestyle"])) for look in known.values()}) == len(known)
 
 
 def test_the_dash_tells_the_kind():

@@ -1,17 +1,40 @@
-"""Bands of colour that tell classes apart: where the noise that a class shares starts, before any search.
+"""`bands`: bands of colour that tell classes apart, drawn for each class without a search or a network.
 
 A network finds such patterns sooner than what the images show: linearly separable noise drawn from the class alone is
 the cheapest shortcut known (Yu et al., Availability Attacks Create Shortcuts, KDD 2022, whose patches are squares).
 Bands run across the image because a mirrored band is itself, and a few are wide enough to survive a shift by 4 pixels.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from workbench.config import NoiseConfig
+from workbench.data.batches import Stream
 from workbench.noise.budget import PerturbationBudget
+from workbench.noise.search import Search
 
 FEW, MANY = 4, 8  # bands of a channel
 CANDIDATES = 4096
+
+
+@dataclass(frozen=True)
+class Options:
+    """`bands` has no options."""
+
+    @classmethod
+    def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+
+def search(task: Search, options: Options) -> Tensor:
+    """Draw δ, float32 K×C×H×W, or N×C×H×W with the same for all images of a class."""
+    shape = (len(task.data.classes), *task.samples.shape[1:])
+    bands = drawn(task.budget, shape, task.generator(Stream.BANDS))
+    return bands if task.classwise else bands[task.labels]
 
 
 def drawn(budget: PerturbationBudget, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
