@@ -1,16 +1,18 @@
 """Studies: what a notebook asks for is made once, kept by what it is, and never mistaken for something else."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from pictures import write_folder
 
-from workbench import noise, tasks
+from workbench import noise
 from workbench.config import DataError
 from workbench.records import run_folder
 from workbench.records import table as results
 from workbench.study import Study
+from workbench.victim import train as training
 
 SMALL = {"data": "photo-digits:60", "limit_train": 0, "limit_test": 20, "seed": 0, "device": "cpu"}
 VICTIM = {"victim": "convnet-w2", "epochs": 1}
@@ -20,7 +22,7 @@ VICTIM = {"victim": "convnet-w2", "epochs": 1}
 def counted(monkeypatch):
     """How many searches and trainings really ran."""
     found = {"search": 0, "train": 0}
-    search, train = noise.search, tasks.victim.train
+    search, train = noise.make, training.train
 
     def spy_search(*given, **named):
         found["search"] += 1
@@ -30,8 +32,8 @@ def counted(monkeypatch):
         found["train"] += 1
         return train(*given, **named)
 
-    monkeypatch.setattr(noise, "search", spy_search)
-    monkeypatch.setattr(tasks.victim, "train", spy_train)
+    monkeypatch.setattr(noise, "make", spy_search)
+    monkeypatch.setattr(training, "train", spy_train)
     return found
 
 
@@ -122,6 +124,20 @@ def test_an_interrupted_stage_is_gone_on_with(tmp_path):
     (folder / "results.csv").unlink()
     assert study.victim(**VICTIM).equals(rows)
     assert run_folder.read(folder).state == "complete"
+
+
+def test_a_victim_of_noise_that_was_made_anew_is_trained_anew(tmp_path, counted, capsys):
+    study = Study(str(tmp_path), **SMALL)
+    made = study.noise("random", "samplewise", 8)
+    rows = study.victim(made, **VICTIM)
+    other = replace(made.noise, delta=made.noise.delta.flip(0))
+    other.save(made.folder / "noise.safetensors")
+    again = study.victim(replace(made, noise=other), **VICTIM)
+    assert counted["train"] == 2
+    assert not again["value"].equals(rows["value"])
+    assert "made from other noise" in capsys.readouterr().err
+    study.victim(replace(made, noise=other), **VICTIM)
+    assert counted["train"] == 2
 
 
 def test_groups_are_the_means_over_the_people_who_protect_and_the_others(tmp_path):

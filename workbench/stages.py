@@ -105,7 +105,9 @@ def train_victim(
     models.check_fits(config.victim, data.train.short)
     exposed = exposure.expose(data.train, found.noise if found else None, config)
     composed.prepared(config.defence, *exposed)  # or what makes no sense would leave a folder
-    with run_folder.opened(out, "train", identity, data_fingerprint=data.train.fingerprint, **_asked(how)) as run:
+    mine, noise_digest = data.train.fingerprint, found.noise.digest if found else None
+    asked = _asked(how)
+    with run_folder.opened(out, "train", identity, data_fingerprint=mine, made_from=noise_digest, **asked) as run:
         if run.complete:
             return table.read(out)
         run.note(device=device.describe(on))
@@ -179,5 +181,5 @@ def _with_sources(identity: dict[str, Any], own: dict[str, str]) -> dict[str, An
     return identity | ({"sources": own} if own else {})
 
 
-def _asked(how: dict[str, bool]) -> dict[str, bool]:
+def _asked(how: dict[str, bool]) -> dict[str, Any]:
     return {"resume": False, **how}

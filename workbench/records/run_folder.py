@@ -76,6 +76,7 @@ def opened(
     *,
     resume: bool,
     data_fingerprint: str | None = None,
+    made_from: str | None = None,
     again: bool = False,
     reuse: bool = False,
     wait: bool = False,
@@ -85,14 +86,15 @@ def opened(
     State is `running` inside, then `complete`, or `interrupted` (Ctrl-C), or `failed` with the error's line.
     A complete run is read back when today's code made it, and done anew in the same place when other code did. What
     `config` calls seed and sources has a field of its own in the record.
-    data_fingerprint: of the data that `config` names but does not hold; again: a complete run is opened like an
-    unfinished one, for work that checks its parts itself; reuse: a complete run is read back whatever code made it;
+    data_fingerprint: of the data that `config` names but does not hold; made_from: a hash of the noise that it
+    rests on: when it differs, the run is done anew; again: a complete run is opened like an unfinished one,
+    for work that checks its parts itself; reuse: a complete run is read back whatever code made it;
     wait: for another process that is at work in the folder.
     Raises DataError when the folder holds anything but this very run, or this run and `resume` was not asked for, or
     when another process is at work in it.
     """
     fresh = Record(command, "running", key(dict(config)), dict(config), {}, config.get("seed"))
-    fresh.data_fingerprint = data_fingerprint
+    fresh.data_fingerprint, fresh.made_from = data_fingerprint, made_from
     sources = config.get("sources")
     fresh.sources = dict(sources) if isinstance(sources, dict) else {}
     reuse = reuse or reuse_asked()
@@ -167,7 +169,8 @@ def _found(folder: Path, fresh: Record, resume: bool, again: bool, reuse: bool) 
     if record is None:
         return Run(folder, fresh)
     done = record.complete and not again
-    if done and not (record.current or reuse):
+    other = None not in (record.made_from, fresh.made_from) and record.made_from != fresh.made_from
+    if other or (done and not (record.current or reuse)):
         return Run(folder, fresh, replaced=record)
     record.data_fingerprint = record.data_fingerprint or fresh.data_fingerprint
     return Run(folder, record, complete=done, resumed=True)
@@ -209,14 +212,15 @@ def _begin(run: Run) -> None:
     sweep(run.folder)
     record = run.record
     before = record if run.resumed else run.replaced
-    if before and not before.current:
+    if before and (run.replaced or not before.current):
         how = "going on with it, the bits may differ"
+        what = "from other noise" if before.current else "by other code"
         if run.replaced:
-            how = "made again; --reuse takes it as it is"
+            how = "made again" if before.current else "made again; --reuse takes it as it is"
             record.changed = list(before.changed)
             for name in HALF_DONE:
                 (run.folder / name).unlink(missing_ok=True)
-        say(f"{run.folder} was made by other code ({before.origin}): {how}")
+        say(f"{run.folder} was made {what} ({before.origin}): {how}")
         record.changed.append({"when": records.now(), "code": before.code, "git": before.git, "ended": before.ended})
     record.started = record.started or records.now()
     versions, git, code = records.versions(), records.git_commit(), records.code_fingerprint()
