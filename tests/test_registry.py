@@ -208,7 +208,7 @@ def test_a_package_that_fails_is_one_line_with_its_name(tmp_path, monkeypatch):
     package(tmp_path, "broken_noise", "raise ValueError('no')\n")
     monkeypatch.syspath_prepend(tmp_path)
     line = refused(ConfigError, registry.look_up, "method", "own-zero")
-    assert "the package broken_noise failed at line 1 (ValueError: no)" in line
+    assert "the package broken_noise failed at line 1 of broken_noise.py (ValueError: no)" in line
 
 
 # Hashes

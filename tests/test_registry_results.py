@@ -108,6 +108,13 @@ def test_what_is_no_noise_is_refused_in_one_line(tiny, returned, line):
     assert refused(DataError, make, "own-wrong", tiny.train).startswith(f"the method own-wrong returned {line}")
 
 
+def test_a_method_that_fails_is_one_line_with_its_line(tiny):
+    registry.method("own-wrong", words="words")(lambda task, options: 1 / 0)
+    line = refused(ConfigError, make, "own-wrong", tiny.train)
+    assert line.startswith("method own-wrong failed at line ")
+    assert "of test_registry_results.py (ZeroDivisionError: division by zero)" in line
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int64, torch.float16, torch.float64])
 def test_noise_of_any_type_of_number_is_taken(tiny, dtype):
     registry.method("own-typed", words="words")(lambda task, options: (task.zeros() - 3).to(dtype))
@@ -124,9 +131,9 @@ def test_whole_noise_beyond_the_budget_is_refused(tiny):
     [
         (lambda channels, side, classes: nn.Sequential(nn.Flatten(), nn.Linear(432, 7)), "it gives (2, 7), not (2, 3)"),
         (lambda channels, side, classes: nn.Flatten(), "it gives (2, 432), not (2, 3)"),
-        (lambda channels, side, classes: nn.Linear(5, 3), "it failed on samples of (3, 12, 12)"),
-        (lambda channels, side, classes: 1 / 0, "building it failed (ZeroDivisionError: division by zero)"),
-        (lambda channels: nn.Flatten(), "building it failed (TypeError:"),
+        (lambda channels, side, classes: nn.Linear(5, 3), "given samples of (3, 12, 12), failed at line"),
+        (lambda channels, side, classes: 1 / 0, "of test_registry_results.py (ZeroDivisionError: division by zero)"),
+        (lambda channels: nn.Flatten(), "(TypeError: "),
         (lambda channels, side, classes: None, "its function returned NoneType, not an nn.Module"),
         (lambda channels, side, classes: nn.Flatten, "its function returned type, not an nn.Module"),
     ],
@@ -134,5 +141,5 @@ def test_whole_noise_beyond_the_budget_is_refused(tiny):
 def test_what_is_no_network_for_these_data_is_refused_in_one_line(tiny, made, line):
     registry.network("own-wrong")(made)
     found = refused(ConfigError, models.for_data, "own-wrong", tiny.train, seed=0)
-    assert found.startswith("network own-wrong: ")
+    assert found.startswith("network own-wrong")
     assert line in found
