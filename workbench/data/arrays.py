@@ -11,6 +11,7 @@ from torch import Tensor
 from workbench.config import LARGEST_SIDE, SMALLEST_SIDE, DataError
 
 CHANNELS = (1, 3)
+WIDE = (torch.uint16, torch.uint32, torch.uint64)
 Checked = tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]
 
 
@@ -21,6 +22,7 @@ def checked(samples: Any, labels: Any, classes: Sequence[str] | None) -> Checked
     Dataset of (image, label), whose transforms return tensors or PIL images, without labels. labels: whole numbers of
     any type from 0, or strings, which become class names in sorted order. Raises DataError.
     """
+    classes = _sequence(classes)
     if labels is None:
         samples, labels, classes = _of_dataset(samples, classes)
     pixels = _pixels(_tensor(samples, "images"))
@@ -31,38 +33,60 @@ def checked(samples: Any, labels: Any, classes: Sequence[str] | None) -> Checked
     return pixels, numbers, names, files
 
 
+def _sequence(classes: Any) -> Sequence[str] | None:
+    if isinstance(classes, np.ndarray):
+        classes = classes.tolist()
+    if classes is not None and not isinstance(classes, list | tuple):
+        raise DataError(f"classes are of the type {type(classes).__name__}: give a list of names")
+    return [str(name) for name in classes] if classes else None
+
+
 def _of_dataset(data: Any, classes: Sequence[str] | None) -> tuple[Any, list[Any], Sequence[str] | None]:
     """Images and labels of everything that has __len__ and __getitem__ with pairs, as torchvision's data sets."""
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, Tensor | np.ndarray | str):
         raise DataError(f"labels are missing: give them beside the images ({type(data).__name__})")
     images, labels = [], []
     for index in range(len(data)):
-        item = data[index]
+        try:
+            item = data[index]
+        except Exception as error:  # foreign code raises every kind
+            line = " ".join(str(error).split())[:200]
+            raise DataError(
+                f"item {index} of the data set: it cannot be had ({type(error).__name__}: {line})"
+            ) from error
         if not (isinstance(item, tuple | list) and len(item) == 2):
             raise DataError(f"item {index} of the data set is no pair of image and label")
         image = item[0]
         images.append(
             _tensor(np.atleast_3d(np.asarray(image)) if isinstance(image, Image) else image, f"image {index}")
         )
-        labels.append(item[1].item() if isinstance(item[1], Tensor | np.generic) else item[1])
+        labels.append(item[1].tolist() if isinstance(item[1], Tensor | np.generic) else item[1])
         if images[-1].shape != images[0].shape:
             sizes = ["×".join(map(str, one.shape)) for one in (images[-1], images[0])]
             raise DataError(
                 f"image {index} of the data set is {sizes[0]}, the first one {sizes[1]}: bring them to one size"
             )
+        if images[-1].dtype != images[0].dtype:
+            types = [str(one.dtype).removeprefix("torch.") for one in (images[-1], images[0])]
+            raise DataError(f"image {index} of the data set is of the type {types[0]}, the first one {types[1]}")
     if not images:
         raise DataError("the data set is empty")
     found = getattr(data, "classes", None)
-    return torch.stack(images), labels, classes or (found if isinstance(found, list | tuple) else None)
+    return torch.stack(images), labels, classes or (_sequence(found) if isinstance(found, list | tuple) else None)
 
 
 def _tensor(given: Any, what: str) -> Tensor:
     if isinstance(given, Tensor):
-        return given.detach().cpu()
+        given = given.detach().cpu()
+        if given.dtype not in WIDE:
+            return given
+        given = given.numpy()
     try:
         array = np.asarray(given)
         if array.dtype.kind not in "buif":
             raise TypeError(f"dtype {array.dtype}")
+        if array.dtype.kind == "u" and array.dtype.itemsize > 1:  # torch cannot compare these
+            array = np.minimum(array.astype(np.uint64), 2**31 - 1).astype(np.int32)
         return torch.from_numpy(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))))
     except (TypeError, ValueError) as error:
         raise DataError(f"{what}: this is no array of numbers of one size ({str(error).splitlines()[0]})") from error
@@ -99,11 +123,14 @@ def _pixels(given: Tensor) -> Tensor:
 
 
 def _labels(given: Any, classes: Sequence[str] | None) -> tuple[Tensor, tuple[str, ...]]:
-    values = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+    try:
+        values = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"labels: one number or string per image is needed ({str(error).splitlines()[0]})") from error
     if values.ndim != 1 or not len(values):
         raise DataError(f"labels of the shape {values.shape}: one per image is needed, not one-hot")
     if values.dtype.kind in "US" or (values.dtype == object and all(isinstance(one, str) for one in values)):
-        words = [one.decode() if isinstance(one, bytes) else str(one) for one in values]
+        words = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in values]
         names = tuple(classes) if classes else tuple(sorted(set(words)))
         if missing := sorted(set(words) - set(names)):
             raise DataError(f"the label {missing[0]!r} is not among the classes")
