@@ -16,7 +16,8 @@ from workbench import noise, registry
 from workbench.config import KINDS, NoiseConfig, VictimConfig, key
 from workbench.noise.budget import PerturbationBudget
 from workbench.noise.search import Search
-from workbench.victim.module import resolved
+from workbench.victim import recipes
+from workbench.victim.train import resolved
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 OPTIONS = {
@@ -72,6 +73,6 @@ def test_keys_of_noise_are_those_of_0_1():
 def test_keys_of_victims_are_those_of_0_1():
     for text, expected in GOLDEN["victim_keys"].items():
         asked = json.loads(text)
-        values = asdict(resolved(VictimConfig(**asked), asked["data"].partition(":")[0]))
+        values = asdict(resolved(VictimConfig(**asked), recipes.named(asked["data"].partition(":")[0])))
         made, start = {"noise": "0123456789ab"}, {"start": "abcdefabcdef"}
         assert [key(values | {"noise": None}), key(values | made), key(values | made | start)] == expected, text

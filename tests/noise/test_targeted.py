@@ -50,7 +50,7 @@ def test_who_learns_from_it_learns_less_than_from_random_noise(patterned):
     )  # fmt: skip
 
     def learnt(found):
-        curve = train(asked, expose(pair.train, found, asked), pair.test)
+        curve = train(asked, pair, *expose(pair.train, found, asked))
         return [p["value"] for p in curve if (p["split"], p["metric"]) == ("test", "accuracy")][-1]
 
     assert learnt(random) > 0.8
