@@ -15,6 +15,7 @@ from lightning.fabric import Fabric
 from workbench import noise, registry
 from workbench.config import KINDS, NoiseConfig, VictimConfig, key
 from workbench.noise.budget import PerturbationBudget
+from workbench.noise.run import whole_steps
 from workbench.noise.search import Search
 from workbench.victim import recipes
 from workbench.victim.train import resolved
@@ -47,7 +48,7 @@ def test_noise_is_that_of_0_1_to_the_bit(patterned, one_thread, name, kind):
     config = noise.resolved(NoiseConfig.of(**settings, **OPTIONS[name]), "photo-digits")
     search, options = registry.look_up("method", config.method).search, noise.options_of(config.method)
     with Search(config, patterned(48, seed=1), Fabric(accelerator="cpu", devices=1, precision="64-true"), None) as task:
-        found = noise.whole_steps(PerturbationBudget(config.epsilon), search(task, options(**config.options)))
+        found = whole_steps(PerturbationBudget(config.epsilon), search(task, options(**config.options)))
     digest = hashlib.sha256(found.contiguous().numpy().tobytes()).hexdigest()
     assert digest[:16] == GOLDEN["noise"][f"{name} {kind}"]
 

@@ -15,6 +15,7 @@ from workbench.config import ConfigError, DataError, NoiseConfig
 from workbench.noise import search
 from workbench.noise.budget import PerturbationBudget
 from workbench.noise.perturbation import Perturbation
+from workbench.noise.run import whole_steps
 
 # A network without batch statistics, which each process takes over its own images.
 CONFIG = NoiseConfig.of(
@@ -46,7 +47,7 @@ def by_one(monkeypatch, data, config):
 
     monkeypatch.setattr(search, "share_of_batches", both)
     found, task = run(config, data)
-    return noise.whole_steps(PerturbationBudget(config.epsilon), found), task
+    return whole_steps(PerturbationBudget(config.epsilon), found), task
 
 
 @pytest.mark.parametrize("kind", ["classwise", "samplewise"])

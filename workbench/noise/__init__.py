@@ -2,31 +2,20 @@
 
 import dataclasses
 import math
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric import Fabric
-from torch import Tensor
 
 from workbench import catalogue, device, models, registry
-from workbench.config import ConfigError, DataError, NoiseConfig, check_choice, check_values, listed
+from workbench.config import ConfigError, NoiseConfig, check_choice, check_values, listed
 from workbench.data.dataset import Dataset
 from workbench.files import mapped
-from workbench.noise import together
-from workbench.noise.budget import PerturbationBudget
+from workbench.noise import run, together
 from workbench.noise.perturbation import Perturbation
-from workbench.noise.search import CHECKPOINT, Search
-
-ROUNDING = 1e-3  # of a step: what float32 may add to a value at the ball's edge
-
-
-def options_of(method: str) -> type[Any] | None:
-    """The Options of a method, a dataclass; None for one of one's own that has none."""
-    found: type[Any] | None = registry.look_up("method", method).Options
-    return found
+from workbench.noise.run import options_of as options_of
+from workbench.noise.search import CHECKPOINT
 
 
 def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
@@ -80,8 +69,6 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
     Same configuration, data and device: same noise, bit for bit. Raises DataError for a result that is no noise.
     """
     catalogue.check_space("method", config.method, catalogue.METHODS[config.method].spaces, data.space.name)
-    found, kind = registry.look_up("method", config.method), options_of(config.method)
-    search, options = getattr(found, "search", found), kind(**config.options) if kind else None
     on, several = device.pick(config.device), config.devices * config.num_nodes > 1
     fabric = Fabric(
         accelerator="cuda" if on.type == "cuda" else "cpu",
@@ -90,53 +77,9 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
         strategy="ddp_spawn" if several else "auto",
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
     )
-    budget = PerturbationBudget(config.epsilon, data.space)
     with device.enough_memory(int(config.options.get("batch_size", 0))):
-        if several:
-            delta, facts = together.search(search, options, config, data, fabric)
-        else:
-            own = (
-                nullcontext()
-                if catalogue.METHODS[config.method].module
-                else registry.foreign(f"method {config.method}")
-            )
-            with Search(config, data, fabric, folder) as task:
-                with own:
-                    found = search(task, options)
-                delta, facts = checked(found, task), task.facts()
-    whole = whole_steps(budget, delta)
+        whole, facts = together.run(config, data, fabric) if several else run.run(config, data, fabric, folder)
     return Perturbation(whole, config.kind, config.epsilon, config.method, data.fingerprint, data.space), facts
-
-
-def checked(delta: Any, task: Search) -> Tensor:
-    """What a method returned. Raises DataError when it is no noise of this shape and budget."""
-    method = f"the method {task.config.method} returned"
-    if not isinstance(delta, Tensor):
-        raise DataError(f"{method} {type(delta).__name__}, not a tensor")
-    if tuple(delta.shape) != task.shape:
-        shapes = ["×".join(map(str, shape)) for shape in (delta.shape, task.shape)]
-        raise DataError(f"{method} a tensor of the shape {shapes[0]}: {task.kind} noise for these data is {shapes[1]}")
-    if delta.dtype == task.data.space.delta or not delta.numel():
-        return delta  # Perturbation holds it to the budget
-    if not (delta.is_floating_point() or delta.dtype in (torch.int16, torch.int32, torch.int64)):
-        raise DataError(f"{method} a tensor of the type {delta.dtype}: give float32 or {task.data.space.delta}")
-    delta = delta.detach().float()
-    if not bool(delta.isfinite().all()):
-        raise DataError(f"{method} noise that is not finite (NaN or infinity)")
-    largest = float(delta.abs().max())
-    if largest > task.epsilon + ROUNDING:
-        raise DataError(f"{method} noise that reaches {largest:g}, beyond its budget of {task.epsilon}")
-    return delta
-
-
-def whole_steps(budget: PerturbationBudget, delta: Tensor) -> Tensor:
-    """δ in whole steps on the CPU; what a method has rounded already passes."""
-    if delta.dtype == budget.space.delta:
-        return delta.cpu()
-    found = mapped.room_for(tuple(delta.shape), budget.space.delta, "the noise")
-    for part in mapped.parts(len(delta)):
-        found[part] = budget.round(delta[part]).cpu()
-    return found
 
 
 def forget(folder: Path) -> None:

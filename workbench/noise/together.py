@@ -1,7 +1,6 @@
 """A search by several processes, one device each: Lightning starts them, rank 0 leaves the noise in a file."""
 
 import tempfile
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -17,13 +16,11 @@ from workbench import progress
 from workbench.config import DataError, NoiseConfig
 from workbench.data.dataset import Dataset
 from workbench.files.untrusted import one_line
+from workbench.noise import run as method
 from workbench.noise.perturbation import FILE_NAME, Perturbation
-from workbench.noise.search import Search
 
 
-def search(
-    method: Callable[[Search, Any], Tensor], options: Any, config: NoiseConfig, data: Dataset, fabric: Fabric
-) -> tuple[Tensor, dict[str, Any]]:
+def run(config: NoiseConfig, data: Dataset, fabric: Fabric) -> tuple[Tensor, dict[str, Any]]:
     """Return δ in whole steps on the CPU, and the facts of its rounds. Such a search keeps no checkpoint.
 
     Every process gets a copy of the samples through a pipe: shared memory is 64 MB small in many containers.
@@ -33,25 +30,20 @@ def search(
     plain = (data.samples.numpy(), data.labels.numpy(), empty)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / FILE_NAME
-        work = partial(_in_process, method=method, options=options, config=config, plain=plain, file=file)
         try:
-            facts: dict[str, Any] = fabric.launch(work)
+            facts: dict[str, Any] = fabric.launch(partial(_in_process, config=config, plain=plain, file=file))
         except ProcessRaisedException as error:
             last = one_line(str(error).strip().splitlines()[-1])
             raise DataError(f"one of {fabric.world_size} processes failed: {last}") from error
         return Perturbation.load(file).delta.clone(), facts
 
 
-def _in_process(
-    fabric: Fabric, method: Callable[[Search, Any], Tensor], options: Any, config: NoiseConfig, plain: Any, file: Path
-) -> dict[str, Any]:
+def _in_process(fabric: Fabric, config: NoiseConfig, plain: Any, file: Path) -> dict[str, Any]:
     samples, labels, empty = plain
     data = replace(empty, samples=torch.from_numpy(samples), labels=torch.from_numpy(labels))
-    quiet = progress.shown_as("off") if fabric.global_rank > 0 else nullcontext()
-    with quiet, Search(config, data, fabric, None) as task:
-        delta = method(task, options)
-        if fabric.local_rank == 0:
-            whole = delta if delta.dtype == data.space.delta else task.budget.round(delta)
-            Perturbation(whole.cpu(), config.kind, config.epsilon, config.method, "0" * 64, data.space).save(file)
-        fabric.barrier()
-        return task.facts()
+    with progress.shown_as("off") if fabric.global_rank > 0 else nullcontext():
+        whole, facts = method.run(config, data, fabric, None)
+    if fabric.local_rank == 0:
+        Perturbation(whole, config.kind, config.epsilon, config.method, "0" * 64, data.space).save(file)
+    fabric.barrier()
+    return facts

@@ -17,7 +17,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from workbench import device, models
+from workbench import device, models, registry
 from workbench.config import ConfigError, DataError, VictimConfig, check_choice
 from workbench.data.augment import AUGMENTATIONS
 from workbench.data.dataset import DataPair, Dataset
@@ -42,6 +42,8 @@ def resolved(config: VictimConfig, recipe: Recipe) -> VictimConfig:
     models.check_name(config.victim)
     composed.check_name(config.defence)
     device.check_group(device.pick(config.device), config.devices, config.precision)
+    if config.devices * config.num_nodes > 1 and registry.sources(network=config.victim):
+        raise ConfigError(f"network {config.victim}: one of your own trains on one device only: use --devices 1")
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
     full = replace(config, **{name: getattr(recipe, name) for name in names if getattr(config, name) is None})
     check_choice("augmentation", full.augmentation or "", AUGMENTATIONS)
