@@ -33,6 +33,17 @@ LINE = (
     ("cli",),
     ("__main__",),
 )
+# What is read to know what the program does to data, in the order of reading.
+CORE = (
+    "config", "catalogue", "device", "progress", "stages", "study",
+    "data.dataset", "data.sources", "data.folder", "data.batches", "data.augment", "data.photo_digits",
+    "models", "models.images",
+    "noise", "noise.budget", "noise.perturbation", "noise.surrogate", "noise.search", "noise.run", "noise.em",
+    "noise.em_joint", "noise.em_max", "noise.random",
+    "victim.exposure", "victim.module", "victim.train", "victim.recipes", "victim.defence",
+    "records.table", "records.run_folder",
+)  # fmt: skip
+CORE_LINES = 3300
 PLACE = {name: level for level, names in enumerate(LINE) for name in names}
 TORCH_FREE = ("config", "progress", "catalogue", "registry", "records.table", "records.run_folder", "figures", "cli")
 HEAVY = ("torch", "torchvision", "lightning", "torchmetrics", "safetensors")
@@ -158,6 +169,11 @@ def test_stages_load_without_the_laboratory(loaded):
     _, second = loaded
     assert {"workbench.study", "workbench.victim.module", "torch", "lightning"} <= second
     assert second.isdisjoint((*LABORATORY, "sklearn"))
+
+
+def test_the_core_can_be_read_in_one_sitting():
+    lines = {name: len(FILES[name].read_text(encoding="utf-8").splitlines()) for name in CORE}
+    assert sum(lines.values()) <= CORE_LINES, lines
 
 
 def test_lightning_is_never_mixed_with_its_other_name(loaded):

@@ -94,7 +94,7 @@ def test_a_script_of_fifteen_lines_makes_noise_twins_and_a_loader(tmp_path):
         [sys.executable, "-c", SCRIPT + checks], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "stripes,samplewise,8,unknown,tiny,none,1.0,0" in done.stdout
+    assert "stripes,samplewise,8,tiny,tiny,none,1.0,0" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == []
 
 

@@ -41,7 +41,7 @@ class Found(NamedTuple):
         entry = catalogue.METHODS.get(self.noise.method)
         if entry is not None and not entry.surrogates:
             return entry.stands_for or "none"
-        return str(self.record.config.get("surrogate", "unknown")) if self.record else "unknown"
+        return str(self.record.config.get("surrogate", "unknown")) if self.record else self.noise.surrogate
 
 
 def find_noise(path: Path | None) -> Found | None:

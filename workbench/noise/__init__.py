@@ -79,7 +79,8 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
     )
     with device.enough_memory(int(config.options.get("batch_size", 0))):
         whole, facts = together.run(config, data, fabric) if several else run.run(config, data, fabric, folder)
-    return Perturbation(whole, config.kind, config.epsilon, config.method, data.fingerprint, data.space), facts
+    made = (whole, config.kind, config.epsilon, config.method, data.fingerprint, data.space, config.surrogate)
+    return Perturbation(*made), facts
 
 
 def forget(folder: Path) -> None:

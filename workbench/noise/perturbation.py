@@ -38,6 +38,7 @@ class Perturbation:
     method: str
     fingerprint: str
     space: Space = IMAGE
+    surrogate: str = "unknown"  # the network it was made against, as far as this process knows; no file holds it
 
     def __post_init__(self) -> None:
         deep = 4 if self.space is IMAGE else self.delta.ndim
