@@ -35,7 +35,7 @@ LINE = (
 )
 # What is read to know what the program does to data, in the order of reading.
 CORE = (
-    "config", "catalogue", "device", "progress", "stages", "study",
+    "config", "catalogue", "device", "progress", "stages",
     "data.dataset", "data.sources", "data.folder", "data.batches", "data.augment", "data.photo_digits",
     "models", "models.images",
     "noise", "noise.budget", "noise.perturbation", "noise.surrogate", "noise.search", "noise.run", "noise.em",

@@ -128,7 +128,7 @@ class Data(NamedTuple):
     space: str = "image"
 
 
-_SOURCES = "workbench.data.sources"
+_SOURCES, _DOWNLOADS = "workbench.data.sources", "workbench.data.downloads"
 DATA: dict[str, Data] = {
     "photo-digits": Data(
         f"{_SOURCES}:digits", "handwritten digits over patches of photographs", "photo-digits[:N]", "photo-digits", True
@@ -136,9 +136,9 @@ DATA: dict[str, Data] = {
     "synthetic-people": Data(
         f"{_SOURCES}:people", "drawn faces of N invented people", "synthetic-people[:N]", "synthetic-people", True
     ),
-    "cifar10": Data(f"{_SOURCES}:cifar10", "CIFAR-10, downloaded on request", "cifar10", "cifar10"),
-    "cifar100": Data(f"{_SOURCES}:cifar100", "CIFAR-100, downloaded on request", "cifar100", "cifar100"),
-    "svhn": Data(f"{_SOURCES}:svhn", "Street View House Numbers, downloaded on request", "svhn", "svhn"),
+    "cifar10": Data(f"{_DOWNLOADS}:cifar10", "CIFAR-10, downloaded on request", "cifar10", "cifar10"),
+    "cifar100": Data(f"{_DOWNLOADS}:cifar100", "CIFAR-100, downloaded on request", "cifar100", "cifar100"),
+    "svhn": Data(f"{_DOWNLOADS}:svhn", "Street View House Numbers, downloaded on request", "svhn", "svhn"),
     "folder": Data(
         f"{_SOURCES}:images_below", "a folder of images: one folder per class, or train/ and test/ of these",
         "folder:PATH", "folder",
@@ -167,7 +167,7 @@ NETWORKS: dict[str, Network] = {
     "densenet121": Network(f"{_NETWORKS}:densenet121", "DenseNet-121 (Huang et al. 2017)", least=16),
     "mobilenet_v2": Network(f"{_NETWORKS}:mobilenet_v2", "MobileNetV2 (Sandler et al. 2018)", least=16),
     "probe-resnet18": Network(
-        f"{_NETWORKS}:probe_resnet18", "linear classifier on a ResNet-18 pretrained on ImageNet, which stays as it is"
+        "workbench.models.pretrained:probe_resnet18", "linear classifier on a ResNet-18 as ImageNet taught it"
     ),
 }
 

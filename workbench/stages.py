@@ -20,7 +20,7 @@ from workbench.files import mapped
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 from workbench.records import run_folder, table
 from workbench.records.record import Record
-from workbench.victim import composed, exposure, recipes, train
+from workbench.victim import composed, exposure, recipes, train, warm_start
 from workbench.victim.exposure import Exposed
 
 
@@ -53,7 +53,7 @@ def find_noise(path: Path | None) -> Found | None:
     return Found(Perturbation.load(path), run_folder.read(run) if recorded and run else None)
 
 
-def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, **how: bool) -> Perturbation:
+def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, **how: Any) -> Perturbation:
     """Search noise and leave it in `out` with its record.
 
     data: what `config` names, when it is loaded already; how: resume, reuse, wait, as run_folder.opened takes them.
@@ -67,7 +67,7 @@ def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, 
         for name in noise.architectures(config):
             models.check_fits(name, data.train.short)
     mapped.check_room(out, noise.bytes_on_disk(config, data.train), "the search", "make room or name another folder")
-    with run_folder.opened(out, "noise", identity, data_fingerprint=data.train.fingerprint, **_asked(how)) as run:
+    with run_folder.opened(out, "noise", identity, data_fingerprint=data.train.fingerprint, **how) as run:
         if run.complete:
             return Perturbation.load(out)
         run.note(device=device.describe(on))
@@ -86,7 +86,7 @@ def noise_identity(config: NoiseConfig) -> dict[str, Any]:
 
 def train_victim(
     config: VictimConfig, noise_path: Path | None, out: Path, *, data: DataPair | None = None,
-    start: Path | None = None, **how: bool,
+    start: Path | None = None, **how: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """Train a victim, on clean samples or on those with the noise in `noise_path`, and leave `out`/results.csv.
 
@@ -95,7 +95,7 @@ def train_victim(
     for make_noise.
     """
     config, found = train.resolved(config, recipes.named(data_name(config))), find_noise(noise_path)
-    before = train.record_of(start, config.victim) if start else None
+    before = warm_start.record_of(start, config.victim) if start else None
     identity = victim_identity(config, found, before)
     on = device.pick(config.device)
     run_folder.check_free(out, "train", identity, resume=how.get("resume", False), wait=how.get("wait", False))
@@ -106,8 +106,7 @@ def train_victim(
     exposed = exposure.expose(data.train, found.noise if found else None, config)
     composed.prepared(config.defence, *exposed)  # or what makes no sense would leave a folder
     mine, noise_digest = data.train.fingerprint, found.noise.digest if found else None
-    asked = _asked(how)
-    with run_folder.opened(out, "train", identity, data_fingerprint=mine, made_from=noise_digest, **asked) as run:
+    with run_folder.opened(out, "train", identity, data_fingerprint=mine, made_from=noise_digest, **how) as run:
         if run.complete:
             return table.read(out)
         run.note(device=device.describe(on))
@@ -179,7 +178,3 @@ def data_name(config: DataConfig) -> str:
 def _with_sources(identity: dict[str, Any], own: dict[str, str]) -> dict[str, Any]:
     """The identity of a run, with the hashes of one's own code that it uses: changed code is another run."""
     return identity | ({"sources": own} if own else {})
-
-
-def _asked(how: dict[str, bool]) -> dict[str, Any]:
-    return {"resume": False, **how}

@@ -25,9 +25,10 @@ from workbench import device
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.working_set import RECOGNISER, SIDE
 from workbench.config import DataConfig, ProtectConfig, VictimConfig, WorkbenchError, key
-from workbench.data import folder, sources
+from workbench.data import sources
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export.write import to_tensor
+from workbench.files.eight_bit import read_image
 from workbench.records import run_folder
 from workbench.records import table as results
 from workbench.victim import defence, exposure, recipes, train
@@ -97,7 +98,7 @@ def copied(train: Dataset, arguments: argparse.Namespace, copies: Path, config: 
         mine = (train.labels == label).nonzero()[:, 0].tolist()
         for turn in mine:
             file = copies / person / Path(train.names[turn]).with_suffix(".png").name
-            published[turn] = to_tensor(folder.read_image(file))
+            published[turn] = to_tensor(read_image(file))
     return replace(train, samples=published)
 
 

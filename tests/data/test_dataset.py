@@ -15,8 +15,8 @@ from PIL import Image
 from workbench.config import ConfigError, DataConfig, DataError
 from workbench.data import sources
 from workbench.data.dataset import Dataset
-from workbench.data.folder import read_image
 from workbench.data.sources import read_folder
+from workbench.files.eight_bit import read_image
 
 
 def load(path: Path, **settings):

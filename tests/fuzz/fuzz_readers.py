@@ -19,14 +19,13 @@ from workbench.apps.photos.ledger import FINISHED, UNFINISHED, Ledger
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.sources import gather, target_names
 from workbench.config import WorkbenchError, key
-from workbench.data import folder as folders
 from workbench.export import verify, write
-from workbench.files import pictures
+from workbench.files import eight_bit, pictures
 from workbench.files.picture_kinds import metadata
 from workbench.noise import perturbation
 from workbench.records import run_folder, study_file, table
 from workbench.sweep import experiment, notebook
-from workbench.victim import train
+from workbench.victim import warm_start
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def _read_noise(folder: Path) -> None:
 
 
 def _read_network(folder: Path) -> None:
-    train.take_over(torch.nn.Linear(3, 2), train.weights(folder))
+    warm_start.take_over(torch.nn.Linear(3, 2), warm_start.weights(folder))
 
 
 def _read_record(folder: Path) -> None:
@@ -192,7 +191,7 @@ READERS = {
     "notebook": Reader(_one("book.ipynb"), inputs.json_file(valid.book()), _read_notebook),
     "parameters": Reader(_beside_book("values"), _wrong_values, _read_values),
     "study's facts": Reader(_one("study.json"), inputs.json_file(valid.STUDY), _read_study),
-    "class image": Reader(_one("image"), _pictures, lambda folder: folders.read_image(folder / "image")),
+    "class image": Reader(_one("image"), _pictures, lambda folder: eight_bit.read_image(folder / "image")),
     "photo": Reader(_one("photo"), _pictures, _read_photo),
     "archive": Reader(_one("photos.zip"), inputs.binary_file(valid.archive()), _read_zip),
 }

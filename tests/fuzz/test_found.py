@@ -18,7 +18,7 @@ from workbench.config import DataError, key
 from workbench.export import verify
 from workbench.noise import perturbation
 from workbench.records import checkpoint, run_folder, table
-from workbench.victim import train
+from workbench.victim import warm_start
 
 FACTS = {"kind": "classwise", "epsilon": 8, "method": "em", "fingerprint": "a" * 64}
 HEAD = ",".join(table.COLUMNS)
@@ -173,6 +173,6 @@ def test_an_archive_that_lists_millions_of_files_is_not_listed(tmp_path):
     {"state_dict": os.system},
 ])  # fmt: skip
 def test_a_forged_checkpoint_is_refused_without_torchs_advice_to_unpickle_it(tmp_path, state):
-    checkpoint.save(tmp_path / train.CHECKPOINT, state)
-    said = refused(DataError, lambda: train.weights(tmp_path))
+    checkpoint.save(tmp_path / warm_start.CHECKPOINT, state)
+    said = refused(DataError, lambda: warm_start.weights(tmp_path))
     assert "can still be loaded" not in said

@@ -1,22 +1,15 @@
 """A folder of images as plain tensors: one folder a class, every file decoded or refused by name."""
 
-import io
-import logging
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from workbench.config import SMALLEST_SIDE, DataError
-from workbench.files import untrusted
+from workbench.files.eight_bit import read_image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
-MOST_BYTES = 256 * 2**20  # of a file
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it finds wrong with a file, the refusal says
-FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF"]  # Pillow's readers; that of JPEG reads MPO too
 
 
 def read(root: Path) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
@@ -55,29 +48,3 @@ def read(root: Path) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
 
 def _size(pixels: np.ndarray) -> str:
     return f"{pixels.shape[1]}×{pixels.shape[0]} {'grey' if pixels.shape[2] == 1 else 'colour'}"
-
-
-def read_image(file: Path) -> np.ndarray:
-    """Decode one 8-bit grey or colour image, upright: uint8 H×W×C. Raises DataError that names the file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata: a picture that decodes is good enough
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(untrusted.read(file, MOST_BYTES)), formats=FORMATS) as opened:
-                deep = ";16" in str(opened.tile)  # Pillow would cut 16-bit colour down to 8 without a word
-                upright = ImageOps.exif_transpose(opened)
-    except Exception as error:  # Pillow's readers raise nearly every kind on damaged files
-        raise DataError(
-            f"{file} cannot be read as an image ({untrusted.one_line(first_line(error))}): mend or remove it"
-        ) from error
-    if upright.mode == "P" and "transparency" not in upright.info:
-        upright = upright.convert("RGB")
-    if deep or upright.mode not in ("L", "RGB"):
-        found = "16 bits a value" if deep else f"the mode {upright.mode}"
-        raise DataError(f"{file} has {found}: save it as 8-bit RGB or grey first")
-    return np.atleast_3d(np.asarray(upright))
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error, for a message of one line."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

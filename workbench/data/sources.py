@@ -1,9 +1,7 @@
 """Where data come from, by name: SPEC → DataPair."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +11,6 @@ from workbench.config import ConfigError, DataConfig, DataError
 from workbench.data import folder, photo_digits, synthetic_people
 from workbench.data.dataset import DataPair, Dataset
 
-TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "svhn": "SVHN"}
 TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
 
 
@@ -40,7 +37,7 @@ def digits(rest: str, seed: int) -> DataPair:
     sets = {}
     for split, count in counts.items():
         images, labels = photo_digits.make(split, count, seed)
-        sets[split] = Dataset(images, labels, photo_digits.CLASSES, _numbered(labels, photo_digits.CLASSES))
+        sets[split] = Dataset(images, labels, photo_digits.CLASSES, numbered(labels, photo_digits.CLASSES))
     return DataPair(sets["train"], sets["test"])
 
 
@@ -51,67 +48,13 @@ def people(rest: str, seed: int) -> DataPair:
     count = int(rest) if rest else synthetic_people.DEFAULT_PEOPLE
     classes = synthetic_people.classes(count)
     made = (synthetic_people.make(split, count, seed) for split in ("train", "test"))
-    train, test = (Dataset(images, labels, classes, _numbered(labels, classes)) for images, labels in made)
+    train, test = (Dataset(images, labels, classes, numbered(labels, classes)) for images, labels in made)
     return DataPair(train, test)
 
 
-def cifar10(rest: str, seed: int) -> DataPair:
-    """CIFAR-10."""
-    return _torchvision("cifar10", rest)
-
-
-def cifar100(rest: str, seed: int) -> DataPair:
-    """CIFAR-100."""
-    return _torchvision("cifar100", rest)
-
-
-def svhn(rest: str, seed: int) -> DataPair:
-    """Street View House Numbers."""
-    return _torchvision("svhn", rest)
-
-
-def _numbered(labels: Tensor, classes: tuple[str, ...]) -> tuple[str, ...]:
+def numbered(labels: Tensor, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Names for samples that are no files."""
     return tuple(f"{classes[label]}/{index:06d}.png" for index, label in enumerate(labels.tolist()))
-
-
-def data_root() -> Path:
-    """Where downloaded data sets are kept: $WORKBENCH_DATA, else ./data."""
-    return Path(os.environ.get("WORKBENCH_DATA", "data"))
-
-
-def _torchvision(name: str, rest: str) -> DataPair:
-    if rest:
-        raise ConfigError(f"data {name}:{rest}: {name} takes nothing after a colon")
-    return DataPair(_half(name, "train"), _half(name, "test"))
-
-
-def _half(name: str, split: str) -> Dataset:
-    from torchvision import datasets
-
-    kind: Any = getattr(datasets, TORCHVISION[name])
-    arguments = {"split": split} if name == "svhn" else {"train": split == "train"}
-    root = data_root()
-    new = not root.exists()
-    try:
-        try:
-            source = kind(root, download=False, **arguments)
-        except RuntimeError:  # torchvision's word for "not there"
-            print(f"downloading {name} to {root}", flush=True)
-            source = kind(root, download=True, **arguments)
-    except (OSError, RuntimeError) as error:
-        if new and root.is_dir() and not any(root.iterdir()):
-            root.rmdir()
-        raise DataError(
-            f"{name} is not in {root} and could not be downloaded ({folder.first_line(error)}): put torchvision's "
-            "files for it there (WORKBENCH_DATA names another folder), or use photo-digits or folder:PATH, which need "
-            "no network"
-        ) from error
-    if name == "svhn":
-        images, labels, classes = torch.from_numpy(source.data), torch.from_numpy(source.labels), tuple("0123456789")
-    else:
-        images = torch.from_numpy(source.data).permute(0, 3, 1, 2).contiguous()
-        labels, classes = torch.tensor(source.targets), tuple(source.classes)
-    return Dataset(images, labels.long(), classes, _numbered(labels, classes))
 
 
 def images_below(rest: str, seed: int) -> DataPair:

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from workbench.config import DataError
 from workbench.data.dataset import Dataset
-from workbench.data.folder import read_image
 from workbench.data.measures import Quality, measure
 from workbench.files import atomic, lock
+from workbench.files.eight_bit import read_image
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
 from workbench.records import record

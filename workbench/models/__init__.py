@@ -13,11 +13,12 @@ from torch.nn import functional
 
 from workbench import catalogue, registry
 from workbench.catalogue import NETWORKS
-from workbench.config import ConfigError, DataError
+from workbench.config import ConfigError
 from workbench.data.batches import network_input
 from workbench.data.dataset import IMAGE, Dataset, Space
-from workbench.models.images import PROBE as PROBE
-from workbench.models.images import has_weights as has_weights
+from workbench.models import own
+from workbench.models.pretrained import PROBE as PROBE
+from workbench.models.pretrained import has_weights as has_weights
 
 WIDTH = re.compile(r"([a-z][a-z0-9-]*)-w([1-9]\d{0,3})")
 
@@ -93,36 +94,14 @@ def build(
     make = registry.look_up("network", entry)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        own = not NETWORKS[entry].module
-        body = _own(name, make, channels, side, classes) if own else make(
+        foreign = not NETWORKS[entry].module
+        body = own.built(name, make, channels, side, classes) if foreign else make(
             channels, side, classes, **({"width": width} if width else {})
         )  # fmt: skip
     network = nn.Sequential(ToUnit(space), body)
-    if own:
-        _check_own(name, network, shape or (channels, side, side), classes)
+    if foreign:
+        own.check(name, network, shape or (channels, side, side), classes)
     return network.to(memory_format=torch.channels_last) if space is IMAGE else network
-
-
-def _own(name: str, make: object, channels: int, side: int, classes: int) -> nn.Module:
-    with registry.foreign(f"network {name}"):
-        body = make(channels, side, classes)  # type: ignore[operator]
-    if not isinstance(body, nn.Module):
-        raise ConfigError(f"network {name}: its function returned {type(body).__name__}, not an nn.Module")
-    return body
-
-
-def _check_own(name: str, network: nn.Module, shape: tuple[int, ...], classes: int) -> None:
-    """Pass two zero samples through a network of one's own."""
-    training = network.training
-    network.eval()
-    with registry.foreign(f"network {name}, given samples of {shape},"), torch.no_grad():
-        logits = network(torch.zeros(2, *shape))
-    network.train(training)
-    found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    if found != (2, classes):
-        raise ConfigError(f"network {name}: for 2 samples of {classes} classes it gives {found}, not (2, {classes})")
-    if not bool(logits.isfinite().all()):
-        raise DataError(f"network {name}: its logits are not finite")
 
 
 def input_gradient(network: nn.Module, samples: Tensor, labels: Tensor) -> Tensor:

@@ -95,10 +95,3 @@ def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
     """
     values = math.prod(data.samples.shape[1:]) * (len(data) if config.kind == "samplewise" else len(data.classes))
     return values * (2 + 3 * 4 * catalogue.METHODS[config.method].kept)
-
-
-def passes(config: NoiseConfig, data: Dataset) -> int:
-    """Image passes that a search takes at most, for an estimate of time; 0 where a method does not say."""
-    kind = options_of(config.method)
-    options: Any = kind(**config.options) if kind else None
-    return int(options.passes(len(data), config.kind)) if hasattr(options, "passes") else 0

@@ -54,11 +54,6 @@ class Options:
             found |= {"noise_steps": 1, "train_steps": 10, "rounds": max(found["rounds"], CLASSWISE_ROUNDS)}
         return found
 
-    def passes(self, count: int, kind: str) -> int:
-        """Image passes at most, for an estimate of time: the search may end earlier."""
-        swept = count if kind == "samplewise" else round(CLASSWISE_SHARE * count)
-        return self.rounds * (self.train_steps * self.batch_size + (self.noise_steps + 1) * swept)
-
 
 def search(task: Search, options: Options) -> Tensor:
     """Return δ, float32 K×C×H×W or N×C×H×W within ±ε."""

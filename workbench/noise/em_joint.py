@@ -56,10 +56,6 @@ class Options:
         steps = dict.fromkeys(("step", "shared_step"), STEP * asked.epsilon)
         return DEFAULTS.get(begin, DEFAULTS["zero"]) | steps | {"begin": begin}
 
-    def passes(self, count: int, kind: str) -> int:
-        """Image passes, for an estimate of time."""
-        return self.rounds * count
-
 
 @dataclass
 class Delta:

@@ -25,11 +25,6 @@ class Options(em.Options):
         """Every value for this data set, kind and budget."""
         return super().defaults(asked, data) | {"stop_error": STOP_ERROR[asked.kind], "train_steps": 10}
 
-    def passes(self, count: int, kind: str) -> int:
-        """Image passes at most, for an estimate of time: the search may end earlier."""
-        swept = count if kind == "samplewise" else round(em.CLASSWISE_SHARE * count)
-        return self.train_steps * count + self.rounds * (self.noise_steps + 1) * swept
-
 
 def search(task: Search, options: Options) -> Tensor:
     """Train a surrogate on the clean samples (shifted, cosine decay), then climb its loss by `em`'s sweeps.

@@ -48,10 +48,6 @@ class Options:
         """Every value for this budget."""
         return DEFAULTS | {"step": STEP * asked.epsilon}
 
-    def passes(self, count: int, kind: str) -> int:
-        """None go through a network."""
-        return 0
-
 
 class LinearClassifier:
     """W of f(x) = Wx, float32 K×D, for images averaged over blocks: D is C·(H/block)·(W/block), values in [0, 1]."""

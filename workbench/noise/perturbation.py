@@ -1,26 +1,18 @@
 """Perturbation: the noise itself, whole steps of its space (pixel values), one per class or one per sample."""
 
 import hashlib
-import json
-import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from workbench.config import KINDS, DataError, WorkbenchError
+from workbench.config import KINDS, DataError
 from workbench.data.dataset import IMAGE, Dataset, Space
-from workbench.files import mapped, untrusted
-from workbench.files.atomic import replacing
+from workbench.files import mapped
+from workbench.noise import noise_file
 from workbench.noise.budget import PerturbationBudget
-
-FILE_NAME = "noise.safetensors"
-FACTS = {"kind": str, "epsilon": int, "method": str, "fingerprint": str}
-PATTERNS = {"method": "(?!clean$)[a-z][a-z0-9-]{0,39}", "fingerprint": "[0-9a-f]{64}"}  # "clean" is no noise's name
-TYPES = {torch.int8: "I8", torch.int16: "I16"}  # as safetensors calls them
+from workbench.noise.noise_file import FILE_NAME as FILE_NAME
 
 
 @dataclass(frozen=True)
@@ -93,31 +85,12 @@ class Perturbation:
     def save(self, path: Path | str) -> Path:
         """Write a .safetensors file: `delta` and, as metadata, everything else. Raises DataError when it cannot be."""
         facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
-        size = self.delta.numel() * self.delta.element_size()
-        entry = {"dtype": TYPES[self.delta.dtype], "shape": list(self.delta.shape), "data_offsets": [0, size]}
-        header = json.dumps({"__metadata__": {"perturbation": json.dumps(facts)}, "delta": entry}).encode()
-        header += b" " * (-len(header) % 8)
-        with replacing(Path(path)) as file:  # safetensors' own writer would first copy all of it in memory
-            file.write(struct.pack("<Q", len(header)) + header)
-            for part in mapped.parts(len(self.delta)):
-                file.write(self.delta[part].cpu().contiguous().numpy().data)
-                mapped.release(self.delta)
+        noise_file.write(Path(path), self.delta, facts)
         return Path(path)
 
     @classmethod
     def load(cls, path: Path | str) -> "Perturbation":
         """Read noise from its file, or from a run's folder. Raises DataError for a missing, damaged or foreign one."""
-        path = Path(path)
-        path = path / FILE_NAME if path.is_dir() else path
-        if not path.is_file():
-            raise DataError(f"there is no {path}: give the folder or file that `workbench noise` wrote")
-        try:
-            with safe_open(path, framework="pt") as file:
-                facts = untrusted.parse((file.metadata() or {})["perturbation"].encode(), FACTS)
-                for name, pattern in PATTERNS.items():
-                    if not re.fullmatch(pattern, facts[name]):
-                        raise DataError(f"its {name} is {untrusted.one_line(repr(facts[name]))}")
-                return cls(delta=file.get_tensor("delta"), **facts)
-        except (SafetensorError, WorkbenchError, OSError, KeyError, TypeError, ValueError) as error:
-            line = untrusted.one_line(error)
-            raise DataError(f"{path} is not a noise file of this program ({line}): make the noise again") from error
+        path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
+        with noise_file.reading(path) as (delta, facts):
+            return cls(delta, **facts)

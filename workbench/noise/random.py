@@ -19,10 +19,6 @@ class Options:
         """Nothing."""
         return {}
 
-    def passes(self, count: int, kind: str) -> int:
-        """None."""
-        return 0
-
 
 def search(task: Search, options: Options) -> Tensor:
     """Draw δ uniformly from the ball, once: float32 K×… or N×…."""

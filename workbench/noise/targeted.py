@@ -45,10 +45,6 @@ class Options:
         """Every value for this budget."""
         return DEFAULTS | {"step": STEP * asked.epsilon}
 
-    def passes(self, count: int, kind: str) -> int:
-        """Image passes with one architecture, for an estimate of time."""
-        return (self.train_steps + self.rounds * (self.noise_steps + 1)) * count
-
 
 class Ensemble:
     """The networks in training, and those kept so far. A surrogate named "A+B" is one network of each architecture."""

@@ -145,3 +145,21 @@ def now() -> str:
 
 
 code_fingerprint()  # now, while the code that runs is the code on the disk
+
+
+def difference(record: Record, fresh: Record) -> str:
+    """Say on one line what two runs are not alike in."""
+    if record.command != fresh.command:
+        return f"of `workbench {untrusted.one_line(record.command, 40)}`"
+    old, asked = record.config, fresh.config
+    names = sorted(name for name in {*old, *asked} if old.get(name) != asked.get(name))
+    apart = (f"{name} {old.get(name)} there, {asked.get(name)} asked" for name in names)
+    return untrusted.one_line("; ".join(apart), 1000)
+
+
+def apart(before: Any, after: Any) -> str:
+    """Say what changed between two values of a record, mappings name by name."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+        return "; ".join(f"{name} {before.get(name)} before, {after.get(name)} now" for name in names)
+    return f"{before} before, {after} now"

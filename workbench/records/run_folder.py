@@ -56,7 +56,7 @@ class Run:
         for name in SURROUNDINGS:
             before, after = getattr(self.record, name), facts.get(name)
             if self.resumed and before and after and before != after:
-                apart = untrusted.one_line(_apart(before, after), 1000)
+                apart = untrusted.one_line(records.apart(before, after), 1000)
                 say(f"{self.folder} goes on with another {name} ({apart}): the bits may differ")
                 self.record.changed.append({"when": records.now(), name: before})
         for name, value in facts.items():
@@ -74,7 +74,7 @@ def opened(
     command: str,
     config: Mapping[str, Any],
     *,
-    resume: bool,
+    resume: bool = False,
     data_fingerprint: str | None = None,
     made_from: str | None = None,
     again: bool = False,
@@ -187,7 +187,7 @@ def _check_same(folder: Path, record: Record | None, fresh: Record, resume: bool
             raise DataError(f"{folder} is not empty and holds no run: name another folder")
         return
     if (record.command, record.key) != (fresh.command, fresh.key):
-        raise DataError(f"{folder} holds another run ({_difference(record, fresh)}): name another folder")
+        raise DataError(f"{folder} holds another run ({records.difference(record, fresh)}): name another folder")
     there, now = record.data_fingerprint, fresh.data_fingerprint
     if there and now and there != now:
         shown = f"{untrusted.one_line(there[:12])} there, {now[:12]} now"
@@ -225,19 +225,3 @@ def _begin(run: Run) -> None:
     record.started = record.started or records.now()
     versions, git, code = records.versions(), records.git_commit(), records.code_fingerprint()
     run.note(state="running", error=None, versions=versions, git=git, code=code)
-
-
-def _difference(record: Record, fresh: Record) -> str:
-    if record.command != fresh.command:
-        return f"of `workbench {untrusted.one_line(record.command, 40)}`"
-    old, asked = record.config, fresh.config
-    names = sorted(name for name in {*old, *asked} if old.get(name) != asked.get(name))
-    apart = (f"{name} {old.get(name)} there, {asked.get(name)} asked" for name in names)
-    return untrusted.one_line("; ".join(apart), 1000)
-
-
-def _apart(before: Any, after: Any) -> str:
-    if isinstance(before, dict) and isinstance(after, dict):
-        names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-        return "; ".join(f"{name} {before.get(name)} before, {after.get(name)} now" for name in names)
-    return f"{before} before, {after} now"

@@ -1,9 +1,6 @@
 """The tidy table of results: one row per run, epoch, split and metric. Written and read here only."""
 
-import io
 import os
-import re
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,7 +11,7 @@ import pandas as pd
 from workbench.config import DataError
 from workbench.files import untrusted
 from workbench.files.atomic import write_atomically
-from workbench.records import run_folder
+from workbench.records import foreign_table, run_folder
 
 FILE_NAME = "results.csv"
 PROTECTED, OTHERS = "accuracy/protected", "accuracy/others"  # metrics of runs in which only some people protect
@@ -39,18 +36,7 @@ class Identity:
 IDENTITY = tuple(column.name for column in fields(Identity))
 COLUMNS = (*IDENTITY, "epoch", "split", "metric", "value")
 HEADER = ",".join(COLUMNS).encode()
-COUNTS, NUMBERS = ("epsilon", "seed", "epoch"), ("protected_fraction", "value")
-WORDS = tuple(name for name in COLUMNS if name not in COUNTS + NUMBERS)
-BOUNDS = (  # a budget in dB is below 0
-    ("epsilon", -255, 255),
-    ("seed", 0, 2**31 - 1),
-    ("epoch", 0, 10**9),
-    ("protected_fraction", 0, 1),
-)
-SPLITS = {"train", "test"}
 MOST_BYTES = 128 * 2**20  # of a table: a million rows
-LONGEST = 1000  # characters of a cell
-NAME = re.compile(r"\w[\w .,:;+/()-]*")  # no formula for a spreadsheet, no markup for a figure or a page
 
 
 def table(identity: Identity, curve: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -92,46 +78,7 @@ def read(folder: Path) -> pd.DataFrame:
         content = untrusted.read(path, MOST_BYTES)
         if content.partition(b"\n")[0].strip() != HEADER:
             raise DataError(f"has other columns than {', '.join(COLUMNS)}")
-        rows = _parsed(content)
-        _check(rows)
-    return rows
-
-
-def _parsed(content: bytes) -> pd.DataFrame:
-    """The rows, every column of its own type: a run's key may look like a number."""
-    types = {**dict.fromkeys(WORDS, "str"), **dict.fromkeys(COUNTS, "int64"), **dict.fromkeys(NUMBERS, "float64")}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are longer than the header, for one
-            return pd.read_csv(
-                io.BytesIO(content),
-                dtype=types,
-                keep_default_na=False,
-                na_values={"value": ["nan"]},
-                float_precision="round_trip",
-            )
-    except (ValueError, OverflowError, MemoryError, Warning) as error:  # pandas' own errors are ValueErrors
-        raise DataError(f"cannot be read ({untrusted.one_line(error)})") from error
-
-
-def _check(rows: pd.DataFrame) -> None:
-    """Raise DataError for what no run of this program writes."""
-    if rows.empty:
-        raise DataError("has no rows")
-    for name in WORDS:
-        for text in rows[name].unique():
-            good = text[:1].isalpha() if name == "metric" else NAME.fullmatch(text)  # a metric may name classes
-            if not good or not text.isprintable() or len(text) > LONGEST:
-                raise DataError(f"has the {name} {untrusted.one_line(repr(text))}")
-    for name, low, high in BOUNDS:
-        if not rows[name].between(low, high).all():
-            raise DataError(f"has a {name.replace('_', ' ')} outside {low}..{high}")
-    if not set(rows["split"]) <= SPLITS:
-        raise DataError(f"has a split that is none of {', '.join(sorted(SPLITS))}")
-    accuracy = rows.loc[rows["metric"] == "accuracy", "value"]
-    if not accuracy.between(0, 1).all():
-        raise DataError("has an accuracy outside 0..1")
+        return foreign_table.parsed(content, COLUMNS)
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:

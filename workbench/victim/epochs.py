@@ -1,5 +1,11 @@
-"""The end of an epoch: kept on disk and shown."""
+"""What surrounds a Trainer's epochs: each kept on disk and shown, Ctrl-C heard, Lightning's advice kept to itself."""
 
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +16,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from workbench.progress import Progress
 from workbench.records.checkpoint import load, save
 from workbench.victim.module import Victim
+
+CHECKPOINT = "victim.ckpt"
 
 
 class Generations(CheckpointIO):
@@ -67,3 +75,25 @@ class ShowEpochs(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Lightning's hook."""
         self.teardown(trainer, pl_module, "fit")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Lightning's advice about workers and loggers to itself: they are left out on purpose."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        yield
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Raise KeyboardInterrupt for Ctrl-C, which Lightning turns into exit(1) and leaves switched off."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as ended:
+        raise KeyboardInterrupt from ended
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)

@@ -18,7 +18,7 @@ from workbench.config import ConfigError, VictimConfig
 from workbench.data.batches import Stream, generator, network_input
 from workbench.data.dataset import DataPair, Dataset
 from workbench.noise.perturbation import Perturbation
-from workbench.victim import composed, train
+from workbench.victim import composed, warm_start
 from workbench.victim.exposure import expose
 
 BATCH = 100  # images; only speed depends on it
@@ -53,7 +53,7 @@ def match(config: VictimConfig, data: DataPair, found: Perturbation | None, taug
     sets = [replace(one, samples=made.inputs(one.samples)).to(on) for one in (gallery, queries)]
     network = models.for_data(config.victim, gallery, seed=config.seed)
     if taught is not None:
-        train.take_over(network, train.weights(taught))
+        warm_start.take_over(network, warm_start.weights(taught))
     return accuracy(network.to(on), *sets)
 
 

@@ -3,18 +3,13 @@
 The clean twin and every protected run go through `train` with the same configuration, so that only the noise differs.
 """
 
-import logging
-import signal
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from workbench import device, models, registry
@@ -22,17 +17,13 @@ from workbench.config import ConfigError, DataError, VictimConfig, check_choice
 from workbench.data.augment import AUGMENTATIONS
 from workbench.data.dataset import DataPair, Dataset
 from workbench.files.atomic import sweep
-from workbench.files.untrusted import one_line
-from workbench.records import checkpoint, run_folder
+from workbench.records import checkpoint
 from workbench.records.nan_guard import NotFinite
-from workbench.records.record import Record
-from workbench.victim import composed, recipes
-from workbench.victim.epochs import EveryEpoch, Generations, ShowEpochs
+from workbench.victim import composed, recipes, warm_start
+from workbench.victim.epochs import CHECKPOINT, EveryEpoch, Generations, ShowEpochs, heard, quiet
 from workbench.victim.module import Victim
 from workbench.victim.recipes import Recipe
 
-CHECKPOINT = "victim.ckpt"
-PREFIX = "network."  # of the network's tensors among those of the LightningModule
 GRADIENT_CLIP = 5.0
 ADVICE = "lower --learning-rate"
 
@@ -77,9 +68,9 @@ def train(
     network = models.for_data(config.victim, learnt, seed=config.seed)
     warmup = (recipe or recipes.named(data.name)).warmup
     victim = Victim(network, config, learnt, test, made, warmup)
-    with device.enough_memory(config.batch_size or 1), _quiet(), _heard():
+    with device.enough_memory(config.batch_size or 1), quiet(), heard():
         if start is not None:
-            take_over(network, weights(start))
+            warm_start.take_over(network, warm_start.weights(start))
             _trainer(replace(config, devices=1, num_nodes=1)).validate(victim, verbose=False)
         if config.compile:
             network.compile()  # in place, so that its weights keep their names
@@ -134,67 +125,3 @@ def _trainer(config: VictimConfig, callbacks: Sequence[Callback] = (), **more: A
         inference_mode=False,  # whose tensors the metrics could not be reset in
         **more,
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice about workers and loggers to itself: they are left out on purpose."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\.")
-        yield
-
-
-@contextmanager
-def _heard() -> Iterator[None]:
-    """Raise KeyboardInterrupt for Ctrl-C, which Lightning turns into exit(1) and leaves switched off."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as ended:
-        raise KeyboardInterrupt from ended
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
-
-
-def record_of(folder: Path, architecture: str) -> Record:
-    """The record of the complete `workbench train` run in `folder`, whose network must be an `architecture`.
-
-    Raises DataError when the run is missing or not complete, ConfigError when its network is another one.
-    """
-    record = run_folder.read(folder)
-    if record.command != "train":
-        found = one_line(record.command, 40)
-        raise DataError(f"{folder} holds a `workbench {found}` run: --start needs one of `workbench train`")
-    trained = record.config.get("victim")
-    if trained != architecture:
-        found = one_line(trained, 40)
-        raise ConfigError(f"{folder} holds a trained {found}, not {architecture}: start with --victim {found}")
-    return record
-
-
-def weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of the network in a run's folder by name, on the CPU. Raises DataError when they cannot be read."""
-    path = folder / CHECKPOINT
-    try:
-        state = checkpoint.read(path)
-        whole = state.get("state_dict") if isinstance(state, dict) else None
-        named = whole.items() if isinstance(whole, dict) else ()
-        found = {name.removeprefix(PREFIX): value for name, value in named if str(name).startswith(PREFIX)}
-        if not found or not all(isinstance(value, Tensor) for value in found.values()):
-            raise DataError(f"{path} holds no network")
-    except DataError as error:  # an earlier generation is another network than the run's results are of
-        raise DataError(f"{error}: train that network again") from error
-    return found
-
-
-def take_over(network: nn.Module, found: Mapping[str, Tensor]) -> list[str]:
-    """Copy every tensor of `found` whose name and shape fit into `network`; return the names that stayed fresh.
-
-    With another number of classes that is the classifier; with another number of colours the first layer too.
-    """
-    own = network.state_dict()
-    fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
-    network.load_state_dict(fitting, strict=False)
-    return [name for name in own if name not in fitting]

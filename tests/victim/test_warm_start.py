@@ -11,7 +11,7 @@ from workbench import models, stages
 from workbench.config import ConfigError, DataError, VictimConfig
 from workbench.records import run_folder, table
 from workbench.study import Study
-from workbench.victim import train
+from workbench.victim import warm_start
 
 FIRST = VictimConfig(data="photo-digits:300", limit_test=100, victim="convnet-w4", epochs=3, device="cpu")
 LATER = VictimConfig(data="photo-digits:300", limit_test=100, victim="convnet-w4", epochs=1, learning_rate=1e-6,
@@ -60,7 +60,7 @@ def test_the_classifier_is_fresh_for_other_classes(first, tmp_path):
     assert len(values(found, "test")) == 2
     network = models.build("convnet-w4", channels=3, classes=3, side=32, seed=0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    fresh = train.take_over(network, train.weights(first[0]))
+    fresh = warm_start.take_over(network, warm_start.weights(first[0]))
     assert [before[name].shape[0] for name in fresh] == [3, 3]  # the classifier's weight and bias
     after = network.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in fresh)
@@ -105,10 +105,10 @@ def test_a_damaged_network_is_refused_in_one_line(first, tmp_path, content):
     for name in ("run.json", table.FILE_NAME):
         (tmp_path / name).write_bytes((first[0] / name).read_bytes())
     if content is not None:
-        whole = (first[0] / train.CHECKPOINT).read_bytes()
-        (tmp_path / train.CHECKPOINT).write_bytes(whole[: len(whole) // 2] if content == "cut" else content)
+        whole = (first[0] / warm_start.CHECKPOINT).read_bytes()
+        (tmp_path / warm_start.CHECKPOINT).write_bytes(whole[: len(whole) // 2] if content == "cut" else content)
     with pytest.raises(DataError, match=r"victim\.ckpt cannot be read") as refusal:
-        train.weights(tmp_path)
+        warm_start.weights(tmp_path)
     assert len(str(refusal.value).splitlines()) == 1
 
 
