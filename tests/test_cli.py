@@ -54,7 +54,7 @@ def noise(data, tmp_path):
         (["noise", "--kind", "class-wise"], "did you mean 'classwise'"),
         (["noise", "--surrogate", "resnet81"], "did you mean 'resnet18'"),
         (["noise", "--epsilon", "-1"], "epsilon is -1"),
-        (["noise", "--epsilon", "300"], "0..255"),
+        (["noise", "--epsilon", "300"], "0..127"),
         (["noise", "--epsilon", "200"], "0..127"),
         (["noise", "--epsilon", "8.5"], "8.5"),
         (["noise", "--epsilon", "8/255"], "8/255"),

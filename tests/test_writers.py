@@ -6,7 +6,7 @@ import torch
 from pictures import snapshot
 
 from workbench import figures, noise
-from workbench.apps.photos import places, private_folder
+from workbench.apps.photos import private_folder
 from workbench.config import DataError
 from workbench.files import atomic, lock, mapped
 from workbench.records import table
@@ -24,7 +24,7 @@ def test_an_empty_lock_may_be_anybodys_and_stays(tmp_path):
 def test_a_probe_is_nobodys_file(tmp_path):
     (tmp_path / "probe").symlink_to("own")
     (tmp_path / "own").write_text("somebody's own")
-    places.check_writable(tmp_path)
+    atomic.check_writable(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"probe", "own"}
     assert (tmp_path / "own").read_text() == "somebody's own"
 
@@ -49,7 +49,7 @@ def _large(folder):
 
 def _job(folder):
     work({"out": str(folder / "job"), "threads": 1, "gpus": [], "notebook": "no.ipynb", "values": {}, "store": "s",
-          "cwd": "."})  # fmt: skip
+          "cwd": ".", "with": "", "reuse": False})  # fmt: skip
 
 
 WRITERS = [(_table, "results.csv"), (_figure, "curves.png"), (_figure, "curves.svg"), (_text, "run.json"),
@@ -109,7 +109,7 @@ def test_a_data_folder_that_was_there_stays(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["study.json", "results.csv"])
 def test_a_study_writes_over_nothing_of_somebody_else(tmp_path, name):
     study = Study.__new__(Study)
-    study.out = tmp_path
+    study.out, study.chance, study.classes, study._stages = tmp_path, 0.1, ("a", "b"), {}
     (tmp_path / name).write_text("somebody's own")
     with pytest.raises(DataError, match=name):
         study.finish(pd.DataFrame([[0] * len(table.COLUMNS)], columns=list(table.COLUMNS)))

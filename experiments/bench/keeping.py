@@ -42,7 +42,7 @@ def searched(config: NoiseConfig, pair: DataPair, way: str) -> tuple[torch.Tenso
     try:
         with tempfile.TemporaryDirectory() as folder:
             begun, busy = time.perf_counter(), time.process_time()
-            found, _ = noise.search(config, pair.train, folder=Path(folder) if way == "with" else None)
+            found, _ = noise.make(config, pair.train, folder=Path(folder) if way == "with" else None)
             costs = {"seconds": time.perf_counter() - begun, "processor_seconds": time.process_time() - busy}
             megabytes = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
     finally:

@@ -212,7 +212,8 @@ def prepare(root: Path, names: list[str]) -> list[Work]:
 
     def short(*given: Any) -> Any:
         asked = working_set.search_settings(*given)
-        return replace(asked, surrogate="convnet-w2+convnet-w2", rounds=5, train_steps=3)
+        options = {**asked.options, "rounds": 5, "train_steps": 3}
+        return replace(asked, surrogate="convnet-w2+convnet-w2", options=options)
 
     protect.search_settings = short
     rng = np.random.default_rng(0)

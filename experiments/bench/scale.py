@@ -21,6 +21,7 @@ import pandas as pd
 from measuring import peak_memory, provenance
 
 from workbench import noise
+from workbench.catalogue import METHODS
 from workbench.config import DataConfig, NoiseConfig
 from workbench.data import sources
 
@@ -31,7 +32,7 @@ def main() -> int:
     """Measure every count and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--methods", nargs="+", default=["linear"], choices=list(noise.METHODS))
+    parser.add_argument("--methods", nargs="+", default=["linear"], choices=list(METHODS))
     parser.add_argument("--rounds", type=int, help="rounds of the search (default: the method's)")
     parser.add_argument("--one", action="store_true", help="measure here, print JSON (what the program calls itself)")
     parser.add_argument("--out", type=Path, help="also write the table to this CSV file")
@@ -67,8 +68,8 @@ def one(method: str, count: int, rounds: int | None) -> dict[str, float | int | 
         begun = time.perf_counter()
         pair = sources.load(DataConfig(data=f"photo-digits:{count}"))
         made, busy = time.perf_counter(), time.process_time()
-        asked = NoiseConfig(data=f"photo-digits:{count}", method=method, rounds=rounds)
-        found, facts = noise.search(noise.resolved(asked, pair.name), pair.train, folder=Path(folder))
+        asked = NoiseConfig.of(data=f"photo-digits:{count}", method=method, rounds=rounds)
+        found, facts = noise.make(noise.resolved(asked, pair.name), pair.train, folder=Path(folder))
         searched, used = time.perf_counter(), time.process_time()
         size = found.save(Path(folder)).stat().st_size
         saved = time.perf_counter()

@@ -28,13 +28,13 @@ from workbench.victim import exposure, recipes, train
 SCHEDULES: dict[str, dict[str, Any]] = {
     "em": {"method": "em"},
     "em-joint": {"method": "em-joint"},
-    "em-joint, from zero": {"method": "em-joint", "start": "zero"},
-    "bands alone": {"method": "em-joint", "step": 0.0, "shared_step": 0.0, "start": "bands"},
+    "em-joint, from bands": {"method": "em-joint", "begin": "bands"},
+    "bands": {"method": "bands"},
     "em-joint, nothing shared": {"method": "em-joint", "shared_step": 0.0},
     "linear": {"method": "linear"},
     "random": {"method": "random"},
 }
-ONE_KIND = {"bands alone": "classwise", "em-joint, nothing shared": "samplewise"}  # the other kind is the same
+ONE_KIND = {"bands": "classwise", "em-joint, nothing shared": "samplewise"}  # the other kind is the same
 # Where em ends when its stop test does not end it: sample-wise about the 200 epochs the 2021 search costs on CIFAR-10.
 EM_ROUNDS = {"samplewise": 10, "classwise": 100}
 COST = ["passes", "seconds", "processor_seconds", "peak_mib"]
@@ -91,10 +91,10 @@ def search(
     limit = {"rounds": arguments.rounds or EM_ROUNDS[kind]} if name == "em" else {}
     limit |= {"rounds": 5} if name == "em-joint, from zero" and kind == "classwise" else {}
     settings = {**SCHEDULES[name], **limit, "kind": kind, "surrogate": arguments.surrogate}
-    config = noise.resolved(NoiseConfig(data=arguments.data, seed=seed, **settings), pair.name)
+    config = noise.resolved(NoiseConfig.of(data=arguments.data, seed=seed, **settings), pair.name)
     with peak_memory() as memory:
         begun, busy = time.perf_counter(), time.process_time()
-        found, facts = noise.search(config, pair.train)
+        found, facts = noise.make(config, pair.train)
         seconds, processor = time.perf_counter() - begun, time.process_time() - busy
     cost = [facts.get("image_passes", 0), round(seconds, 2), round(processor, 2), memory.mib]
     return found, dict(zip(COST, cost, strict=True)) | {"surrogate_error": facts.get("surrogate_error")}

@@ -83,10 +83,11 @@ class Perturbation:
             )
 
     def save(self, path: Path | str) -> Path:
-        """Write a .safetensors file: `delta` and, as metadata, everything else. Raises DataError when it cannot be."""
+        """Write a .safetensors file (in a folder, the one of its name): `delta`, and all else as metadata. DataError."""
+        path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
         facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
-        noise_file.write(Path(path), self.delta, facts)
-        return Path(path)
+        noise_file.write(path, self.delta, facts)
+        return path
 
     @classmethod
     def load(cls, path: Path | str) -> "Perturbation":
