@@ -89,7 +89,6 @@ def search(
     if name == "clean":
         return None, dict.fromkeys(COST, 0)
     limit = {"rounds": arguments.rounds or EM_ROUNDS[kind]} if name == "em" else {}
-    limit |= {"rounds": 5} if name == "em-joint, from zero" and kind == "classwise" else {}
     settings = {**SCHEDULES[name], **limit, "kind": kind, "surrogate": arguments.surrogate}
     config = noise.resolved(NoiseConfig.of(data=arguments.data, seed=seed, **settings), pair.name)
     with peak_memory() as memory:

@@ -83,7 +83,7 @@ class Perturbation:
             )
 
     def save(self, path: Path | str) -> Path:
-        """Write a .safetensors file (in a folder, the one of its name): `delta`, and all else as metadata. DataError."""
+        """Write a .safetensors file (into a folder: the one of its name): `delta`, all else as metadata. DataError."""
         path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
         facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
         noise_file.write(path, self.delta, facts)
