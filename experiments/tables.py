@@ -53,6 +53,7 @@ def markdown(what: str, shown: str) -> str:
     for condition in conditions:
         column, _, values = condition.partition("=")
         runs = runs[runs[column].astype(str).isin(values.split(","))]
+    runs = runs.sort_values("defence", key=lambda column: column != "none", kind="stable")
     columns = [column.strip() for column in shown.split(",")]
     lines = ["| " + " | ".join(HEADS.get(column, column) for column in columns) + " |", "|---" * len(columns) + "|"]
     for values, group in runs.groupby(BY, sort=False):

@@ -1,0 +1,26 @@
+"""The tables of README.md and of the results' page follow from the result files."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEC = importlib.util.spec_from_file_location("tables", ROOT / "experiments" / "tables.py")
+tables = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(tables)
+
+
+@pytest.mark.parametrize("path", tables.FILES, ids=lambda path: path.parent.name)
+def test_every_marked_table_is_what_was_measured(path):
+    found = list(tables.MARKED.finditer(path.read_text(encoding="utf-8")))
+    assert found
+    for one in found:
+        assert one[0] == one[1] + tables.markdown(one[2], one[3]) + one[4], one[2]
+
+
+def test_a_table_says_mean_and_spread():
+    text = tables.markdown("photo_digits method=clean defence=none", "trained on, seeds, final")
+    assert text.splitlines()[0] == "| trained on | seeds | final |"
+    assert text.splitlines()[2].startswith("| clean | 3 | 0.9")
+    assert " to " in text
