@@ -77,17 +77,6 @@ def test_joint_steps_are_shares_of_the_budget():
         assert large["step"] <= 8
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_passes_are_what_the_searches_take(patterned, kind):
-    data, small = patterned(30), {"surrogate": "convnet-w2", "device": "cpu", "kind": kind, "batch_size": 10}
-    joint, _ = asked = resolved("photo-digits", **small, rounds=2), resolved("photo-digits", method="random", kind=kind)
-    assert [noise.passes(config, data) for config in asked] == [60, 0]
-    assert noise.make(joint, data)[1]["image_passes"] == 60
-    climbing = {"train_steps": 2, "noise_steps": 3, "rounds": 2, "stop_error": 2.0}
-    found = resolved("photo-digits", method="em-max", **small, **climbing)
-    assert noise.make(found, data)[1]["image_passes"] <= noise.passes(found, data)
-
-
 @pytest.mark.parametrize(
     ("settings", "nearest"),
     [
