@@ -13,6 +13,7 @@ from workbench.files import atomic
 from workbench.records import checkpoint
 from workbench.records.nan_guard import check
 from workbench.victim import train as training
+from workbench.victim import warm_start
 from workbench.victim.exposure import expose
 from workbench.victim.module import Victim
 
@@ -140,10 +141,10 @@ def test_a_damaged_checkpoint_costs_one_epoch(tiny, tmp_path, monkeypatch, capsy
 def test_an_earlier_network_is_not_taken_for_a_damaged_one(tiny, tmp_path):
     train(CONFIG, tiny, folder=tmp_path)
     path = tmp_path / training.CHECKPOINT
-    assert all(isinstance(value, torch.Tensor) for value in training.weights(tmp_path).values())
+    assert all(isinstance(value, torch.Tensor) for value in warm_start.weights(tmp_path).values())
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match="train that network again"):
-        training.weights(tmp_path)
+        warm_start.weights(tmp_path)
 
 
 def test_a_full_disk_ends_it_with_one_line(tiny, tmp_path, full_disk):
