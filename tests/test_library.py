@@ -177,6 +177,8 @@ def test_changed_code_under_the_same_name_gives_other_rows(own, tmp_path):
     rows = study.victim(made, victim="convnet-w2", epochs=1, defence="halve")
     again = study.victim(made, victim="convnet-w2", epochs=1, defence="halve")
     assert rows.equals(again)
+    own(divisor="200")  # in the file, but not yet in this process, which goes on with what it has loaded
+    assert study.victim(made, victim="convnet-w2", epochs=1, defence="halve").equals(rows)
     registry.load([own(divisor="200")])
     changed = study.victim(made, victim="convnet-w2", epochs=1, defence="halve")
     assert changed["run"].iloc[0] != rows["run"].iloc[0]

@@ -33,6 +33,7 @@ LOOKS = (("#7A7A7A", "4"), ("#7A7A7A", "4"))  # of one's own methods in figures
 NAME = re.compile("[a-z][a-z0-9-]{0,39}")
 TAKEN = ("clean", "none")  # in the tidy table they say that there is no noise, no surrogate, no defence
 _own: dict[tuple[str, str], Any] = {}
+_sources: dict[tuple[str, str], str] = {}  # of the same, as they were when they were registered: that is what runs
 _loaded: dict[Path, str] = {}  # files that were run, and the hash of what they held then
 
 
@@ -96,7 +97,7 @@ def _register(kind: str, name: str, entry: Any, made: Any) -> Any:
     if before is not None and _file(before) != _file(made):
         raise ConfigError(f"{kind} {name} is registered twice, in {_file(before)} and {_file(made)}: rename one")
     TABLES[kind][name] = entry
-    _own[kind, name] = made
+    _own[kind, name], _sources[kind, name] = made, source(made)
     return made
 
 
@@ -169,7 +170,7 @@ def foreign(what: str) -> Iterator[None]:
 def sources(**names: str) -> dict[str, str]:
     """The hashes of the sources of those names ("method" or the like: name, several by +) that are one's own."""
     parts = [(kind, part) for kind, name in names.items() for part in name.split("+")]
-    return {f"{kind} {name}": source(_own[kind, name]) for kind, name in parts if (kind, name) in _own}
+    return {f"{kind} {name}": _sources[kind, name] for kind, name in parts if (kind, name) in _own}
 
 
 def of_files() -> dict[str, str]:

@@ -52,7 +52,6 @@ class Record:
     noise: dict[str, float] = field(default_factory=dict)  # measures of the noise itself
     rolled_back: dict[str, Any] | None = None  # of earlier versions: the step that was undone, a value being not finite
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by folder, of a notebook or of a sweep
-    read_back: dict[str, str] = field(default_factory=dict)  # the stages that were there already, and when they ended
     jobs: list[dict[str, Any]] = field(default_factory=list)  # of a sweep
     seeds: list[int] = field(default_factory=list)
 
