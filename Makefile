@@ -16,7 +16,7 @@ test: $(STAMP) ## all tests; no network, no data, no GPU needed
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lab: $(STAMP) ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.tornado_settings='{"websocket_max_message_size": 1073741824}'
+	$(BIN)/workbench lab
 
 app: $(STAMP) ## the application for people's own photos, on this machine only
 	$(BIN)/workbench app

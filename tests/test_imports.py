@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 # every stage reads, writes and records, so they know nothing of the science.
 LINE = (
     ("config", "progress"),
+    ("installation",),
     ("catalogue",),
     ("registry",),
     ("files",),
@@ -26,7 +27,7 @@ LINE = (
     ("victim",),
     ("export", "figures"),
     ("stages",),
-    ("study", "library"),
+    ("study", "library", "parameters"),
     ("sweep",),
     ("apps",),
     ("commands",),

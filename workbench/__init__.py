@@ -7,6 +7,8 @@ stands left of it. The names below are loaded when they are first used, so `impo
 from importlib import import_module
 from typing import Any
 
+PROGRAM = "unlearnable-workbench"  # tells this package from others of its name (installation.check)
+
 _NAMES = {
     "load": "library",
     "make_noise": "library",
@@ -16,6 +18,7 @@ _NAMES = {
     "DataPair": "data.dataset",
     "Perturbation": "noise.perturbation",
     "Study": "study",
+    "check_parameters": "parameters",
     "Defence": "victim.defence",
     "method": "registry",
     "defence": "registry",
@@ -27,8 +30,8 @@ _NAMES = {
 _MODULES = {"results": "records.table", "explore": "apps.explore"}  # as notebooks call them
 
 __all__ = [
-    "DataPair", "Dataset", "Defence", "Perturbation", "Protected", "Study", "WorkbenchError", "data_set", "defence",
-    "load", "make_noise", "method", "network", "option", "train",
+    "DataPair", "Dataset", "Defence", "Perturbation", "Protected", "Study", "WorkbenchError", "check_parameters",
+    "data_set", "defence", "load", "make_noise", "method", "network", "option", "train",
 ]  # fmt: skip
 
 

@@ -6,14 +6,32 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from workbench import registry
+from workbench import installation, registry
 from workbench.commands import COMMANDS
 from workbench.commands.arguments import BAD_INPUT, Parser, add_with
 from workbench.config import WorkbenchError
 from workbench.files.untrusted import one_line
 
+GUIDE = """\
+Unlearnable Workbench {version}: can this data still be learnt from?
+
+  see it happen on your machine, in minutes:
+      {program} demo
+  play: move the budget, see the noise, watch two networks learn:
+      {program} lab
+  make copies of your photos that are harder to learn from, and measure whether they are:
+      {program} protect PHOTOS COPIES --self-test
+  make noise for your own images, train on them with it and without:
+      {program} noise --data folder:PATH --out runs/noise
+      {program} train --data folder:PATH --noise runs/noise --out runs/victim
+      {program} train --data folder:PATH --out runs/clean
+  measure a figure over seeds:
+      {program} sweep budget_ablation
+
+All commands: {program} --help. What has a name: {program} methods, defences, networks or datasets."""
 INTERRUPTED = 130
 MOST_SAID = 2000  # characters of an error's line
 
@@ -21,6 +39,7 @@ MOST_SAID = 2000  # characters of an error's line
 def parser(words: Sequence[str] = ()) -> Parser:
     """The program's arguments; words: those of the command line, of which a method's own options depend."""
     top = Parser(prog="workbench", description="Can this data still be learnt from? Make, measure and undo noise.")
+    top.add_argument("--version", action="version", version=_version())
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
     for name, (text, example, add) in COMMANDS.items():
         described = text[0].upper() + text[1:] + "."
@@ -29,6 +48,18 @@ def parser(words: Sequence[str] = ()) -> Parser:
         made.set_defaults(run=add(made, words if name in words[:1] else ["--help"]))
         add_with(made)
     return top
+
+
+def _version() -> str:
+    return f"workbench {installation.version()}, commit {installation.commit() or 'unknown'}"
+
+
+def _guide() -> str:
+    """The five things one can do, each with a line to copy that starts as this program was started."""
+    program = sys.argv[0] if os.sep in sys.argv[0] and not sys.argv[0].endswith(".py") else "workbench"
+    if Path(program).is_relative_to(Path.cwd()):
+        program = str(Path(program).relative_to(Path.cwd()))
+    return GUIDE.format(version=installation.version(), program=program)
 
 
 @contextmanager
@@ -76,6 +107,10 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     command = words[0] if words else ""
     try:
+        installation.check()
+        if not words:
+            print(_guide())
+            return 0
         with _interruptible(patient=command == "app"):  # which has photos to remove
             arguments = parser(words).parse_args(words)
             registry.load(arguments.own_files)
@@ -92,8 +127,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("workbench"):
             raise
-        needs = f"it needs the package {error.name}, which is not here: pip install 'unlearnable-workbench[lab]'"
-        print(f"workbench {command}: {needs}", file=sys.stderr)
+        print(f"workbench {command}: {installation.missing(error.name)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         how = "the same command" if command in ("demo", "sweep", "protect") else "the same command with --resume"

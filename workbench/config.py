@@ -12,9 +12,8 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-Config = TypeVar("Config")
 KINDS = ("classwise", "samplewise")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bf16")
@@ -26,6 +25,9 @@ SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels; the networks halve an image thr
 
 class WorkbenchError(Exception):
     """Anything the user can mend: one line that says what, where and what to do. The program exits with 2."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Error: {self}"]  # all that IPython shows of it in a notebook
 
 
 class ConfigError(WorkbenchError, ValueError):
@@ -80,7 +82,7 @@ class NoiseConfig(DataConfig):
     method: str = documented("em-joint", "how the noise is made: `workbench methods` lists them")
     kind: str = documented("samplewise", "classwise (one noise per class) or samplewise (one per image)")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
-    surrogate: str = documented("convnet-w16", "architecture the noise is made against (A+B: both, where several go)")
+    surrogate: str = documented("convnet-w16", "network the noise is made against (A+B for both, where several go)")
     devices: int = documented(1, "devices of this machine, or processes on a CPU, that search together (em-joint)")
     num_nodes: int = documented(
         1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
@@ -120,7 +122,7 @@ class NoiseConfig(DataConfig):
 class VictimConfig(DataConfig):
     """Training of a victim. A setting left at None is taken from the recipe of the data set (victim/recipes.py)."""
 
-    victim: str = documented("convnet-w16", "architecture to train")
+    victim: str = documented("convnet-w16", "network to train, N being its width")
     epochs: int | None = documented(None, "passes over the training images")
     batch_size: int | None = documented(None, "images a batch")
     learning_rate: float | None = documented(None, "peak learning rate (SGD, momentum 0.9)")
@@ -211,14 +213,6 @@ def accepted_types(hint: Any) -> tuple[type, ...]:
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     members = tuple(typing.get_origin(member) or member for member in members)
     return (*members, int) if float in members else members
-
-
-def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """Build a configuration from names and values; an unknown name raises ConfigError with the nearest valid one."""
-    names = [entry.name for entry in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    for name in values:
-        check_choice("setting", name, names)
-    return kind(**values)
 
 
 def key(values: Mapping[str, Any]) -> str:

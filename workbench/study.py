@@ -4,8 +4,7 @@ Runs of a sweep share one such store, so a clean twin that many of them need is 
 others wait for it.
 """
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workbench import models, noise, registry, stages
-from workbench.config import DataConfig, NoiseConfig, VictimConfig, key
+from workbench import models, noise, stages
+from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig, check_choice, key
 from workbench.data import measures, sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import linear_separability
+from workbench.files.places import home
 from workbench.noise.perturbation import Perturbation
 from workbench.records import run_folder, study_file, table
 from workbench.records.record import Record
 from workbench.stages import Found
 from workbench.victim import matching, recipes, train
 
-SEVERAL = {"fractions": "protected_fraction"}  # other lists are called as their setting with an s: epsilons, victims
 MOST = 5000  # samples whose linear separability is measured
 
 
@@ -51,11 +50,12 @@ class Made:
 class Study:
     """One data set, one seed, one device; stages kept below `store` (empty: below `out`).
 
-    data: fields of DataConfig. A stage that is there is read back, unless other code made it: then it is made again.
+    out, store: relative ones are below places.home(). data: fields of DataConfig. A stage that is there is read back,
+    unless other code made it: then it is made again.
     """
 
     def __init__(self, out: str, *, store: str = "", **data: Any):
-        self.out, self.store = Path(out), Path(store or out)
+        self.out, self.store = home() / out, home() / (store or out)
         self._which = data
         self.pair: DataPair = sources.load(DataConfig(**data))
         self.classes = self.pair.train.classes
@@ -100,8 +100,19 @@ class Study:
         return rows
 
     def _victim_config(self, epochs: int, settings: Mapping[str, Any]) -> VictimConfig:
+        for name in settings:
+            check_choice("setting", name, [entry.name for entry in fields(VictimConfig)])
         config = VictimConfig(**self._which, epochs=epochs or None, **settings)
         return train.resolved(config, recipes.named(self.pair.name))
+
+    def named(self, numbers: Sequence[int]) -> str:
+        """The names of classes given by their numbers, by commas, as protected_classes takes them."""
+        for number in numbers:
+            if type(number) is not int or not 0 <= number < len(self.classes):
+                raise ConfigError(
+                    f"classes holds {number!r}: {self.pair.name} has the classes 0 to {len(self.classes) - 1}"
+                )
+        return ",".join(self.classes[number] for number in numbers)
 
     def groups(self, rows: pd.DataFrame, names: str) -> pd.DataFrame:
         """Tidy rows of how well the people in `names` (by commas) and the others are recognised at the end.
@@ -190,35 +201,3 @@ class Study:
         record = run_folder.read(folder)
         self._stages[folder.name] = record.provenance()
         return record
-
-
-def check_parameters(values: Mapping[str, Any]) -> None:
-    """Raise ConfigError for a notebook's parameter that no noise and no victim could have. Unknown names pass.
-
-    A list is checked item by item under its singular name: epsilons as epsilon. An `epochs` of 0 means the recipe.
-    """
-    name = str(values.get("data", DataConfig().data)).partition(":")[0]
-    registry.check("data", name)
-    common = {entry.name for entry in fields(NoiseConfig)} - {"data", "options"}
-    of_victims = {entry.name for entry in fields(VictimConfig)} - {"data"}
-    methods = [*values.get("methods", []), *([values["method"]] if "method" in values else [])]
-    for setting, item in _settings(values, common | of_victims):
-        if setting in common:
-            noise.resolved(NoiseConfig.of(**{setting: item}), name)
-        if setting in of_victims and (setting, item) != ("epochs", 0):
-            train.resolved(VictimConfig(**{setting: item}), recipes.named(name))
-    for method in methods:
-        options = noise.options_of(method)
-        own = {entry.name for entry in dataclasses.fields(options)} if options else set()
-        for setting, item in _settings(values, own):
-            if setting in own:
-                noise.resolved(NoiseConfig.of(method=method, **{setting: item}), name)
-
-
-def _settings(values: Mapping[str, Any], known: set[str]) -> list[tuple[str, Any]]:
-    """Each parameter by the name of its setting, a list item by item."""
-    found = []
-    for given, value in values.items():
-        setting = given if given in known else SEVERAL.get(given, given.removesuffix("s"))
-        found += [(setting, item) for item in (value if isinstance(value, list) else [value])]
-    return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from workbench import device
+from workbench import device, installation
 from workbench.records import record
 
 
@@ -47,7 +47,7 @@ def provenance(path: Path, settings: Mapping[str, Any]) -> None:
         "device": device.describe(device.pick("auto")),
         "threads": torch.get_num_threads(),
         "versions": record.versions(),
-        "git": record.git_commit(),
+        "git": installation.commit(),
         "load": [round(value, 2) for value in os.getloadavg()],
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -32,21 +32,30 @@ def test_one_figure_written_twice_is_the_same_bytes(rows, tmp_path):
         assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-def test_figure_is_shown_with_words_for_those_who_cannot_see_it(rows, monkeypatch):
-    from IPython.core import display_functions
-
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda *parts, **names: shown.append((parts, names)))
-    assert display_functions
-    figures.show(figures.curves(rows, CHANCE), "accuracy by epoch")
-    assert shown[0][1]["metadata"] == {"image/png": {"alt": "accuracy by epoch"}}
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed in a notebook, by its kinds."""
+    found = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: found.append(data))
+    return found
 
 
-def test_figure_is_shown_with_its_own_words_when_none_are_given(rows, monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda *parts, **names: shown.append(names))
+def test_figure_is_shown_with_words_for_those_who_cannot_see_it(rows, shown):
+    figures.show(figures.curves(rows, CHANCE), 'accuracy by "epoch" <b>')
+    assert 'alt="accuracy by &quot;epoch&quot; &lt;b&gt;"' in shown[0]["text/html"]
+    assert shown[0]["text/plain"] == 'accuracy by "epoch" <b>'
+    assert "image/png" not in shown[0]  # whose alternative text no front end shows
+
+
+def test_figure_is_shown_with_its_own_words_when_none_are_given(rows, shown):
     figures.show(figures.curves(rows, CHANCE))
-    assert "em, class-wise ends at 0.10" in shown[0]["metadata"]["image/png"]["alt"]
+    assert "em, class-wise ends at 0.10" in shown[0]["text/html"]
+
+
+def test_sentences_are_shown_as_a_list_and_never_as_markup(shown):
+    figures.say("One.", "<script>two</script>")
+    assert shown[0]["text/html"] == "<ul><li>One.</li><li>&lt;script&gt;two&lt;/script&gt;</li></ul>"
+    assert shown[0]["text/plain"] == "One.\n<script>two</script>"
 
 
 def test_files_carry_the_words(rows, tmp_path):

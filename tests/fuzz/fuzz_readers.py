@@ -14,7 +14,7 @@ import fuzz_valid as valid
 import torch
 from PIL import Image
 
-from workbench import figures, study
+from workbench import figures
 from workbench.apps.photos.ledger import FINISHED, UNFINISHED, Ledger
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.sources import gather, target_names
@@ -23,6 +23,7 @@ from workbench.export import verify, write
 from workbench.files import eight_bit, pictures
 from workbench.files.picture_kinds import metadata
 from workbench.noise import perturbation
+from workbench.parameters import check_parameters
 from workbench.records import run_folder, study_file, table
 from workbench.sweep import experiment, notebook
 from workbench.victim import warm_start
@@ -118,7 +119,7 @@ def _beside_book(name: str) -> Callable[[Path], Path]:
 def _read_experiment(folder: Path) -> None:
     found = experiment.load(folder / "try.yml")
     for size in found.sizes:
-        for job in found.jobs(size, {}, (), study.check_parameters)[:3]:
+        for job in found.jobs(size, {}, (), check_parameters)[:3]:
             (job.name + job.folder_name).encode()
 
 
@@ -126,13 +127,13 @@ def _read_notebook(folder: Path) -> None:
     known = notebook.identity(folder / "book.ipynb", {})
     key(known)
     json.dumps(known, ensure_ascii=False).encode()
-    study.check_parameters(known)
+    check_parameters(known)
 
 
 def _read_values(folder: Path) -> None:
     for line in (folder / "values").read_bytes().decode("utf-8", "replace").split("\n")[:5]:
         name, _, value = line.partition("=")
-        study.check_parameters(notebook.identity(folder / "book.ipynb", {name: value}))
+        check_parameters(notebook.identity(folder / "book.ipynb", {name: value}))
 
 
 def _wrong_values(random: Random) -> bytes:

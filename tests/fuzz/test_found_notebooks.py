@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from refusing import refused
 
-from workbench import study
 from workbench.config import ConfigError, DataError
+from workbench.parameters import check_parameters
 from workbench.records import study_file
 from workbench.sweep import experiment, notebook
 
@@ -82,4 +82,4 @@ def test_odd_facts_of_a_study_are_refused(tmp_path):
 
 
 def test_checked_parameters_are_checked_in_time():
-    refused(ConfigError, lambda: study.check_parameters({"data": "x" * 100, "epsilon": 8}))
+    refused(ConfigError, lambda: check_parameters({"data": "x" * 100, "epsilon": 8}))

@@ -8,7 +8,8 @@ import yaml
 
 from workbench.cli import main
 from workbench.config import ConfigError, DataError
-from workbench.study import check_parameters
+from workbench.files import places
+from workbench.parameters import check_parameters
 from workbench.sweep import experiment as experiments
 from workbench.sweep import notebook
 
@@ -127,7 +128,7 @@ def test_a_missing_experiment_names_the_nearest(capsys):
     assert main(["sweep", str(FILES[0].with_name("budget_ablatio.yml"))]) == 2
     assert "budget_ablation.yml" in capsys.readouterr().err
     with pytest.raises(DataError):
-        experiments.find("/nowhere/at/all.yml")
+        places.find("/nowhere/at/all.yml", "experiments")
 
 
 def test_parameters_out_of_range_never_become_jobs(make):

@@ -1,6 +1,7 @@
 """Notebooks: parameters are checked before anything starts, run.json says what succeeded, git holds no outputs."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -130,27 +131,6 @@ def test_kernels_show_progress_by_lines(make, tmp_path):
     assert (tmp_path / "run" / "mode").read_text() == "lines"
 
 
-def test_the_notebook_of_the_demo_runs_as_it_stands(tmp_path):
-    small = {
-        "data": "photo-digits:200",
-        "limit_test": "50",
-        "epochs": "1",
-        "surrogate": "convnet-w2",
-        "victim": "convnet-w2",
-    }
-    notebook.run(notebook.find("01_clean_vs_unlearnable.ipynb"), tmp_path / "run", small)
-    summary = table.summary(table.read(tmp_path / "run"))
-    found = set(zip(summary["method"], summary["kind"], summary["defence"], strict=True))
-    for kind in ("classwise", "samplewise"):
-        assert {("em-joint", kind, "none"), ("em-joint", kind, "grayscale")} <= found
-    assert {("clean", "none", "none"), ("random", "samplewise", "none"), ("clean", "none", "grayscale")} <= found
-    for name in ("noise", "curves", "bars"):
-        assert (tmp_path / "run" / "figures" / f"{name}.png").stat().st_size > 5000
-    stages = " ".join(run_folder.read(tmp_path / "run").stages)
-    assert "noise-em-joint-classwise-8-" in stages
-    assert "victim-clean-none-" in stages
-
-
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_path):
     experiment = experiments.load(path)
@@ -164,10 +144,10 @@ def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_
         output
         for cell in nbformat.read(run / "notebook.ipynb", as_version=4).cells
         for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
+        if "<img" in output.get("data", {}).get("text/html", "")
     ]
     assert len(pictures) == len(list((run / "figures").glob("*.png"))) == len(list((run / "figures").glob("*.svg")))
-    assert all(len(output.metadata["image/png"]["alt"]) > 40 for output in pictures)
+    assert all(re.search(r'alt="[^"]{40,}"', output.data["text/html"]) for output in pictures)
     for name in experiment.figures:
         assert figures.words_of(figures.FIGURES[name](rows, study_file.read(run)["chance"]))
     assert (run / "notebook.ipynb").stat().st_size < 1_500_000

@@ -30,7 +30,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from workbench.apps.photos import private_folder
 from workbench.config import ConfigError
-from workbench.sweep import notebook as notebooks
+from workbench.files.places import own
 
 NOTEBOOK = "app/protect_my_photos.ipynb"
 LARGEST_MESSAGE = 2**30  # bytes; more than the panel accepts, so that the panel can say what is too large
@@ -146,7 +146,7 @@ def serve(port: int = 8866, *, open_browser: bool = True) -> int:
     """
     if not 0 <= port <= 65535:
         raise ConfigError(f"port is {port}: it must be in 0..65535")
-    notebook = notebooks.find(NOTEBOOK)
+    notebook = own("notebooks") / NOTEBOOK
     try:
         sockets = bind_sockets(port, "127.0.0.1")
     except OSError as error:

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import itertools
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -97,12 +97,13 @@ def add_own_options(command: argparse.ArgumentParser, words: Sequence[str]) -> t
 
 
 def _help(entry: Any) -> str:
-    text = entry.metadata.get("help", entry.name.replace("_", " "))
-    names: Any = {"method": catalogue.METHODS, "defence": catalogue.DEFENCES, "data": catalogue.DATA}.get(entry.name)
-    if names is None:
-        return str(text)
-    forms = (one.form for one in catalogue.DATA.values()) if entry.name == "data" else names
-    return f"{str(text).partition(':')[0]}: {listed(forms)}"
+    text = str(entry.metadata.get("help", entry.name.replace("_", " ")))
+    networks = [f"{name}-wN" if one.by_width else name for name, one in catalogue.NETWORKS.items()]
+    names: dict[str, Iterable[str]] = {
+        "method": catalogue.METHODS, "defence": catalogue.DEFENCES, "surrogate": networks, "victim": networks,
+        "data": [one.form for one in catalogue.DATA.values()],
+    }  # fmt: skip
+    return f"{text.partition(': ')[0]}: {listed(names[entry.name])}" if entry.name in names else text
 
 
 def _add(command: Any, entry: Any, hint: Any, default: Any, text: str) -> None:

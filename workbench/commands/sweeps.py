@@ -1,29 +1,46 @@
-"""`workbench demo`, `run`, `sweep`: notebooks, run one by one or over a grid."""
+"""`workbench demo`, `run`, `sweep`, `lab`: notebooks, run one by one, over a grid, or by hand."""
 
 import argparse
+import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.commands.arguments import add_reuse
 from workbench.commands.table import DONE, NO, Parser, Run, command, print_summary
+from workbench.files import places
+
+LARGEST_MESSAGE = 2**30  # bytes: photos that are given to the lab
 
 
 @command("clean against unlearnable, on your machine", "--out runs/demo")
 def demo(parser: Parser, words: Sequence[str]) -> Run:
     """`workbench demo`"""
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the run (default: %(default)s)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/demo)")
 
     def run(arguments: argparse.Namespace) -> int:
-        from workbench.records import table
+        from workbench.figures import honest_sentences
+        from workbench.records import study_file, table
         from workbench.sweep import notebook
 
-        notebook.run(notebook.find("01_clean_vs_unlearnable.ipynb"), arguments.out, {}, resume=True)
-        print_summary(table.read(arguments.out))
-        print(f"\nfigures: {arguments.out / 'figures'}; the whole report: {arguments.out / 'notebook.ipynb'}")
+        out = arguments.out or places.home() / "runs" / "demo"
+        notebook.run(places.find("01_clean_vs_unlearnable", "notebooks"), out, {}, resume=True)
+        rows = table.read(out)
+        print_summary(rows)
+        for sentence in honest_sentences(rows, study_file.read(out)["chance"]):
+            print(f"\n{textwrap.fill(sentence, 100)}")
+        print(f"\nthe whole story, for your browser: {_report(out)}")
         return DONE
 
     return run
+
+
+def _report(out: Path) -> Path:
+    """Write the page of a run; give it, or the executed notebook where there is no table to make it from."""
+    from workbench.sweep import notebook, report
+
+    return report.of_run(out) or out / notebook.OUTPUT
 
 
 def _add_parameters(parser: Parser) -> None:
@@ -39,20 +56,23 @@ def _add_parameters(parser: Parser) -> None:
 )
 def run_notebook(parser: Parser, words: Sequence[str]) -> Run:
     """`workbench run`"""
-    parser.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="a notebook with a cell tagged `parameters`")
+    parser.add_argument(
+        "notebook", type=Path, metavar="NOTEBOOK",
+        help="a notebook with a cell tagged `parameters`: a file, or one of this program's by its name",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
     _add_parameters(parser)
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     add_reuse(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        from workbench import study
+        from workbench.parameters import check_parameters
         from workbench.sweep import notebook
 
-        values = dict(arguments.parameters)
-        study.check_parameters(notebook.identity(arguments.notebook, values))
-        notebook.run(arguments.notebook, arguments.out, values, resume=arguments.resume, reuse=arguments.reuse)
-        print(f"done: {arguments.out / 'notebook.ipynb'}")
+        book, values = places.find(arguments.notebook, "notebooks"), dict(arguments.parameters)
+        check_parameters(notebook.identity(book, values))
+        notebook.run(book, arguments.out, values, resume=arguments.resume, reuse=arguments.reuse)
+        print(f"done: {_report(arguments.out)}")
         return DONE
 
     return run
@@ -64,7 +84,7 @@ def run_notebook(parser: Parser, words: Sequence[str]) -> Run:
 )
 def sweep(parser: Parser, words: Sequence[str]) -> Run:
     """`workbench sweep`"""
-    parser.add_argument("experiment", metavar="EXPERIMENT.yml", help="a file as in experiments/")
+    parser.add_argument("experiment", metavar="EXPERIMENT.yml", help="a file, or one of this program's by its name")
     parser.add_argument("--size", default="quick", help="which of the experiment's sizes (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the sweep (default: runs/EXPERIMENT-SIZE)")
     _add_parameters(parser)
@@ -77,12 +97,12 @@ def sweep(parser: Parser, words: Sequence[str]) -> Run:
     add_reuse(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        from workbench import study
+        from workbench.parameters import check_parameters
         from workbench.sweep import experiment, run
 
-        found = experiment.load(experiment.find(arguments.experiment))
-        jobs = found.jobs(arguments.size, dict(arguments.parameters), arguments.seeds, study.check_parameters)
-        out = arguments.out or Path("runs") / f"{found.name}-{arguments.size}"
+        found = experiment.load(places.find(arguments.experiment, "experiments"))
+        jobs = found.jobs(arguments.size, dict(arguments.parameters), arguments.seeds, check_parameters)
+        out = arguments.out or places.home() / "runs" / f"{found.name}-{arguments.size}"
         plan = experiment.Sweep(found, arguments.size, jobs, out, arguments.store, reuse=arguments.reuse)
         if arguments.dry_run:
             for job in jobs:
@@ -94,6 +114,27 @@ def sweep(parser: Parser, words: Sequence[str]) -> Run:
             print(f"workbench sweep: {failed}", file=sys.stderr)
             return NO
         print(f"table, figures and report: {out / 'report.html'}")
+        return DONE
+
+    return run
+
+
+@command("open JupyterLab on the notebooks", "--no-browser")
+def lab(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench lab`"""
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from jupyterlab.labapp import LabApp
+
+        first, home = places.copy_notebooks() / places.FIRST, str(places.home().resolve())
+        os.environ[places.HOME] = home  # for the kernels, in whatever folder a notebook is copied to
+        LabApp.launch_instance([
+            f"--ServerApp.root_dir={home}",
+            f"--LabApp.default_url=/lab/tree/notebooks/{first.name}",
+            f"--ServerApp.tornado_settings={{'websocket_max_message_size': {LARGEST_MESSAGE}}}",
+            *["--no-browser"] * arguments.no_browser,
+        ])  # fmt: skip
         return DONE
 
     return run

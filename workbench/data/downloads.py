@@ -10,6 +10,7 @@ from workbench.config import ConfigError, DataError
 from workbench.data.dataset import DataPair, Dataset
 from workbench.data.sources import numbered
 from workbench.files.eight_bit import first_line
+from workbench.files.places import home
 
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "svhn": "SVHN"}
 
@@ -30,8 +31,8 @@ def svhn(rest: str, seed: int) -> DataPair:
 
 
 def data_root() -> Path:
-    """Where downloaded data sets are kept: $WORKBENCH_DATA, else ./data."""
-    return Path(os.environ.get("WORKBENCH_DATA", "data"))
+    """Where downloaded data sets are kept: $WORKBENCH_DATA, else data/ in places.home()."""
+    return Path(os.environ.get("WORKBENCH_DATA") or home() / "data")
 
 
 def _torchvision(name: str, rest: str) -> DataPair:

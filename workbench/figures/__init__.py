@@ -10,7 +10,7 @@ from workbench.figures.curves import bars, curves
 from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
-from workbench.figures.sheet import png, save, show, words_of
+from workbench.figures.sheet import png, save, say, show, words_of
 from workbench.figures.style import name_of, styles
 from workbench.figures.tables import honest_sentences, table, worst_case
 
@@ -32,6 +32,6 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 
 __all__ = [
     "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
-    "looks", "name_of", "noise_sheet", "panel", "people", "png", "save", "shares", "show", "spectrum", "styles",
+    "looks", "name_of", "noise_sheet", "panel", "people", "png", "save", "say", "shares", "show", "spectrum", "styles",
     "table", "transfer", "whole", "words_of", "worst_case",
 ]  # fmt: skip

@@ -1,8 +1,10 @@
 """What all figures have in common: frame, legend, title, alternative text; saved and shown as PNG and SVG."""
 
+import base64
 import io
 import textwrap
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +99,20 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def show(figure: Figure, text: str = "") -> None:
-    """Show a figure in a notebook, with `text` (or else the figure's own) for readers who cannot see it."""
-    from IPython.display import Image, display
+    """Show a figure in a notebook, with `text` (or else its own alternative text) for readers who cannot see it.
 
-    display(Image(png(figure)), metadata={"image/png": {"alt": text or words_of(figure)}})
+    As HTML: JupyterLab, nbconvert and MyST show no alternative text of a plain picture.
+    """
+    from IPython.display import display
+
+    words, picture = text or words_of(figure), base64.b64encode(png(figure)).decode("ascii")
+    image = f'<img src="data:image/png;base64,{picture}" alt="{escape(words)}" style="max-width: 100%">'
+    display({"text/html": image, "text/plain": words}, raw=True)
+
+
+def say(*sentences: str) -> None:
+    """Show sentences in a notebook as a list."""
+    from IPython.display import display
+
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    display({"text/html": f"<ul>{items}</ul>", "text/plain": "\n".join(sentences)}, raw=True)

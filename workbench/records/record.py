@@ -2,19 +2,18 @@
 
 import hashlib
 import platform
-import subprocess
 import typing
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
+from workbench import installation
 from workbench.files import untrusted
+from workbench.installation import PACKAGE
 
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "pandas", "pillow", "safetensors")
-PACKAGE = Path(__file__).resolve().parents[1]
 DECIDES = (
     "config.py", "device.py", "catalogue.py", "stages.py", "study.py", "data", "models", "noise", "victim",
     "records/checkpoint.py",
@@ -108,22 +107,8 @@ def parse(content: bytes) -> Record:
 
 def versions() -> dict[str, str]:
     """Versions of Python, this program and the libraries that decide its numbers."""
-    found = {"python": platform.python_version(), "workbench": metadata.version("unlearnable-workbench")}
+    found = {"python": platform.python_version(), "workbench": installation.version()}
     return found | {name: metadata.version(name) for name in PACKAGES}
-
-
-@cache
-def git_commit() -> str | None:
-    """The commit the program runs from, with "+changes" when files differ from it; None outside a checkout."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=10, check=True)
-        return done.stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 @cache

@@ -12,7 +12,6 @@ sizes:
     seeds: [0, 1, 2]
 """
 
-import difflib
 import itertools
 import math
 import os
@@ -211,13 +210,3 @@ def _check_parameters(experiment: Experiment, path: Path) -> None:
             experiment.jobs(name, {})
         except ConfigError as error:
             raise ConfigError(f"{path}, size {name}: {error}") from error
-
-
-def find(text: str) -> Path:
-    """The experiment's file that `text` names. Raises DataError, with the nearest there is, when there is none."""
-    path = Path(text)
-    if path.is_file():
-        return path
-    here = sorted(str(file) for file in (path.parent or Path()).glob("*.yml"))
-    nearest = difflib.get_close_matches(str(path), here, n=1, cutoff=0.0)
-    raise DataError(f"there is no {path}" + (f": did you mean {nearest[0]}?" if nearest else ""))

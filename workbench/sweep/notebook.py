@@ -19,6 +19,7 @@ from workbench import registry
 from workbench.config import ConfigError, DataError, check_choice
 from workbench.files import untrusted
 from workbench.files.atomic import check_no_link
+from workbench.files.places import home
 from workbench.progress import saying_to
 from workbench.records import run_folder, study_file
 
@@ -32,14 +33,6 @@ PLACES = ("out", "store")  # parameters that say where, not what
 
 class KernelDied(DataError):
     """The kernel of a notebook was killed, most often for want of memory; another try may succeed."""
-
-
-def find(name: str) -> Path:
-    """A notebook of this project. Raises DataError when the program runs without its repository."""
-    path = Path(__file__).resolve().parents[2] / "notebooks" / name
-    if not path.is_file():
-        raise DataError(f"{path.name} is not beside the program: run it from a clone of the repository")
-    return path
 
 
 def run(
@@ -71,8 +64,10 @@ def run(
         check_no_link(out / OUTPUT)
         declared = parameters(notebook)
         wanted = {name: value for name, value in config.items() if value != declared.get(name, value)}
-        places = {"out": str(out), "store": str(store or "")}
-        wanted |= {name: place for name, place in places.items() if name in declared and place}
+        places = {"out": out, "store": store}
+        # The kernel takes relative ones from home().
+        shown = {name: str(place if home() == Path() else place.resolve()) for name, place in places.items() if place}
+        wanted |= {name: place for name, place in shown.items() if name in declared}
         variables = {"WORKBENCH_PROGRESS": "lines", **({run_folder.REUSE: "1"} if reuse else {}), **(environment or {})}
         with opened.stage("notebook"), TemporaryDirectory(prefix="workbench-") as sockets:
             kernels = _kernels(variables, cwd or Path.cwd(), Path(sockets))
@@ -95,6 +90,12 @@ def identity(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stages(out: Path) -> dict[str, dict[str, Any]]:
     return dict(study_file.read(out)["stages"]) if (out / study_file.FACTS).is_file() else {}
+
+
+def title(notebook: Path) -> str:
+    """The notebook's first heading, else the name of its file."""
+    lines = (line for cell in _cells(notebook) if cell.cell_type == "markdown" for line in cell.source.splitlines())
+    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), notebook.stem)
 
 
 def source_hash(notebook: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a sweep comes to: one table, the figures, and one page for a browser or a printer.
+"""What a run or a sweep comes to: one page for a browser or a printer; of a sweep also one table and the figures.
 
 The page is one file that loads nothing, runs nothing and escapes whatever files or people named.
 """
@@ -7,20 +7,63 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from workbench import figures as drawing
 from workbench.files.atomic import write_atomically
-from workbench.records import study_file
+from workbench.records import run_folder, study_file
 from workbench.records import table as results
+from workbench.sweep import notebook as notebooks
 from workbench.sweep.experiment import Sweep
 
 SENTENCES = 12  # on a page
 FILE_NAME, TEMPLATE = "report.html", "report.html.j2"
+HEADINGS = {
+    "noise": "The noise", "sheet": "The noise", "curves": "Accuracy, epoch by epoch", "bars": "Peak and final accuracy",
+    "budget": "Accuracy by perturbation budget", "fractions": "Accuracy by share of images with noise",
+    "transfer": "Noise made against one network, met by others", "confusion": "Which class is taken for which",
+    "panel": "What breaks it", "looks": "How visible the noise is", "people": "Photos of people, scene by scene",
+}  # fmt: skip
 JOB_COLUMNS = ("job", "state", "error")  # shown first, in this order; whatever else a job says follows
+
+
+class Picture(NamedTuple):
+    """A figure for the page: its PNG and its alternative text."""
+
+    png: bytes
+    words: str
+
+
+def picture_of(figure: Figure) -> Picture:
+    """Draw a figure for the page."""
+    return Picture(drawing.png(figure), drawing.words_of(figure))
+
+
+def of_run(out: Path) -> Path | None:
+    """Write out/report.html of a notebook's complete run: sentences, the figures that it saved, table, provenance.
+
+    Return its path; None, and nothing is written, where the notebook left no table.
+    """
+    if not (out / study_file.FACTS).is_file():
+        return None
+    record, study, rows = run_folder.read(out), study_file.read(out), results.read(out)
+    saved = sorted((out / "figures").glob("*.png"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    facts = {"notebook": record.config["notebook"], "ended": record.ended, **_provenance(study["stages"])}
+    others = ("notebook", "source", "sources")
+    facts["parameters"] = {name: value for name, value in record.config.items() if name not in others}
+    return write(
+        out,
+        title=notebooks.title(out / notebooks.OUTPUT),
+        text=_sentences(rows, study["chance"]),
+        figures={path.stem: Picture(path.read_bytes(), str(Image.open(path).info["Description"])) for path in saved},
+        rows=rows,
+        jobs=[],
+        facts=facts,
+    )
 
 
 def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
@@ -46,7 +89,7 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
         sweep.out,
         title=sweep.experiment.title,
         text=[sweep.experiment.text, *_sentences(rows, studies[0]["chance"])],
-        figures=drawn,
+        figures={name: picture_of(figure) for name, figure in drawn.items()},
         rows=rows,
         jobs=listed,
         facts=facts_for_people(sweep, stages),
@@ -66,11 +109,15 @@ def facts_for_people(sweep: Sweep, stages: Mapping[str, Mapping[str, Any]]) -> d
     same = {name: value for name, value in first.values.items() if all(j.values[name] == value for j in sweep.jobs)}
     facts: dict[str, Any] = {"experiment": sweep.experiment.name, "size": sweep.size}
     facts["notebook"] = sweep.experiment.notebook.name
+    return {**facts, "parameters": same, **_provenance(stages)}
+
+
+def _provenance(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
     for name in ("device", "git", "data_fingerprint"):
         facts[name] = "; ".join(dict.fromkeys(str(stage[name]) for stage in stages.values() if name in stage))
     facts["seconds of all stages"] = f"{sum(sum(stage['seconds'].values()) for stage in stages.values()):.0f}"
-    versions = next(iter(stages.values()), {}).get("versions", {})
-    return {**facts, "parameters": same, "versions": versions}
+    return {**facts, "versions": next(iter(stages.values()), {}).get("versions", {})}
 
 
 @dataclass(frozen=True)
@@ -87,15 +134,15 @@ def write(
     *,
     title: str,
     text: Sequence[str],
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, Picture],
     rows: pd.DataFrame,
     jobs: Sequence[Mapping[str, Any]],
     facts: Mapping[str, Any],
 ) -> Path:
     """Write folder/report.html, atomically; the same bytes for the same arguments. Return its path.
 
-    text: plain sentences, a paragraph each. figures: by the heading of their section. rows: the tidy table that the
-    figures were drawn from. jobs: what each run was and became, with state and error. facts: where the numbers come
+    text: plain sentences, one paragraph per sentence. figures: by name. rows: the tidy table that the figures were
+    drawn from. jobs: what each run was and became, with state and error. facts: where the numbers come
     from (parameters, versions, device, data fingerprint, commit, seconds); a mapping among them gets its own table.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -103,7 +150,8 @@ def write(
     pages = Environment(loader=PackageLoader("workbench", "sweep"), autoescape=True, undefined=StrictUndefined)
     single = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
     groups = {name: value for name, value in facts.items() if isinstance(value, Mapping)}
-    tables = [_facts("Facts", single), *(_facts(name, group) for name, group in groups.items()), _jobs(jobs)]
+    tables = [_facts("Facts", single), *(_facts(name, group) for name, group in groups.items())]
+    tables += [_jobs(jobs)] if jobs else []
     sentences = [text] if isinstance(text, str) else text
     html = pages.get_template(TEMPLATE).render(
         title=title, text=sentences, sections=_sections(figures, rows), tables=tables
@@ -115,23 +163,24 @@ def write(
     return path
 
 
-def _sections(figures: Mapping[str, Figure], rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """A section a figure. Where the numbers are those of an earlier figure, they are not printed again."""
+def _sections(figures: Mapping[str, Picture], rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """One section per figure, with the table it was drawn from; numbers of an earlier figure are not printed again."""
     found: list[dict[str, Any]] = []
     for name, figure in figures.items():
-        table = _numbers(name, rows)
-        same = next((section["name"] for section in found if section["table"].rows == table.rows), None)
-        picture = base64.b64encode(drawing.png(figure)).decode("ascii")
-        found.append({"name": name, "png": picture, "alt": drawing.words_of(figure), "table": table, "same": same})
+        heading = HEADINGS.get(name, name.replace("-", " ").replace("_", " ").capitalize())
+        table = _numbers(name, heading, rows) if name in drawing.FIGURES else None
+        same = next((one["name"] for one in found if table and one["table"] and one["table"].rows == table.rows), None)
+        picture = base64.b64encode(figure.png).decode("ascii")
+        found.append({"name": heading, "png": picture, "alt": figure.words, "table": table, "same": same})
     return found
 
 
-def _numbers(name: str, rows: pd.DataFrame) -> Table:
+def _numbers(name: str, heading: str, rows: pd.DataFrame) -> Table:
     if name == "confusion" and rows["metric"].str.startswith("confusion/").any():
         shown = drawing.confusion_table(rows)
         return _table("Shares of each true class on clean test images, mean over seeds", shown)
     caption = "Accuracy on clean test images (peak, final) and on the training images (train): mean (lowest to highest)"
-    return _table(f"{name}: {caption[0].lower()}{caption[1:]}", drawing.table(rows))
+    return _table(f"{heading}: {caption[0].lower()}{caption[1:]}", drawing.table(rows))
 
 
 def _table(caption: str, shown: pd.DataFrame) -> Table:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from workbench.config import ConfigError
-from workbench.sweep import notebook
+from workbench.files import places
 
 pytest.importorskip("voila")
 pytest.importorskip("ipywidgets")
@@ -30,9 +30,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 EVIL = "<img src=x onerror=alert(1)>.png"
 START = """
 import sys
-from pathlib import Path
 from workbench.apps import server
-server.notebooks.find = lambda name: Path(sys.argv[1])
+server.NOTEBOOK = sys.argv[1]  # an absolute path takes the folder's place
 sys.exit(server.serve(0, open_browser=False))
 """
 QUICK = "from workbench.apps.photos.panel import Panel\n\nPanel.method = 'random'  # drawn: a search takes a minute\n"
@@ -52,7 +51,7 @@ def folder():
 @pytest.fixture(scope="module")
 def server(folder, tmp_path_factory):
     """The application, on a port of its own: its address with the token."""
-    book = nbformat.read(notebook.find("app/protect_my_photos.ipynb"), as_version=4)
+    book = nbformat.read(places.own("notebooks") / "app" / "protect_my_photos.ipynb", as_version=4)
     book.cells[-1].source = QUICK + book.cells[-1].source
     copy = tmp_path_factory.mktemp("app") / "page.ipynb"
     nbformat.write(book, copy)

@@ -21,9 +21,9 @@ from workbench.apps.photos.report import Verdict
 from workbench.apps.photos.self_test import SelfTest
 from workbench.config import DataError
 from workbench.export import verify
+from workbench.files import places
 from workbench.progress import Step, listening, progress
 from workbench.records import table
-from workbench.sweep import notebook as notebooks
 
 EVIL = "<img src=x onerror=alert(1)>.png"
 LONG = 240  # seconds; nothing here depends on speed, but nothing may hang
@@ -315,7 +315,7 @@ def test_a_program_that_runs_the_notebook_gets_a_line(monkeypatch, capsys, tmp_p
     monkeypatch.delenv(private_folder.PLACE, raising=False)
     panel.show()
     assert "workbench app" in capsys.readouterr().out
-    notebook = notebooks.find("app/protect_my_photos.ipynb")
+    notebook = places.own("notebooks") / "app" / "protect_my_photos.ipynb"
     assert [path.name for path in notebook.parent.iterdir() if not path.name.startswith(".")] == [notebook.name]
 
 

@@ -11,9 +11,10 @@ from workbench.catalogue import METHODS
 from workbench.config import ConfigError
 from workbench.figures import name_of
 from workbench.noise.perturbation import Perturbation
+from workbench.parameters import check_parameters
 from workbench.progress import Step, listening
 from workbench.records import table
-from workbench.study import Made, Study, check_parameters
+from workbench.study import Made, Study
 
 LARGEST = 32  # pixel values of 255: the end of the slider, where anybody sees the noise
 

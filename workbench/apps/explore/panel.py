@@ -171,7 +171,7 @@ class Still:
         for index in range(min(SHOWN, self.pairs.count)):
             name = f"image {index} (class {self.pairs.named(index)})"
             originals[name], copies[name] = self.pairs.shown(index, found, self.choice.epsilon)
-            print(f"{name}: {html.measured(originals[name], copies[name])}")
+        figures.say(*(f"{name}: {html.measured(originals[name], copies[name])}" for name in originals))
         kind = figures.name_of(self.choice.method, self.choice.kind)
         self._show(figures.noise_sheet(originals, {kind: copies}, self.choice.epsilon), "sheet")
 
@@ -179,7 +179,7 @@ class Still:
         """Train the pair; show its curves, say what came out, write results.csv."""
         self.pairs.train(self.choice, lambda _: None)
         self._show(plotted(pd.concat([self.pairs.curves[run] for run in (CLEAN, self.choice)]), self.pairs), "curves")
-        print(self.pairs.sentence(self.choice))
+        figures.say(self.pairs.sentence(self.choice))
         self.pairs.finish()
 
     def _show(self, figure: Figure, name: str) -> None:

@@ -1,0 +1,58 @@
+"""Where things lie: the folder that data and runs hang from, and the notebooks and experiments of this program."""
+
+import difflib
+import os
+import shutil
+from pathlib import Path
+
+from workbench.config import DataError
+from workbench.installation import PACKAGE, SHIPPED
+
+HOME = "WORKBENCH_HOME"
+FIRST = "00_explore.ipynb"
+SUFFIXES = {"notebooks": ".ipynb", "experiments": ".yml"}
+
+
+def home() -> Path:
+    """The folder of `data/` and `runs/`: $WORKBENCH_HOME, else the current one.
+
+    JupyterLab starts kernels in the notebooks' folder: there it is the folder above, so that the command line and the
+    notebooks find the same. Relative to the current folder where it is that one or above it.
+    """
+    if asked := os.environ.get(HOME):
+        inside = Path.cwd().is_relative_to(Path(asked).resolve())
+        return Path(os.path.relpath(asked)) if inside else Path(asked)
+    return Path("..") if Path(FIRST).is_file() else Path()
+
+
+def own(folder: str) -> Path:
+    """The folder `notebooks` or `experiments` of this program: inside a wheel, else beside the package in its clone."""
+    return SHIPPED / folder if SHIPPED.is_dir() else PACKAGE.parent / folder
+
+
+def find(given: str | Path, folder: str) -> Path:
+    """The notebook or experiment that is meant: a file, else one of this program's own by its name.
+
+    folder: "notebooks" or "experiments"; a name may come with this folder and with its suffix. Raises DataError, with
+    the nearest there is, when there is none.
+    """
+    path, suffix = Path(given), SUFFIXES[folder]
+    if path.is_file():
+        return path
+    ours = {file.stem: file for file in sorted(own(folder).glob(f"*{suffix}"))}
+    if path.parent in (Path(), Path(folder)) and path.name.removesuffix(suffix) in ours:
+        return ours[path.name.removesuffix(suffix)]
+    here = [str(file) for file in sorted(path.parent.glob(f"*{suffix}"))] if path.parent.is_dir() else []
+    nearest = difflib.get_close_matches(str(path), here or list(ours), n=1, cutoff=0.0)
+    raise DataError(f"there is no {path}" + (f": did you mean {nearest[0]}?" if nearest else ""))
+
+
+def copy_notebooks() -> Path:
+    """Put this program's notebooks into home()/notebooks, where they are not yet; return that folder."""
+    folder = home() / "notebooks"
+    for source in sorted(own("notebooks").rglob("*.ipynb")):
+        copy = folder / source.relative_to(own("notebooks"))
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+    return folder

@@ -1,0 +1,56 @@
+"""A notebook's parameters, all checked before anything is searched."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from workbench import noise, registry
+from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig
+from workbench.victim import recipes, train
+
+SEVERAL = {"protected_fraction": ("fractions", "shares")}  # other lists are called as their setting with an s: epsilons
+ALSO = {"probe": "victim"}  # a parameter that names what another setting names; it may be empty
+PLACES = ("out", "store")
+
+
+def check_parameters(values: Mapping[str, Any]) -> None:
+    """Raise ConfigError for the first of `values` that no noise and no victim could have. Unknown names pass.
+
+    values: a notebook's parameters by name, as globals() has them in the cell after them. A list is checked item by
+    item under its singular name: epsilons as epsilon. An `epochs` of 0 means the recipe.
+    """
+    for place in PLACES:
+        if not isinstance(values.get(place, ""), str | Path):
+            raise ConfigError(f"{place} is {values[place]!r}: it must be the name of a folder, in quotes")
+    common = {entry.name for entry in fields(NoiseConfig)} - {"options"}
+    of_victims = {entry.name for entry in fields(VictimConfig)}
+    given = _settings(values, common | of_victims)
+    data = next((item for setting, item in given if setting == "data"), DataConfig().data)
+    name = str(data).partition(":")[0]
+    registry.check("data", name)
+    for setting, item in given:
+        if setting in common:
+            noise.resolved(NoiseConfig.of(**{setting: item}), name)
+        if setting in of_victims and (setting, item) != ("epochs", 0):
+            train.resolved(VictimConfig(**{setting: item}), recipes.named(name))
+    for method in [item for setting, item in given if setting == "method"]:
+        options = noise.options_of(method)
+        own = {entry.name for entry in dataclasses.fields(options)} if options else set()
+        for setting, item in _settings(values, own):
+            noise.resolved(NoiseConfig.of(method=method, **{setting: item}), name)
+
+
+def _settings(values: Mapping[str, Any], known: set[str]) -> list[tuple[str, Any]]:
+    """Each parameter by the name of its setting, a list item by item. Raises ConfigError for a list that is none."""
+    found = [(setting, values[setting]) for setting in sorted(known) if setting in values]
+    found += [(setting, values[name]) for name, setting in ALSO.items() if setting in known and values.get(name)]
+    for setting in sorted(known):
+        for name in SEVERAL.get(setting, (f"{setting}s",)):
+            if name not in values or name in known:
+                continue
+            if not isinstance(values[name], list | tuple):
+                raise ConfigError(f"{name} is {values[name]!r}: it must be a list, as in [{values[name]!r}]")
+            found += [(setting, item) for item in values[name]]
+    return found
