@@ -12,11 +12,10 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-Config = TypeVar("Config")
 KINDS = ("classwise", "samplewise")
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bf16")
 LARGEST_EPSILON = 127  # of 255: δ is stored as int8
 FORMER = ("batch_size", "step", "shared_step", "train_steps", "noise_steps", "rounds", "stop_error", "start")
@@ -51,6 +50,12 @@ def option(
     return field(metadata={"help": text, "least": least, "choices": choices, "former": former})
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names for a line of help: "a, b or c"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which images."""
@@ -60,7 +65,7 @@ class DataConfig:
     limit_test: int = documented(0, "keep this many test images, spread evenly over the classes (0: all)")
     side: int = documented(0, "scale images to this many pixels a side (0: leave them)")
     seed: int = documented(0, "seed of everything random: data, weights, order, augmentation, noise")
-    device: str = documented("auto", "auto, cpu or cuda")
+    device: str = documented("auto", listed(DEVICES))
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -154,7 +159,7 @@ class ProtectConfig:
     method: str = documented("targeted", "how the noise is made: `workbench methods` lists them")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     seed: int = documented(0, "seed of everything random")
-    device: str = documented("auto", "auto, cpu or cuda")
+    device: str = documented("auto", listed(DEVICES))
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -170,12 +175,6 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
         nearest = difflib.get_close_matches(value, choices, n=1, cutoff=0.0)
         advice = f"did you mean {nearest[0]!r}? There are {', '.join(choices)}" if nearest else "there is none"
         raise ConfigError(f"unknown {name} {value!r}: {advice}")
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names for a line of help: "a, b or c"."""
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last
 
 
 def check_range(config: Any, name: str, low: float, high: float | None = None) -> None:
@@ -211,14 +210,6 @@ def accepted_types(hint: Any) -> tuple[type, ...]:
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     members = tuple(typing.get_origin(member) or member for member in members)
     return (*members, int) if float in members else members
-
-
-def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """Build a configuration from names and values; an unknown name raises ConfigError with the nearest valid one."""
-    names = [entry.name for entry in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    for name in values:
-        check_choice("setting", name, names)
-    return kind(**values)
 
 
 def key(values: Mapping[str, Any]) -> str:

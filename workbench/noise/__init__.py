@@ -27,7 +27,7 @@ def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
     else:
         for name in architectures(config):
             models.check_name(name)
-    device.check_group(device.pick(config.device), config.devices, config.precision)
+    device.check_group(device.pick(config.device), config)
     if config.devices * config.num_nodes > 1 and not entry.several_devices:
         able = listed(name for name, other in catalogue.METHODS.items() if other.several_devices)
         raise ConfigError(f"method {config.method} searches on one device only: use {able}, or --devices 1")
@@ -71,7 +71,7 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
     catalogue.check_space("method", config.method, catalogue.METHODS[config.method].spaces, data.space.name)
     on, several = device.pick(config.device), config.devices * config.num_nodes > 1
     fabric = Fabric(
-        accelerator="cuda" if on.type == "cuda" else "cpu",
+        accelerator=on.type,
         devices=config.devices,
         num_nodes=config.num_nodes,
         strategy="ddp_spawn" if several else "auto",
