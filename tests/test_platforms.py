@@ -1,106 +1,215 @@
-"""Apple's GPU, Windows and consoles without Unicode, as far as they can be tested where there are none of them."""
+"""Windows, and consoles without Unicode, as far as they can be tested where there are none of them."""
 
-import platform
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-import torch
-from lightning.fabric import Fabric
-from torch import nn
 
-from workbench import device, noise
-from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
-from workbench.models.pooling import AveragePool
-from workbench.victim import train
-from workbench.victim.defence import Defence
-from workbench.victim.module import Victim
+from workbench import noise
+from workbench.files import atomic, lock
+from workbench.sweep import notebook
+
+PACKAGE = Path(notebook.__file__).resolve().parents[1]
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+POSIX_MODULES = {
+    "crypt",
+    "curses",
+    "fcntl",
+    "grp",
+    "posix",
+    "pty",
+    "pwd",
+    "readline",
+    "resource",
+    "syslog",
+    "termios",
+    "tty",
+}
+POSIX_NAMES = {
+    "os": "O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK O_SYNC WNOHANG chown confstr fchmod fchown fork forkpty getegid "
+    "geteuid getgid getloadavg getpgid getuid killpg lchown mkfifo mknod nice openpty posix_fadvise posix_fallocate "
+    "pread pwrite register_at_fork sched_getaffinity sched_setaffinity sendfile setpgid setsid statvfs sync sysconf "
+    "uname wait",
+    "signal": "SIGALRM SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP SIGUSR1 SIGUSR2 alarm pause "
+    "pthread_kill pthread_sigmask setitimer siginterrupt sigwait",
+    "mmap": "MADV_DONTNEED MADV_SEQUENTIAL MADV_WILLNEED MAP_ANONYMOUS MAP_PRIVATE MAP_SHARED PROT_READ PROT_WRITE",
+    "time": "clock_settime tzset",
+}
+GUARD = re.compile(r"hasattr\(|sys\.platform|os\.name")
 
 
-@pytest.fixture
-def machine(monkeypatch):
-    """Makes this machine have the devices that are named, in PyTorch's eyes and in Lightning's."""
+def not_on_windows(source: str) -> list[str]:
+    """What a module uses that Windows lacks, where nothing asks first whether it is there."""
+    tree, above = ast.parse(source), {}
+    for node in ast.walk(tree):
+        above |= dict.fromkeys(ast.iter_child_nodes(node), node)
 
-    def has(*kinds):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in kinds)
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in kinds)
+    def guarded(node: ast.AST) -> bool:
+        while node in above:
+            node = above[node]
+            asked = (
+                node.test if isinstance(node, ast.If | ast.IfExp) else node if isinstance(node, ast.BoolOp) else None
+            )
+            if isinstance(node, ast.Try) or (asked is not None and GUARD.search(ast.unparse(asked))):
+                return True
+        return False
 
-    return has
+    found = []
+    for node in ast.walk(tree):
+        used = set()
+        if isinstance(node, ast.Attribute):
+            used = {ast.unparse(node)} & {
+                f"{module}.{name}" for module in POSIX_NAMES for name in POSIX_NAMES[module].split()
+            }
+        elif isinstance(node, ast.Import):
+            used = {alias.name for alias in node.names} & POSIX_MODULES
+        elif isinstance(node, ast.ImportFrom):
+            used = {node.module or ""} & POSIX_MODULES
+            used |= {alias.name for alias in node.names} & set(POSIX_NAMES.get(node.module or "", "").split())
+        found += [name for name in used if not guarded(node)]
+    return sorted(found)
+
+
+def opened_as_the_system_likes(source: str) -> list[str]:
+    """Where text is read or written in the system's own encoding, which on Windows is not UTF-8."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name, words = ast.unparse(node.func), [ast.unparse(word) for word in (*node.args, *node.keywords)]
+        text = re.fullmatch(
+            r"open|os\.fdopen|.*(path|log|file|probe|partial|aside|page|LOCK\))\.open|.*(read|write)_text", name
+        )
+        binary = any(re.fullmatch(r"(mode=)?'[rwax+]*b[rwax+]*'", word) for word in words)
+        if text and not binary and not any(word.startswith("encoding=") for word in words):
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_nothing_is_used_that_windows_lacks():
+    assert {file.name: names for file in SOURCES if (names := not_on_windows(file.read_text(encoding="utf-8")))} == {}
+
+
+def test_text_is_utf_8_whatever_the_system_likes():
+    found = {
+        file.name: calls for file in SOURCES if (calls := opened_as_the_system_likes(file.read_text(encoding="utf-8")))
+    }
+    assert found == {}
 
 
 @pytest.mark.parametrize(
-    ("there", "taken"), [((), "cpu"), (("mps",), "mps"), (("cuda",), "cuda"), (("cuda", "mps"), "cuda")]
+    ("source", "found"),
+    [
+        ("import os\nos.getuid()", ["os.getuid"]),
+        ("import fcntl\nfrom signal import SIGHUP", ["SIGHUP", "fcntl"]),
+        ("import os\nif hasattr(os, 'fork'):\n    os.fork()", []),
+        ("import os, sys\nx = os.nice(1) if sys.platform != 'win32' else 0", []),
+        ("try:\n    import resource\nexcept ImportError:\n    pass", []),
+        ("import os\nok = not hasattr(os, 'getuid') or os.getuid() == 0", []),
+        ("import os\nos.O_RDONLY | getattr(os, 'O_NOFOLLOW', 0)", []),
+    ],
 )
-def test_auto_takes_the_first_of_cuda_mps_and_cpu(machine, there, taken):
-    machine(*there)
-    assert device.pick("auto") == torch.device(taken)
-    assert device.pick("cpu") == torch.device("cpu")
+def test_the_search_for_what_windows_lacks_finds_it(source, found):
+    assert not_on_windows(source) == found
 
 
-@pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_a_device_that_is_not_there_is_refused(machine, name):
-    machine()
-    with pytest.raises(ConfigError, match=f"^device {name}: PyTorch sees no {name.upper()} device here; use --device"):
-        device.pick(name)
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("path.open()", 1),
+        ("open(x, 'w')", 1),
+        ("p.read_text()", 1),
+        ("open(x, 'rb')", 0),
+        ("p.write_text(t, encoding='utf-8')", 0),
+    ],
+)
+def test_the_search_for_the_systems_encoding_finds_it(source, count):
+    assert len(opened_as_the_system_likes(source)) == count
 
 
-@pytest.mark.parametrize("setting", [{"devices": 2}, {"num_nodes": 2}, {"precision": "bf16"}])
-@pytest.mark.parametrize("kind", [NoiseConfig, VictimConfig])
-def test_apples_gpu_works_alone_and_in_float32(setting, kind):
-    refused = "bf16 needs a CUDA device" if "precision" in setting else "Apple's GPU works alone"
-    device.check_group(torch.device("mps"), kind())
-    with pytest.raises(ConfigError, match=refused):
-        device.check_group(torch.device("mps"), kind(**setting))
+@pytest.mark.parametrize(("system", "found"), [("linux", "ipc"), ("darwin", "ipc"), ("win32", "tcp")])
+def test_kernels_talk_over_files_except_on_windows(monkeypatch, tmp_path, system, found):
+    with monkeypatch.context() as there:
+        there.setattr(sys, "platform", system)
+        kernels = notebook._kernels({}, tmp_path, tmp_path)(kernel_name="python3")
+    assert kernels.transport == found
+    assert kernels.ip == (str(tmp_path / "kernel") if found == "ipc" else "127.0.0.1")
 
 
-def test_apples_gpu_out_of_memory_is_one_line():
-    with pytest.raises(DataError, match="--batch-size 12"), device.enough_memory(24):
-        raise RuntimeError("MPS backend out of memory (MPS allocated: 18.05 GB, other allocations: 1 GB)")
+@pytest.mark.parametrize(
+    ("system", "refusals", "moved"), [("win32", 2, True), ("win32", 99, False), ("linux", 1, False)]
+)
+def test_a_file_that_is_read_meanwhile_is_replaced_a_moment_later(monkeypatch, tmp_path, system, refusals, moved):
+    new, old = tmp_path / "new", tmp_path / "old"
+    new.write_text("new", encoding="utf-8")
+    replace, tried = Path.replace, []
+
+    def refusing(path, target):
+        tried.append(path)
+        if len(tried) <= refusals:
+            raise PermissionError(13, "used by another process")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    monkeypatch.setattr(atomic, "PAUSE", 0)
+    monkeypatch.setattr(sys, "platform", system)
+    if moved:
+        atomic.move(new, old)
+    else:
+        with pytest.raises(PermissionError):
+            atomic.move(new, old)
+    assert old.exists() == moved
+    assert len(tried) == (min(refusals + 1, atomic.TRIES) if system == "win32" else 1)
 
 
-def test_apples_gpu_is_described(monkeypatch):
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    assert device.describe(torch.device("mps")) == "mps: Apple GPU, arm64"
+def test_a_lock_that_a_killed_process_left_is_taken_where_what_is_held_cannot_be_read(monkeypatch, tmp_path):
+    """On Windows the lock's file stays empty, and not even its holder can read it by another handle."""
+
+    def refused(path, **how):
+        raise PermissionError(13, "another process has locked a portion of the file")
+
+    (tmp_path / lock.LOCK).touch()
+    monkeypatch.setattr(Path, "read_text", refused)
+    with lock.alone(tmp_path):
+        pass
 
 
-class Asked(Exception):
-    """What Lightning was asked for."""
+def test_what_windows_keeps_mapped_ends_no_search(monkeypatch, tmp_path):
+    def refused(path, **how):
+        raise PermissionError(13, "used by another process")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    noise.forget(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["cpu", "cuda", "mps"])
-def test_lightning_is_asked_for_the_device(machine, monkeypatch, tiny, kind):
-    def asked(**settings):
-        raise Asked(settings["accelerator"])
-
-    machine(kind)
-    monkeypatch.setattr("workbench.victim.train.Trainer", asked)
-    monkeypatch.setattr("workbench.noise.Fabric", asked)
-    with pytest.raises(Asked, match=f"^{kind}$"):
-        train._trainer(VictimConfig())
-    with pytest.raises(Asked, match=f"^{kind}$"):
-        noise.make(NoiseConfig(), tiny.train)
-
-
-def test_lightning_takes_mps_where_it_is(machine, monkeypatch):
-    """Lightning's own words for the device, which it looks for by itself."""
-    from lightning.fabric.accelerators.mps import MPSAccelerator
-
-    machine("mps")
-    monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda: True))
-    assert Fabric(accelerator="mps", devices=1).device == torch.device("mps", 0)
+COMMANDS = """
+import sys
+from workbench.cli import main
+asked = (
+    ["networks"], ["methods", "em-joint", "--json"], ["noise", "--help"],
+    "noise --data photo-digits:40 --surrogate mlp-w4 --rounds 1 --device cpu --out".split() + sys.argv[1:],
+    ["noise", "--epsilon", "999", "--out", "\u03b5"],
+)
+for words in asked:
+    try:
+        code = main(words)
+    except SystemExit as ended:
+        code = ended.code
+    print("ended", words[0], code, flush=True)
+"""
 
 
-@pytest.mark.parametrize(("kind", "exact"), [("cpu", torch.float64), ("mps", torch.float32)])
-def test_a_victims_means_are_of_a_type_that_the_device_has(machine, tiny, kind, exact):
-    machine(kind)
-    config = VictimConfig(epochs=1, batch_size=8, confusion=True)
-    victim = Victim(nn.Linear(1, 1), config, tiny.train, tiny.test, Defence(), 0.0)
-    assert {metric.dtype for metric in victim.means.values()} == {exact}
-    assert {part.dtype for metric in victim.means.values() for part in metric.metric_state.values()} == {exact}
-    assert torch.float64 not in {
-        value.dtype for value in victim.state_dict().values() if isinstance(value, torch.Tensor)
-    }
-
-
-@pytest.mark.parametrize("size", [(32, 32), (28, 20), (8, 40)])
-def test_average_pooling_is_pytorchs(size):
-    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(AveragePool(16)(x), nn.AdaptiveAvgPool2d(16)(x))
+def test_a_console_that_knows_ascii_alone_ends_no_work(tmp_path):
+    surroundings = {**os.environ, "PYTHONIOENCODING": "ascii", "LANG": "C", "PYTHONPATH": str(PACKAGE.parent)}
+    words = [sys.executable, "-c", COMMANDS, str(tmp_path / "\u00b5")]
+    done = subprocess.run(words, capture_output=True, env=surroundings, cwd=tmp_path, timeout=240, check=False)
+    said, complaints = done.stdout.decode("ascii"), done.stderr.decode("ascii")
+    ended = re.findall(r"^ended (\w+) (\w+)", said, re.MULTILINE)
+    assert ended == [("networks", "0"), ("methods", "0"), ("noise", "0"), ("noise", "0"), ("noise", "2")], complaints
+    assert r"noise within \xb18 of 255" in said
+    assert r"16\xd716 pixels" in said
+    assert "Traceback" not in complaints

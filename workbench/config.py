@@ -17,6 +17,7 @@ from typing import Any
 KINDS = ("classwise", "samplewise")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bf16")
+NODES = "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
 LARGEST_EPSILON = 127  # of 255: δ is stored as int8
 FORMER = ("batch_size", "step", "shared_step", "train_steps", "noise_steps", "rounds", "stop_error", "start")
 RENAMED = {"begin": "start"}  # options by the name that they have in keys
@@ -87,9 +88,7 @@ class NoiseConfig(DataConfig):
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     surrogate: str = documented("convnet-w16", "architecture the noise is made against (A+B: both, where several go)")
     devices: int = documented(1, "devices of this machine, or processes on a CPU, that search together (em-joint)")
-    num_nodes: int = documented(
-        1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
-    )
+    num_nodes: int = documented(1, NODES)
     precision: str = documented("float32", "float32 or bf16 (CUDA only)")
     compile: bool = documented(False, "compile the surrogate with torch.compile: slower to start, faster to run")
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -136,9 +135,7 @@ class VictimConfig(DataConfig):
     protected_classes: str = documented("", "names of the only classes that carry the noise, by commas (empty: all)")
     confusion: bool = documented(False, "also record which classes are taken for which after the last epoch")
     devices: int = documented(1, "devices of this machine, or processes on a CPU, that train together")
-    num_nodes: int = documented(
-        1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
-    )
+    num_nodes: int = documented(1, NODES)
     precision: str = documented("float32", "float32 or bf16 (CUDA only)")
     compile: bool = documented(False, "compile the victim with torch.compile: slower to start, faster to run")
 

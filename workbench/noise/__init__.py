@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
 def forget(folder: Path) -> None:
     """Remove what a search that is over leaves in its run's folder: many times as large as its noise."""
     for name in (CHECKPOINT, f"{CHECKPOINT}.previous", mapped.STARTED):
-        (folder / name).unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows keeps what is mapped: the noise that is still in use
+            (folder / name).unlink(missing_ok=True)
 
 
 def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
