@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,12 @@ def _interruptible(patient: bool) -> Iterator[None]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the answer is no, 2 bad input, 130 interrupted."""
-    # OpenMP threads that spin for long make training several times slower on contended cores, threads that never spin
-    # half as fast on calm ones; this must be set before torch loads.
+    # Set before torch loads: OpenMP threads that spin for long make training several times slower on contended cores,
+    # threads that never spin half as fast on calm ones. What Apple's GPU lacks is done on the CPU.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    if isinstance(sys.stdout, TextIOWrapper):  # a sign that a console's or a file's encoding lacks must end no work
+        sys.stdout.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if words is None else words)
     command = words[0] if words else ""
     try:

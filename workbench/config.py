@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = ("classwise", "samplewise")
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bf16")
+NODES = "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
 LARGEST_EPSILON = 127  # of 255: δ is stored as int8
 FORMER = ("batch_size", "step", "shared_step", "train_steps", "noise_steps", "rounds", "stop_error", "start")
 RENAMED = {"begin": "start"}  # options by the name that they have in keys
@@ -53,6 +54,12 @@ def option(
     return field(metadata={"help": text, "least": least, "choices": choices, "former": former})
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names for a line of help: "a, b or c"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which images."""
@@ -62,7 +69,7 @@ class DataConfig:
     limit_test: int = documented(0, "keep this many test images, spread evenly over the classes (0: all)")
     side: int = documented(0, "scale images to this many pixels a side (0: leave them)")
     seed: int = documented(0, "seed of everything random: data, weights, order, augmentation, noise")
-    device: str = documented("auto", "auto, cpu or cuda")
+    device: str = documented("auto", listed(DEVICES))
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -84,9 +91,7 @@ class NoiseConfig(DataConfig):
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     surrogate: str = documented("convnet-w16", "network the noise is made against (A+B for both, where several go)")
     devices: int = documented(1, "devices of this machine, or processes on a CPU, that search together (em-joint)")
-    num_nodes: int = documented(
-        1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
-    )
+    num_nodes: int = documented(1, NODES)
     precision: str = documented("float32", "float32 or bf16 (CUDA only)")
     compile: bool = documented(False, "compile the surrogate with torch.compile: slower to start, faster to run")
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -133,9 +138,7 @@ class VictimConfig(DataConfig):
     protected_classes: str = documented("", "names of the only classes that carry the noise, by commas (empty: all)")
     confusion: bool = documented(False, "also record which classes are taken for which after the last epoch")
     devices: int = documented(1, "devices of this machine, or processes on a CPU, that train together")
-    num_nodes: int = documented(
-        1, "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
-    )
+    num_nodes: int = documented(1, NODES)
     precision: str = documented("float32", "float32 or bf16 (CUDA only)")
     compile: bool = documented(False, "compile the victim with torch.compile: slower to start, faster to run")
 
@@ -156,7 +159,7 @@ class ProtectConfig:
     method: str = documented("targeted", "how the noise is made: `workbench methods` lists them")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     seed: int = documented(0, "seed of everything random")
-    device: str = documented("auto", "auto, cpu or cuda")
+    device: str = documented("auto", listed(DEVICES))
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -172,12 +175,6 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
         nearest = difflib.get_close_matches(value, choices, n=1, cutoff=0.0)
         advice = f"did you mean {nearest[0]!r}? There are {', '.join(choices)}" if nearest else "there is none"
         raise ConfigError(f"unknown {name} {value!r}: {advice}")
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names for a line of help: "a, b or c"."""
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last
 
 
 def check_range(config: Any, name: str, low: float, high: float | None = None) -> None:

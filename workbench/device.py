@@ -9,30 +9,32 @@ from functools import lru_cache
 
 import torch
 
-from workbench.config import ConfigError, DataError
+from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
 
 
 def pick(name: str) -> torch.device:
-    """The device for "auto", "cpu" or "cuda". Raises ConfigError when CUDA is asked for and there is none."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device cuda: PyTorch sees no CUDA device here; use --device cpu or auto")
-    device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-    if device.type == "cpu":
+    """The device of this name; "auto": the first there is of CUDA, Apple's GPU (MPS) and the CPU. Raises ConfigError
+    when there is none.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    kind = next(kind for kind in there if there[kind]) if name == "auto" else name
+    if not there[kind]:
+        raise ConfigError(f"device {kind}: PyTorch sees no {kind.upper()} device here; use --device cpu or auto")
+    if kind == "cpu":
         _keep_memory()
-    return device
+    return torch.device(kind)
 
 
-def check_group(on: torch.device, devices: int, precision: str) -> None:
-    """Raise ConfigError when this machine has fewer devices than asked for, or bf16 is asked for on a CPU."""
+def check_group(on: torch.device, config: NoiseConfig | VictimConfig) -> None:
+    """Raise ConfigError when this machine has fewer devices than asked for, or bf16 is asked for without CUDA."""
+    if on.type == "mps" and config.devices * config.num_nodes > 1:
+        raise ConfigError("device mps: Apple's GPU works alone; use --devices 1 and --num-nodes 1, or --device cpu")
     have = torch.cuda.device_count() if on.type == "cuda" else os.cpu_count() or 1
-    if devices > have:
+    if config.devices > have:
         kind = "CUDA devices" if on.type == "cuda" else "processors"
-        raise ConfigError(f"devices {devices}: there are {have} {kind} here; use --devices {have} or fewer")
-    if precision == "bf16" and on.type != "cuda":
-        raise ConfigError(
-            "precision bf16 needs a CUDA device: on some CPUs that say they have it the program dies of it; "
-            "use --precision float32"
-        )
+        raise ConfigError(f"devices {config.devices}: there are {have} {kind} here; use --devices {have} or fewer")
+    if config.precision == "bf16" and on.type != "cuda":  # some CPUs say they have it, and the program dies of it
+        raise ConfigError("precision bf16 needs a CUDA device: use --precision float32")
 
 
 @contextmanager
@@ -48,8 +50,9 @@ def enough_memory(batch_size: int) -> Iterator[None]:
 
 
 def _of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory; on a CPU, PyTorch has no type of its own for that."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+    """Whether an error says that there is no memory; only for CUDA, PyTorch has a type of its own for that."""
+    said = any(words in str(error) for words in ("DefaultCPUAllocator", "MPS backend out of memory"))
+    return said or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 @lru_cache(maxsize=1)
@@ -69,6 +72,8 @@ def describe(device: torch.device) -> str:
     """The device in words, for run.json: its kind, model and, on a CPU, the threads used."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
+    if device.type == "mps":
+        return f"mps: Apple GPU, {platform.machine()}"
     return f"cpu: {_processor()}, {torch.get_num_threads()} threads"
 
 

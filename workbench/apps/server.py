@@ -194,9 +194,7 @@ def _config(token: str, host: str, photos: Path) -> Config:
     config.VoilaConfiguration.allow_template_override = "NO"
     config.VoilaConfiguration.allow_theme_override = "NO"
     config.VoilaConfiguration.kernel_spec_manager_class = Kernels
-    if os.name != "nt":  # sockets in our private folder, which no other user of the machine can reach
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.ip = str(photos / "kernel")
+    config.KernelManager.update(notebooks.transport(photos))  # a folder that no other user of the machine can reach
     config.MappingKernelManager.cull_idle_timeout = IDLE
     config.MappingKernelManager.cull_interval = 60
     return config

@@ -24,7 +24,7 @@ def listing(kind: str, text: str, example: str) -> Command:
                 registry.check(kind, arguments.name)
             names = [arguments.name] if arguments.name else list(registry.TABLES[kind])
             found = {name: facts(kind, name, whole=bool(arguments.name)) for name in names}
-            print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else in_words(found))
+            print(json.dumps(found, indent=2) if arguments.json else in_words(found))
             return DONE
 
         return run

@@ -38,7 +38,7 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
                 tested = self_test(arguments.input, arguments.output, config, seeds=arguments.seeds)
         if arguments.json:
             found = asdict(report) | ({"self_test": tested.sentences} if tested else {})
-            print(json.dumps(found, indent=2, ensure_ascii=False))
+            print(json.dumps(found, indent=2))
         elif tested:
             print(f"\nDoes it work on these photos?\n{tested.in_words()}")
         return DONE

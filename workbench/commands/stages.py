@@ -103,7 +103,7 @@ def verify(parser: Parser, words: Sequence[str]) -> Run:
             raise ConfigError(f"epsilon is {arguments.epsilon}: it must be in 0..{LARGEST_EPSILON}")
         verdict = verify.verify(arguments.original, arguments.protected, arguments.epsilon)
         if arguments.json:
-            print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2, ensure_ascii=False))
+            print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2))
         else:
             print(verify.in_words(verdict))
         return DONE if verdict.kept else NO

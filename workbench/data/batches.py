@@ -10,6 +10,8 @@ from workbench.data.augment import none
 from workbench.data.dataset import Dataset
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+# The fastest layout measured; Apple's GPU fails in the gradients of networks whose weights or inputs have it.
+LAYOUT = torch.contiguous_format if torch.backends.mps.is_available() else torch.channels_last
 
 
 class Stream(IntEnum):
@@ -86,5 +88,5 @@ class Batches:
 
 
 def network_input(pixels: Tensor) -> Tensor:
-    """Samples of any type as float32; images in channels_last, which is the fastest layout measured."""
-    return pixels.float().contiguous(memory_format=torch.channels_last if pixels.ndim == 4 else torch.contiguous_format)
+    """Samples of any type as float32, images in the networks' layout."""
+    return pixels.float().contiguous(memory_format=LAYOUT if pixels.ndim == 4 else torch.contiguous_format)

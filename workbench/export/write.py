@@ -105,7 +105,7 @@ def _export(
             if os.path.lexists(place):
                 raise DataError(f"{place} was put there meanwhile and is never replaced: name another folder")
             moved.append((place, whole))
-            whole.rename(place)
+            atomic.move(whole, place)
     except BaseException as error:
         for place, whole in moved:
             with suppress(OSError):

@@ -8,6 +8,8 @@ import os
 import re
 import secrets
 import stat
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ from workbench.config import DataError
 PARTIAL = re.compile(r"(.+)\.[0-9a-f]{16}\.partial", re.DOTALL)  # a file's name until it is whole
 PROBE = "probe"  # what is written to see whether a folder can be written to
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+TRIES, PAUSE = 20, 0.05  # seconds
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -40,8 +43,8 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         if keep is not None and path.exists():
-            path.replace(keep)
-        partial.replace(path)
+            move(path, keep)
+        move(partial, path)
         sync(path.parent)
     except BaseException as error:
         if made:
@@ -51,6 +54,18 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
             line = f"{path} cannot be written ({error.strerror}): make room or name another folder"
             raise DataError(line) from error
         raise
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename over what is there. Windows refuses while somebody else has it open, as readers do for a moment."""
+    for left in reversed(range(TRIES)):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or not left:
+                raise
+            time.sleep(PAUSE)
 
 
 def scratch(path: Path) -> Path:

@@ -49,8 +49,8 @@ def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
         ours = bool(left)  # an empty one may be anybody's: it serves as a lock and stays as it is
     try:
         if ours:
-            with suppress(OSError), os.fdopen(os.open(folder / LOCK, os.O_WRONLY | os.O_TRUNC | NO_LINK), "w") as file:
-                file.write(f"{os.getpid()}\n{socket.gethostname()}\n{STARTED}\n")
+            with suppress(OSError), os.fdopen(os.open(folder / LOCK, os.O_WRONLY | os.O_TRUNC | NO_LINK), "wb") as file:
+                file.write(f"{os.getpid()}\n{socket.gethostname()}\n{STARTED}\n".encode())
         yield
     finally:
         if ours:
@@ -100,8 +100,8 @@ def _left(folder: Path) -> str | None:
     if not os.path.lexists(path):  # its holder has just removed it
         return ""
     with suppress(OSError, ValueError):
-        if is_plain(path) and path.stat().st_size < 500:
-            said = path.read_text(encoding="utf-8")
+        if is_plain(path) and (size := path.stat().st_size) < 500:
+            said = path.read_text(encoding="utf-8") if size else ""  # Windows lets nobody read what is held
     return said if said == "" or (said and TOLD.fullmatch(said)) else None
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from workbench import catalogue, registry
 from workbench.catalogue import NETWORKS
 from workbench.config import ConfigError
-from workbench.data.batches import network_input
+from workbench.data.batches import LAYOUT, network_input
 from workbench.data.dataset import IMAGE, Dataset, Space
 from workbench.models import own
 from workbench.models.pretrained import PROBE as PROBE
@@ -83,7 +83,7 @@ def build(
     name: str, *, channels: int, classes: int, side: int, seed: int, short: int | None = None,
     shape: tuple[int, ...] | None = None, space: Space = IMAGE,
 ) -> nn.Module:  # fmt: skip
-    """Build the architecture `name`, its weights drawn from `seed` alone, in channels_last memory format.
+    """Build the architecture `name`, its weights drawn from `seed` alone, in the layout of images.
 
     `side` is the samples' longest side, `short` the shortest one (None: the same), shape: of one sample (None: square).
     Raises ConfigError for an unknown name, for images that the network would shrink to less than a pixel, and for a
@@ -101,7 +101,7 @@ def build(
     network = nn.Sequential(ToUnit(space), body)
     if foreign:
         own.check(name, network, shape or (channels, side, side), classes)
-    return network.to(memory_format=torch.channels_last) if space is IMAGE else network
+    return network.to(memory_format=LAYOUT) if space is IMAGE else network
 
 
 def input_gradient(network: nn.Module, samples: Tensor, labels: Tensor) -> Tensor:

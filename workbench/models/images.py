@@ -7,6 +7,8 @@ the paper (about 50 % instead of 20 %).
 
 from torch import Tensor, nn
 
+from workbench.models.pooling import AveragePool
+
 SMALL_IMAGE = 64  # pixels; up to here an image gets the CIFAR stem
 
 
@@ -61,7 +63,7 @@ def convnet(channels: int, side: int, classes: int, width: int) -> nn.Module:
 def mlp(channels: int, side: int, classes: int, width: int) -> nn.Module:
     """A perceptron of two hidden layers on the image at 16×16: no convolution, no normalisation."""
     hidden = [nn.Linear(channels * 256, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
-    return nn.Sequential(nn.AdaptiveAvgPool2d(16), nn.Flatten(), *hidden, nn.Linear(width, classes))
+    return nn.Sequential(AveragePool(16), nn.Flatten(), *hidden, nn.Linear(width, classes))
 
 
 def resnet18(channels: int, side: int, classes: int) -> nn.Module:
@@ -91,7 +93,7 @@ def vgg11(channels: int, side: int, classes: int) -> nn.Module:
     from torchvision import models
 
     net = models.vgg11_bn(weights=None, num_classes=classes)
-    net.features[0] = nn.Conv2d(channels, 64, 3, padding=1)
+    net.features[0], net.avgpool = nn.Conv2d(channels, 64, 3, padding=1), AveragePool(7)
     if side <= SMALL_IMAGE:
         net.avgpool, net.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(512, classes)
     return net

@@ -30,7 +30,8 @@ class Probe(nn.Module):
         if x.shape[1] == 1:
             x = x.expand(-1, 3, -1, -1)
         if min(x.shape[2:]) < self.SIDE:
-            x = functional.interpolate(x, size=(self.SIDE, self.SIDE), mode="bilinear", antialias=True)
+            smooth = x.device.type != "mps"  # whose gradient Apple's GPU lacks; enlarging needs none of it
+            x = functional.interpolate(x, size=(self.SIDE, self.SIDE), mode="bilinear", antialias=smooth)
         mean, spread = (x.new_tensor(values)[:, None, None] for values in (self.MEAN, self.SPREAD))
         return self.head(self.backbone((x - mean) / spread))
 

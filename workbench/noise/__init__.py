@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
     else:
         for name in architectures(config):
             models.check_name(name)
-    device.check_group(device.pick(config.device), config.devices, config.precision)
+    device.check_group(device.pick(config.device), config)
     if config.devices * config.num_nodes > 1 and not entry.several_devices:
         able = listed(name for name, other in catalogue.METHODS.items() if other.several_devices)
         raise ConfigError(f"method {config.method} searches on one device only: use {able}, or --devices 1")
@@ -71,7 +72,7 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
     catalogue.check_space("method", config.method, catalogue.METHODS[config.method].spaces, data.space.name)
     on, several = device.pick(config.device), config.devices * config.num_nodes > 1
     fabric = Fabric(
-        accelerator="cuda" if on.type == "cuda" else "cpu",
+        accelerator=on.type,
         devices=config.devices,
         num_nodes=config.num_nodes,
         strategy="ddp_spawn" if several else "auto",
@@ -86,7 +87,8 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
 def forget(folder: Path) -> None:
     """Remove what a search that is over leaves in its run's folder: many times as large as its noise."""
     for name in (CHECKPOINT, f"{CHECKPOINT}.previous", mapped.STARTED):
-        (folder / name).unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows keeps what is mapped: the noise that is still in use
+            (folder / name).unlink(missing_ok=True)
 
 
 def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:

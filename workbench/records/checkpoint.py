@@ -8,6 +8,7 @@ previous one. So at every moment a whole generation lies there, whenever the pro
 import copy
 import hashlib
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,12 +17,13 @@ import torch
 
 from workbench.config import DataError
 from workbench.files import untrusted
-from workbench.files.atomic import replacing, sweep
+from workbench.files.atomic import move, replacing, sweep
 from workbench.progress import say
 from workbench.records.nan_guard import tensors
 
 SHARE = 0.03  # of the time, at most, goes into writing
 MOST = 2**30  # bytes; larger states are not copied in memory
+MAY_MOVE = sys.platform != "win32"  # whether a mapped file can be renamed, as a checkpoint is when the next one comes
 PART = 2**20  # bytes
 SPEED = 2e8  # bytes a second, with waiting for the disk: a low guess, until the first write was measured
 TRAILER = b"\nworkbench checkpoint, sha256 %s\n"
@@ -64,7 +66,7 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=size >= MOST)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=size >= MOST and MAY_MOVE)
     except Exception as error:  # whole, but nothing of ours: torch's reader raises whatever it stumbles over
         # without torch's advice, which is bad
         line = (str(error) or type(error).__name__).splitlines()[0].partition(" This file can still")[0]
@@ -107,7 +109,7 @@ def load(path: Path) -> dict[str, Any] | None:
         raise DataError(f"{both}: remove the folder and start again") from error
     if damaged:
         say(f"{damaged}; going on from the one before it, {before.name}")
-    before.replace(path)  # or the next one written would push the damaged one over it
+    move(before, path)  # or the next one written would push the damaged one over it
     return state
 
 

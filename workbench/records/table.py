@@ -55,7 +55,7 @@ def write(rows: pd.DataFrame, folder: Path) -> Path:
     """Write folder/results.csv, atomically. Raises DataError where another table or file of this name lies."""
     path = folder / FILE_NAME
     check_ours(path)
-    write_atomically(path, rows.to_csv(index=False, na_rep="nan"))
+    write_atomically(path, rows.to_csv(index=False, na_rep="nan", lineterminator="\n"))
     return path
 
 

@@ -222,16 +222,20 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
+def transport(sockets: Path) -> dict[str, str]:
+    """How kernels talk: over files in a private folder, with no ports to clash or to listen on. Windows has none."""
+    return {} if sys.platform == "win32" else {"transport": "ipc", "ip": str(sockets / "kernel")}
+
+
 def _kernels(environment: Mapping[str, str], cwd: Path, sockets: Path) -> type:
-    """Kernels that talk over files in `sockets` (IPC): no ports to clash or to listen on. They start in `cwd` with
-    variables of their own, so that runs side by side do not disturb each other.
+    """Kernels that talk as `transport` says. They start in `cwd` with variables of their own, so that runs side by side
+    do not disturb each other.
     """
     from jupyter_client.manager import AsyncKernelManager
-    from traitlets import Unicode
 
     class Kernels(AsyncKernelManager):
-        transport = Unicode("ipc")
-        ip = Unicode(str(sockets / "kernel"))
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given, **transport(sockets))
 
         async def _async_start_kernel(self, **options: Any) -> None:
             options |= {"env": {**os.environ, **environment}, "cwd": str(cwd)}

@@ -48,6 +48,7 @@ class Defence:
 @contextmanager
 def seeded(draw: torch.Generator) -> Iterator[None]:
     """Seed the global stream, which torchvision's transformations draw from, by `draw`; put it back afterwards."""
+    most = 2**31 - 1 if draw.device.type == "mps" else 2**62  # Apple's GPU draws no larger numbers
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=draw, device=draw.device)))
+        torch.manual_seed(int(torch.randint(most, (1,), generator=draw, device=draw.device)))
         yield

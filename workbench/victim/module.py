@@ -10,6 +10,7 @@ from torch.nn import functional
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from workbench import device
 from workbench.config import DataError, VictimConfig
 from workbench.data.augment import AUGMENTATIONS
 from workbench.data.batches import Batches, Stream, generator, network_input
@@ -37,9 +38,10 @@ class Victim(LightningModule):
         self.network, self.config, self.defence, self.warmup = network, config, defence, warmup
         self.train_set, self.test_set = train, test
         self.curve: list[dict[str, Any]] = []
-        # Means in float64 are the exact shares, as MulticlassAccuracy's float32 is not. Of NaN the guard is told.
+        # Means in float64, which Apple's GPU lacks, are the exact shares; float32's are not. Of NaN the guard is told.
+        exact = torch.float32 if device.pick(config.device).type == "mps" else torch.float64
         names = (f"{split}_{metric}" for split in ("train", "test") for metric in ("accuracy", "loss"))
-        means = {name: MeanMetric(nan_strategy="disable").set_dtype(torch.float64) for name in names}
+        means = {name: MeanMetric(nan_strategy="disable").set_dtype(exact) for name in names}
         self.means: Any = nn.ModuleDict(means)
         self.confused: Any = None
         if config.confusion:

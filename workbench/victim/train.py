@@ -32,7 +32,7 @@ def resolved(config: VictimConfig, recipe: Recipe) -> VictimConfig:
     """Fill every setting that was left open from the recipe. Raises ConfigError for names that are unknown."""
     models.check_name(config.victim)
     composed.check_name(config.defence)
-    device.check_group(device.pick(config.device), config.devices, config.precision)
+    device.check_group(device.pick(config.device), config)
     if config.devices * config.num_nodes > 1 and registry.sources(network=config.victim):
         raise ConfigError(f"network {config.victim}: one of your own trains on one device only: use --devices 1")
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
@@ -108,7 +108,7 @@ def _fit(victim: Victim, path: Path | None, callbacks: Sequence[Callback]) -> No
 
 def _trainer(config: VictimConfig, callbacks: Sequence[Callback] = (), **more: Any) -> Trainer:
     return Trainer(
-        accelerator="gpu" if device.pick(config.device).type == "cuda" else "cpu",
+        accelerator=device.pick(config.device).type,
         devices=config.devices,
         num_nodes=config.num_nodes,
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",

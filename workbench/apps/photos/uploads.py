@@ -120,8 +120,8 @@ class Collection:
 
     def clear(self) -> None:
         """Forget all; uploaded files are removed, a folder of the person's own is left as it is."""
-        shutil.rmtree(self._uploads, ignore_errors=True)
         self.source, self.entries, self._photos, self.size = None, [], {}, 0
+        shutil.rmtree(self._uploads, ignore_errors=True)  # after the zip file's readers: Windows removes nothing open
         self.version += 1
 
     def read(self, name: str) -> bytes:

@@ -10,7 +10,7 @@ from PIL import Image
 from workbench.config import DataError
 from workbench.data.measures import Quality, measure
 from workbench.export.write import file_hash, to_tensor
-from workbench.files.atomic import is_plain
+from workbench.files.atomic import is_plain, move
 from workbench.files.pictures import Photo, decode
 
 
@@ -48,7 +48,7 @@ def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: 
         # What a killed run had put in place without noting it is the same to the byte.
         if os.path.lexists(target) and not (is_plain(target) and file_hash(target) == written.sha256):
             raise DataError(f"{target} is there already and is never replaced: move it away and run the command again")
-        aside.replace(target)
+        move(aside, target)
     finally:
         if made:
             aside.unlink(missing_ok=True)
