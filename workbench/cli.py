@@ -122,6 +122,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except WorkbenchError as error:
         print(f"workbench {command}: {one_line(error, MOST_SAID)}", file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # `workbench methods | head`: whoever read has enough
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (what is left to be written goes nowhere)
+        return INTERRUPTED
     except OSError as error:  # what no reader or writer has explained better: a name too long, a disk gone
         if error.errno is None:
             raise

@@ -31,6 +31,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 from workbench.apps.photos import private_folder
 from workbench.config import ConfigError
 from workbench.files.places import own
+from workbench.sweep import notebook as notebooks
 
 NOTEBOOK = "app/protect_my_photos.ipynb"
 LARGEST_MESSAGE = 2**30  # bytes; more than the panel accepts, so that the panel can say what is too large
