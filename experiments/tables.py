@@ -1,4 +1,4 @@
-"""Write the tables of README.md and experiments/results/README.md anew from the result files.
+"""Write the tables of README.md, docs/design.md and experiments/results/README.md anew from the result files.
 
     python experiments/tables.py [--check]
 
@@ -22,7 +22,7 @@ from workbench.figures import name_of
 from workbench.records import table
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = (ROOT / "README.md", ROOT / "experiments" / "results" / "README.md")
+FILES = (ROOT / "README.md", ROOT / "docs" / "design.md", ROOT / "experiments" / "results" / "README.md")
 MARKED = re.compile(r"(<!-- table: ([^|\n]+)\|([^\n]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 HEADS = {"defence": "learner's countermeasure", "share": "share with noise"}
 BY = ["data", "method", "kind", "epsilon", "victim", "defence", "protected_fraction"]

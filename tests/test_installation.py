@@ -116,10 +116,10 @@ def origin(monkeypatch, **facts):
 
 
 def test_the_line_about_a_missing_package_can_be_typed(monkeypatch):
-    origin(monkeypatch, url="file:///home/me/clone", dir_info={"editable": True})
-    assert installation.missing("voila").endswith('-m pip install -e "/home/me/clone[lab]"')
-    origin(monkeypatch, url="file:///home/me/dist/ours.whl", archive_info={})
-    assert installation.missing("voila").endswith('pip install "/home/me/dist/ours.whl[lab]"')
+    origin(monkeypatch, url="file:///srv/me/clone", dir_info={"editable": True})
+    assert installation.missing("voila").endswith('-m pip install -e "/srv/me/clone[lab]"')
+    origin(monkeypatch, url="file:///srv/me/dist/ours.whl", archive_info={})
+    assert installation.missing("voila").endswith('pip install "/srv/me/dist/ours.whl[lab]"')
     origin(monkeypatch)  # from an index, which then has it
     assert installation.missing("voila").endswith('pip install "unlearnable-workbench[lab]"')
     monkeypatch.setattr(installation.importlib.util, "find_spec", lambda name: None)  # as in an environment of uv

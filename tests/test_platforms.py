@@ -85,6 +85,7 @@ def opened_as_the_system_likes(source: str) -> list[str]:
             r"open|os\.fdopen|.*(path|log|file|probe|partial|aside|page|LOCK\))\.open|.*(read|write)_text", name
         )
         binary = any(re.fullmatch(r"(mode=)?'[rwax+]*b[rwax+]*'", word) for word in words)
+        text = text and "distribution(" not in name  # what was installed is read as UTF-8
         if text and not binary and not any(word.startswith("encoding=") for word in words):
             found.append(ast.unparse(node))
     return found

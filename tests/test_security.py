@@ -80,9 +80,10 @@ def test_the_search_finds_what_it_looks_for(code):
 
 
 def test_servers_keep_to_this_machine_and_keep_their_token():
-    makefile = (ROOT / "Makefile").read_text()
-    assert "--notebook-dir=notebooks" in makefile
-    assert not re.search(r"token=|password|disable_check_xsrf|allow_remote|--ip|allow_origin", makefile)
+    for file in (ROOT / "Makefile", ROOT / "workbench" / "commands" / "sweeps.py"):  # where JupyterLab is started
+        started = file.read_text(encoding="utf-8")
+        assert "lab" in started
+        assert not re.search(r"token|password|disable_check_xsrf|allow_remote|--ip|ServerApp\.ip|allow_origin", started)
     served = (ROOT / "workbench" / "apps" / "server.py").read_text()
     assert 'bind_sockets(port, "127.0.0.1")' in served
     assert "secrets.token_urlsafe(32)" in served
@@ -161,7 +162,7 @@ def html_of_photos(folder: Path) -> dict[str, str]:
 
 def html_of_report(folder: Path) -> dict[str, str]:
     rows = table()
-    drawn = {EVIL: figures.FIGURES["confusion"](rows, 0.5)}
+    drawn = {name: report.picture_of(figures.FIGURES["confusion"](rows, 0.5)) for name in (EVIL, "confusion")}
     facts = {EVIL: EVIL, "parameters": {EVIL: [EVIL]}, "experiment": EVIL}
     job = {"name": EVIL, "key": EVIL, "state": EVIL, "seconds": None, "error": EVIL, EVIL: EVIL}
     path = report.write(folder, title=EVIL, text=[EVIL], figures=drawn, rows=rows, jobs=[job], facts=facts)

@@ -13,9 +13,7 @@ from workbench.config import ConfigError, DataError, NoiseConfig, VictimConfig
 
 
 def pick(name: str) -> torch.device:
-    """The device of this name; "auto": the first there is of CUDA, Apple's GPU (MPS) and the CPU. Raises ConfigError
-    when there is none.
-    """
+    """The device of this name; "auto": CUDA, else Apple's GPU (MPS), else the CPU. Raises ConfigError for none."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     kind = next(kind for kind in there if there[kind]) if name == "auto" else name
     if not there[kind]:

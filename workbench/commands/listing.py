@@ -9,7 +9,23 @@ from typing import Any
 from workbench import catalogue, registry
 from workbench.commands.table import COMMANDS, DONE, Command, Parser, Run
 
-HIDDEN = ("form", "words", "looks", "options", "module")
+WORDS = {
+    "source": "source",
+    "cost": "cost",
+    "surrogates": "surrogates",
+    "drawn": "drawn, no search",
+    "several_devices": "several devices",
+    "given": "with",
+    "help": "needs",
+    "tests_through": "test images too",
+    "by_width": "any width N",
+    "least": "smallest side",
+    "recipe": "victims' recipe",
+    "embedded": "built in",
+    "spaces": "for data of",
+    "space": "data of",
+    "default": "the default",
+}  # of what is shown of one entry; everything is in the JSON
 
 
 def listing(kind: str, text: str, example: str) -> Command:
@@ -50,12 +66,21 @@ def in_words(found: dict[str, dict[str, Any]]) -> str:
         lines.append(f"{entry.get('form', f'{name}-wN' if entry.get('by_width') else name):22} {entry['words']}")
         if len(found) > 1:
             continue
-        rest = {key: value for key, value in entry.items() if key not in HIDDEN and value not in ("", {}, None)}
-        for key, value in rest.items():
-            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-            lines.append(f"  {key.replace('_', ' '):20} {shown}")
+        shown = {key: entry[key] for key in WORDS if entry.get(key) not in ("", {}, None)}
+        shown |= {} if entry["default"] else {"default": ""}
+        lines += [f"  {WORDS[key]:20} {_shown(value)}" for key, value in shown.items() if value != ""]
         lines += [f"  --{key.replace('_', '-'):18} {text}" for key, text in entry.get("options", {}).items()]
     return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g} plain trainings"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 COMMANDS["methods"] = listing("method", "list the methods that make noise, or show one", "em-joint")

@@ -119,10 +119,10 @@ def sweep(parser: Parser, words: Sequence[str]) -> Run:
     return run
 
 
-@command("open JupyterLab on the notebooks", "--no-browser")
+@command("open JupyterLab on the notebooks", "-- --no-browser")
 def lab(parser: Parser, words: Sequence[str]) -> Run:
     """`workbench lab`"""
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument("options", nargs="*", metavar="-- OPTION", help="what JupyterLab takes, as in: -- --port=8889")
 
     def run(arguments: argparse.Namespace) -> int:
         from jupyterlab.labapp import LabApp
@@ -133,7 +133,7 @@ def lab(parser: Parser, words: Sequence[str]) -> Run:
             f"--ServerApp.root_dir={home}",
             f"--LabApp.default_url=/lab/tree/notebooks/{first.name}",
             f"--ServerApp.tornado_settings={{'websocket_max_message_size': {LARGEST_MESSAGE}}}",
-            *["--no-browser"] * arguments.no_browser,
+            *arguments.options,
         ])  # fmt: skip
         return DONE
 

@@ -111,6 +111,11 @@ def versions() -> dict[str, str]:
     return found | {name: metadata.version(name) for name in PACKAGES}
 
 
+def made_by() -> dict[str, Any]:
+    """What makes a run today, as fields of its record."""
+    return {"versions": versions(), "git": installation.commit(), "code": code_fingerprint()}
+
+
 @cache
 def code_fingerprint() -> str:
     """Hash the program's own files that decide numbers: 12 digits of their SHA-256."""

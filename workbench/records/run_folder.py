@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench import installation
 from workbench.config import DataError, key
 from workbench.files import lock, untrusted
 from workbench.files.atomic import is_scratch, sweep, write_atomically
@@ -224,5 +223,4 @@ def _begin(run: Run) -> None:
         say(f"{run.folder} was made {what} ({before.origin}): {how}")
         record.changed.append({"when": records.now(), "code": before.code, "git": before.git, "ended": before.ended})
     record.started = record.started or records.now()
-    versions, git, code = records.versions(), installation.commit(), records.code_fingerprint()
-    run.note(state="running", error=None, versions=versions, git=git, code=code)
+    run.note(state="running", error=None, **records.made_by())

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from workbench import registry
 from workbench.config import ConfigError, DataError, check_choice
 from workbench.files import untrusted
-from workbench.files.atomic import check_no_link
+from workbench.files.atomic import check_no_link, write_atomically
 from workbench.files.places import home
 from workbench.progress import saying_to
 from workbench.records import run_folder, study_file
@@ -192,7 +192,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextI
     from papermill.exceptions import PapermillExecutionError
 
     try:
-        papermill.execute_notebook(
+        book = papermill.execute_notebook(
             _literal(notebook),
             _literal(output),
             parameters=dict(values),
@@ -212,7 +212,9 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextI
         raise DataError(f"{notebook.name}, cell {error.cell_index + 1} failed: {line} (see {output})") from error
     except DeadKernelError as error:
         raise KernelDied(f"{notebook.name}: its kernel died, perhaps for want of memory; run it again") from error
-    code = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
+    book.metadata.papermill["input_path"] = notebook.name  # not whose machine it was run on
+    write_atomically(output, nbformat.writes(book) + "\n")
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
     if any(cell.execution_count is None for cell in code if cell.source.strip()):
         raise DataError(f"{notebook.name}: not every cell was run (see {output})")
 

@@ -1,4 +1,4 @@
-"""The explorer in a real JupyterLab and a real browser: keyboard, pictures, a training that is stopped."""
+"""A real JupyterLab, as `workbench lab` starts it, in a real browser: the explorer by keyboard, pictures with words."""
 
 import os
 import re
@@ -11,10 +11,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from html import unescape
 from pathlib import Path
 
+import nbconvert
 import nbformat
 import pytest
+from matplotlib.figure import Figure
+
+from workbench import figures
 
 pytest.importorskip("jupyterlab")
 pytest.importorskip("ipywidgets")
@@ -29,7 +34,6 @@ TINY = {
     "network": "convnet-w2",
     "epochs": 3000,  # so long that it is still training when it is stopped
     "device": "cpu",
-    "out": "results",
 }
 FLAGS = [
     "--no-sandbox",
@@ -41,6 +45,7 @@ FLAGS = [
     "--disable-sync",
 ]
 LONG = 120  # seconds: nothing here depends on speed, but nothing may hang
+WORDS = 'Accuracy by epoch: "clean" ends at 0.96 <b>'
 NO_NEWS = '{"fetchNews": "false", "checkForUpdates": false}'
 
 
@@ -50,8 +55,10 @@ def laboratory(tmp_path):
     book = nbformat.read(NOTEBOOK, as_version=4)
     (cell,) = [cell for cell in book.cells if "parameters" in cell.metadata.get("tags", [])]
     cell.source += "".join(f"\n{name} = {value!r}" for name, value in TINY.items())
-    (tmp_path / "work").mkdir()
-    nbformat.write(book, tmp_path / "work" / NOTEBOOK.name)
+    work = tmp_path / "work"
+    (work / "notebooks").mkdir(parents=True)
+    nbformat.write(book, work / "notebooks" / NOTEBOOK.name)
+    nbformat.write(with_a_figure(), work / "from_elsewhere.ipynb")
     settings = tmp_path / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(NO_NEWS)
@@ -70,18 +77,19 @@ def laboratory(tmp_path):
     }
     given = {"JUPYTER_TOKEN": token, "OMP_NUM_THREADS": "1", **{name: str(path) for name, path in folders.items()}}
     environment = {name: value for name, value in os.environ.items() if name != "WORKBENCH_PROGRESS"} | given
-    where = ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", f"--notebook-dir={tmp_path / 'work'}"]
+    where = ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *where],
+            [sys.executable, "-m", "workbench", "lab", "--", "--no-browser", "--allow-root", *where],
             stdout=log,
             stderr=log,
             env=environment,
+            cwd=work,
             start_new_session=True,
         )
         try:
             wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, tmp_path / "server.log")
-            yield f"http://127.0.0.1:{port}/lab/tree/{NOTEBOOK.name}?token={token}"
+            yield f"http://127.0.0.1:{port}/?token={token}"
         finally:
             server.send_signal(signal.SIGTERM)  # the server ends its kernels first
             try:
@@ -89,6 +97,18 @@ def laboratory(tmp_path):
             except subprocess.TimeoutExpired:
                 os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
+
+
+def with_a_figure() -> nbformat.NotebookNode:
+    """A notebook from elsewhere, so that JupyterLab does not trust it, with a figure as figures.show gives it."""
+    shown: list[dict[str, str]] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+        figure = Figure()
+        figure.set_label(WORDS)
+        figures.show(figure)
+    cell = nbformat.v4.new_code_cell("show()", outputs=[nbformat.v4.new_output("display_data", shown[0])])
+    return nbformat.v4.new_notebook(cells=[cell])
 
 
 def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
@@ -111,7 +131,7 @@ def page(laboratory):
         page = browser.new_page(viewport={"width": 1280, "height": 1600})
         page.set_default_timeout(LONG * 1000)
         sync_api.expect.set_options(timeout=LONG * 1000)
-        page.goto(laboratory)
+        page.goto(laboratory)  # which opens the explorer by itself
         sync_api.expect(page.locator(".jp-NotebookPanel-toolbar .jp-Toolbar-kernelName")).to_contain_text("Python 3")
         sync_api.expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
         page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -125,7 +145,7 @@ def face(page, button: str):
     return page.locator(".jp-Cell-outputArea").filter(has=page.get_by_role("button", name=button))
 
 
-def test_the_notebook_is_explored_by_keyboard_and_a_training_is_stopped(page):
+def test_the_notebook_is_explored_by_keyboard_and_a_training_is_stopped(page, tmp_path):
     expect = sync_api.expect
     look = face(page, "Search noise at this ε")
     expect(look.get_by_role("status").filter(has_text="Found the em-joint")).to_be_visible()
@@ -158,3 +178,16 @@ def test_the_notebook_is_explored_by_keyboard_and_a_training_is_stopped(page):
     expect(train.get_by_role("status").filter(has_text="Stopped after")).to_be_visible()
     expect(page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
     expect(page.locator(".jp-OutputArea-output[data-mime-type*='error']")).to_have_count(0)
+    assert (tmp_path / "work" / "runs" / "00_explore").is_dir()  # beside the notebooks, where the command line looks
+
+    page.goto(page.url.replace("notebooks/00_explore.ipynb", "from_elsewhere.ipynb"))
+    figure = page.locator(".jp-OutputArea-output img")
+    expect(figure).to_have_attribute("alt", WORDS)
+    assert figure.evaluate("image => image.complete && image.naturalWidth") > 100
+
+
+def test_nbconvert_keeps_the_words():
+    html, _ = nbconvert.HTMLExporter(template_name="lab").from_notebook_node(with_a_figure())
+    (image,) = re.findall(r"<img [^>]*src=.data:image/png[^>]*>", html)
+    assert WORDS in unescape(image)
+    assert "No description has been provided" not in html
