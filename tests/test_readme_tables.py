@@ -24,3 +24,21 @@ def test_a_table_says_mean_and_spread():
     assert text.splitlines()[0] == "| trained on | seeds | final |"
     assert text.splitlines()[2].startswith("| clean | 3 | 0.9")
     assert " to " in text
+
+
+def test_what_is_said_about_photos_is_what_was_measured():
+    def mean(name, **wanted):
+        rows = tables.table.summary(
+            tables.pd.read_csv(ROOT / "experiments" / "results" / f"{name}.csv", dtype={"run": str})
+        )
+        wanted = {"method": "targeted", "defence": "none", "victim": "convnet-w8", "protected_fraction": 1.0, **wanted}
+        for column, value in wanted.items():
+            rows = rows[rows[column] == value]
+        return f"{rows['final'].mean():.2f}"
+
+    clean = mean("faces_files", method="clean", protected_fraction=0.0)
+    two = [mean("faces_files", epsilon=epsilon) for epsilon in (8, 15)]
+    some = mean("faces", epsilon=15, protected_fraction=0.75)
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"took a recogniser from {clean} to {two[0]} (hard to see, ε = 8) or {two[1]} (visible, ε = 15)" in said
+    assert f"One clean photo in four brought it back to {some}" in said
