@@ -69,7 +69,13 @@ def test_an_installed_wheel_runs_the_notebook_of_the_demo_in_an_empty_folder(whe
     assert {("clean", "none", "none"), ("random", "samplewise", "none"), ("clean", "none", "grayscale")} <= found
     page = (run / "report.html").read_text(encoding="utf-8")
     assert page.count("<img ") == 3
-    for part in ("Clean against unlearnable</h1>", "guessing is 0.10", "The noise", "data fingerprint"):
+    for part in (
+        "Clean against unlearnable</h1>",
+        "<p>See the finding of Huang et al.",
+        "guessing is 0.10",
+        "The noise",
+        "data fingerprint",
+    ):
         assert part in page
     assert str(tmp_path) not in page + (run / "notebook.ipynb").read_text(encoding="utf-8")
     stages = " ".join(run_folder.read(run).stages)

@@ -92,10 +92,9 @@ def _stages(out: Path) -> dict[str, dict[str, Any]]:
     return dict(study_file.read(out)["stages"]) if (out / study_file.FACTS).is_file() else {}
 
 
-def title(notebook: Path) -> str:
-    """The notebook's first heading, else the name of its file."""
-    lines = (line for cell in _cells(notebook) if cell.cell_type == "markdown" for line in cell.source.splitlines())
-    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), notebook.stem)
+def told(notebook: Path) -> str:
+    """All that the notebook tells its reader, as Markdown."""
+    return "\n\n".join(cell.source for cell in _cells(notebook) if cell.cell_type == "markdown")
 
 
 def source_hash(notebook: Path) -> str:

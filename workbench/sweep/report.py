@@ -4,6 +4,7 @@ The page is one file that loads nothing, runs nothing and escapes whatever files
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,14 +52,16 @@ def of_run(out: Path) -> Path | None:
     if not (out / study_file.FACTS).is_file():
         return None
     record, study, rows = run_folder.read(out), study_file.read(out), results.read(out)
+    told = notebooks.told(out / notebooks.OUTPUT)
+    title, aim = re.search(r"^# (.+)", told, re.M), re.search(r"^\*\*Aim\.\*\* (.+?)\n\n", told, re.M | re.S)
     saved = sorted((out / "figures").glob("*.png"), key=lambda path: (path.stat().st_mtime_ns, path.name))
     facts = {"notebook": record.config["notebook"], "ended": record.ended, **_provenance(study["stages"])}
     others = ("notebook", "source", "sources")
     facts["parameters"] = {name: value for name, value in record.config.items() if name not in others}
     return write(
         out,
-        title=notebooks.title(out / notebooks.OUTPUT),
-        text=_sentences(rows, study["chance"]),
+        title=title[1] if title else record.config["notebook"],
+        text=[*([re.sub("[*`]", "", " ".join(aim[1].split()))] if aim else []), *_sentences(rows, study["chance"])],
         figures={path.stem: Picture(path.read_bytes(), str(Image.open(path).info["Description"])) for path in saved},
         rows=rows,
         jobs=[],
