@@ -15,8 +15,8 @@ demo: $(STAMP) ## clean against unlearnable, on this machine, in minutes
 test: $(STAMP) ## all tests; no network, no data, no GPU needed
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-lab: $(STAMP) ## JupyterLab on the notebooks
-	$(BIN)/workbench lab
+lab: $(STAMP) ## JupyterLab on the notebooks; its options: make lab ARGS="--no-browser --port=8889"
+	$(BIN)/workbench lab -- $(ARGS)
 
 app: $(STAMP) ## the application for people's own photos, on this machine only
 	$(BIN)/workbench app
@@ -35,6 +35,7 @@ NBSTRIPOUT_KEYS := --extra-keys "metadata.papermill cell.metadata.papermill meta
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11, 5) <= sys.version_info[:3] < (3, 14) else "Python 3.11.5 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv: some minutes, 6.5 GiB on Linux; nothing is said meanwhile"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

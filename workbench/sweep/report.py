@@ -61,12 +61,27 @@ def of_run(out: Path) -> Path | None:
     return write(
         out,
         title=title[1] if title else record.config["notebook"],
-        text=[*([re.sub("[*`]", "", " ".join(aim[1].split()))] if aim else []), *_sentences(rows, study["chance"])],
+        text=[*([_plain(aim[1])] if aim else []), _set(out, record.config), *_sentences(rows, study["chance"])],
         figures={path.stem: Picture(path.read_bytes(), str(Image.open(path).info["Description"])) for path in saved},
         rows=rows,
         jobs=[],
         facts=facts,
     )
+
+
+def _plain(markdown: str) -> str:
+    return re.sub("[*`]", "", " ".join(markdown.split()))
+
+
+def _set(out: Path, config: Mapping[str, Any]) -> str:
+    """Say which parameters of a run are not as in its notebook."""
+    usual = notebooks.parameters(out / notebooks.OUTPUT)
+    other = [
+        f"{name} {config[name]} instead of {usual[name]}"
+        for name in usual
+        if config.get(name, usual[name]) != usual[name]
+    ]
+    return f"Set for this run: {'; '.join(other)}." if other else "All parameters are as the notebook has them."
 
 
 def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:

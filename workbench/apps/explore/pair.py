@@ -41,9 +41,11 @@ class Pairs:
     """
 
     def __init__(self, network: str, epochs: int, first: Choice, out: str, **data: Any):
-        if not 0 <= first.epsilon <= LARGEST:
+        check_parameters(
+            {**data, **first._asdict(), "surrogate": network, "victim": network, "epochs": epochs, "out": out}
+        )
+        if first.epsilon > LARGEST:
             raise ConfigError(f"epsilon is {first.epsilon}: here it must be in 0..{LARGEST} pixel values of 255")
-        check_parameters({**data, **first._asdict(), "surrogate": network, "victim": network, "epochs": epochs})
         self.study, self.network, self.epochs = Study(out, **data), network, epochs
         self.longest = max(1, epochs)  # the last epoch, as far as it is known: a recipe's is told with its first step
         self.noises: dict[Choice, Made] = {}

@@ -60,7 +60,7 @@ class Panel:
         self.done = widgets.FloatProgress(value=0.0, min=0.0, max=1.0, description="progress", **WIDE)
         self.picture, self.text, self.chosen, self.status = (widgets.HTML() for _ in range(4))
         self.curves, self.answer, self.tried = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.job = Job(self._say, self._draw)
+        self.job = Job(self._say, self._ended)
         for control in (self.method, self.kind, self.epsilon, self.image, self.times):
             control.observe(self._draw, "value")
         self.search.on_click(lambda _: self._start(pair=False))
@@ -109,6 +109,8 @@ class Panel:
         """Say where the noise in the picture comes from: it must not promise more than was searched."""
         if choice.epsilon == 0:
             return "At ε = 0 there is no noise."
+        if found is None and self.search.disabled:
+            return "The noise is being searched; the picture appears when it is found."
         if found is None:
             return f"No noise yet: press “{self.search.description}” to find the {choice}."
         if found.epsilon != choice.epsilon:
@@ -124,6 +126,8 @@ class Panel:
             return self._say(BUSY)
         if not pair and choice.epsilon == 0:
             return self._say("At ε = 0 there is nothing to search.")
+        self.search.disabled = self.fit.disabled = True  # a press that nothing follows would look like a loss
+        self._draw()
         stages = Stages(self.pairs.ahead(choice, pair=pair))
 
         def words(step: Step) -> tuple[str, float]:
@@ -133,6 +137,10 @@ class Panel:
         if pair:
             self.curves.value = self.answer.value = ""
         self.job.start(lambda: self._pair(choice) if pair else self._found(choice), words, self.done)
+
+    def _ended(self) -> None:
+        self.search.disabled = self.fit.disabled = False
+        self._draw()
 
     def _found(self, choice: Choice) -> str:
         self.pairs.search(choice)
