@@ -9,7 +9,8 @@ import torch
 
 from workbench.catalogue import METHODS
 from workbench.config import ConfigError
-from workbench.figures import name_of
+from workbench.figures import learnt, name_of
+from workbench.figures.tables import NOTHING
 from workbench.noise.perturbation import Perturbation
 from workbench.parameters import check_parameters
 from workbench.progress import Step, listening
@@ -41,9 +42,9 @@ class Pairs:
     """
 
     def __init__(self, network: str, epochs: int, first: Choice, out: str, **data: Any):
-        if not 0 <= first.epsilon <= LARGEST:
-            raise ConfigError(f"epsilon is {first.epsilon}: here it must be in 0..{LARGEST} pixel values of 255")
         check_parameters({**data, **first._asdict(), "surrogate": network, "victim": network, "epochs": epochs})
+        if first.epsilon > LARGEST:
+            raise ConfigError(f"epsilon is {first.epsilon}: here it must be in 0..{LARGEST} pixel values of 255")
         self.study, self.network, self.epochs = Study(out, **data), network, epochs
         self.longest = max(1, epochs)  # the last epoch, as far as it is known: a recipe's is told with its first step
         self.noises: dict[Choice, Made] = {}
@@ -123,11 +124,12 @@ class Pairs:
     def sentence(self, choice: Choice) -> str:
         """Say how the finished pair ended, with its numbers."""
         clean, mine = self.numbers(CLEAN), self.numbers(choice)
+        nothing = "" if learnt(clean["peak"], self.study.chance) else f" {NOTHING}."
         return (
             f"On clean test images the clean twin reaches {clean['peak']:.2f} at its best epoch and "
             f"{clean['final']:.2f} after the last one; the victim of {choice} reaches {mine['peak']:.2f} at its best "
             f"epoch and {mine['final']:.2f} after the last one. Guessing is {self.study.chance:.2f}. On the training "
-            f"images it was given, the victim ends at {mine['train']:.2f}."
+            f"images it was given, the victim ends at {mine['train']:.2f}.{nothing}"
         )
 
     def numbers(self, run: Choice) -> dict[str, float]:
