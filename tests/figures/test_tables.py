@@ -5,6 +5,7 @@ import pytest
 from tidy import CHANCE, ends, run, seeds, three_runs
 
 from workbench import figures
+from workbench.commands.table import print_summary
 from workbench.records import table
 
 
@@ -183,3 +184,18 @@ def test_table_names_what_differs(tried):
 def test_unknown_defences_keep_their_names(tried):
     rows = pd.concat([tried, noisy(0.8, 0.89, defence="prayer")])
     assert figures.worst_case(rows)["way"] == "prayer"
+
+
+def test_what_is_printed_of_a_run_says_what_guessing_is(capsys):
+    """As `train` does, whose table has no other run."""
+    for rows, part in (
+        (run(), "guessing is 0.33"), (run(test=ends(0.3)), "Nothing can be said: the clean twin itself did not learn"),
+        (run("em", "classwise"), "There is no clean twin to compare with"),
+        (run("em", "classwise", defence="grayscale"), "There is no clean twin to compare with"),
+    ):  # fmt: skip
+        print_summary(rows, CHANCE)
+        printed = " ".join(capsys.readouterr().out.split())
+        assert printed.startswith("accuracy on clean test images, guessing is 0.33:")
+        assert part in printed
+    print_summary(run(), None)
+    assert "guessing" not in capsys.readouterr().out
