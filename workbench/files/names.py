@@ -48,7 +48,7 @@ def check_classes(classes: Sequence[str]) -> None:
 
 def _check(name: str, subject: str) -> None:
     fault = ""
-    if name.encode(errors="replace").decode() != name:
+    if in_utf8(name) != name:
         fault = "is not in UTF-8"
     elif found := STEERS.search(name):
         fault = f"holds the control character {found[0]!a}"
@@ -60,6 +60,11 @@ def _check(name: str, subject: str) -> None:
         fault = f"is longer than {MOST} characters"
     if fault:
         raise DataError(f"{subject} {fault}: give another name")
+
+
+def in_utf8(name: str) -> str:
+    """A name as a manifest holds it: bytes that are no UTF-8 as escapes; any other name as it is."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _read(name: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from workbench.apps.photos.zip_input import Refusal, hidden, members
 from workbench.config import DataError
 from workbench.export import verify, write
+from workbench.files.names import in_utf8
 from workbench.files.picture_kinds import Reader, read, whole
 from workbench.files.pictures import Refused, check_kind
 
@@ -101,9 +102,8 @@ def _folder(root: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
     refusals: list[Refusal] = []
     top = root.resolve()
     for name, entry in _entries(root, refusals):
-        if name.encode(errors="replace").decode() != name:
-            shown = name.encode(errors="backslashreplace").decode()
-            refusals.append(Refusal(shown, "has a name that is not in UTF-8: rename it"))
+        if in_utf8(name) != name:
+            refusals.append(Refusal(in_utf8(name), "has a name that is not in UTF-8: rename it"))
         elif entry.is_symlink():
             refusals.append(Refusal(name, _link(Path(entry.path), top)))
         elif not entry.is_file(follow_symlinks=False):
