@@ -98,12 +98,13 @@ def honest_sentences(summary: pd.DataFrame, chance: Chance) -> list[str]:
     """Say what was found, with its numbers: one sentence per line of a figure, then one verdict per training set.
 
     summary: as records/table.summary returns it, or the tidy rows. A training set can still be learnt from when its
-    worst case recovers more than half of what lies between guessing and the clean twin, both at their best epoch.
+    worst case recovers more than half of what lies between guessing and the clean twin of the same defence, both at
+    their best epoch; nothing can be said when that twin did not learn.
     """
     runs = summarised(summary)
 
     def guess(part: pd.DataFrame) -> float:
-        return chance if isinstance(chance, int | float) else chance[part["data"].iloc[0]]
+        return chance[part["data"].iloc[0]] if isinstance(chance, Mapping) else chance
 
     plain = lines(runs[runs["defence"] == "none"])
     found = [_effect(line, runs, guess(line.rows)) for line in plain if line.method != "clean"]
