@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from pictures import write_folder
+from pictures import snapshot, write_folder
 
 from workbench import noise
-from workbench.config import DataError
+from workbench.config import ConfigError, DataError
 from workbench.records import run_folder
 from workbench.records import table as results
 from workbench.study import Study
@@ -150,3 +151,57 @@ def test_groups_are_the_means_over_the_people_who_protect_and_the_others(tmp_pat
     overall = rows["value"][(rows["metric"] == "accuracy") & (rows["split"] == "test")].iloc[-1]
     assert (2 * found["accuracy/protected"] + 8 * found["accuracy/others"]) / 10 == pytest.approx(overall)
     assert study.finish(rows, study.groups(rows, "3,5"))["metric"].str.startswith("accuracy/").sum() == 2
+
+
+@pytest.mark.parametrize("classes", [("Anna", "Ben", "Cleo"), ("Doe, Jane", 'Roe, "Rick"', "Cleo")])
+def test_blanks_commas_and_lists_never_change_a_number(tmp_path, classes, counted):
+    write_folder(tmp_path / "in", classes=classes)
+    study = Study(str(tmp_path / "out"), **{**SMALL, "data": f"folder:{tmp_path / 'in'}", "limit_test": 0})
+    made, (one, other, _) = study.noise("random", "classwise", 8), classes
+    row = study.named([study.classes.index(one), study.classes.index(other)])
+    assert row == "Anna,Ben" or row == '"Doe, Jane","Roe, ""Rick"""'
+    rows = study.victim(made, **VICTIM, confusion=True, protected_classes=row)
+    assert study.victim(made, **VICTIM, confusion=True, protected_classes=[one, other]).equals(rows)
+    assert counted["train"] == 1
+    again = study.victim(made, **VICTIM, confusion=True, protected_classes=f" {row} ")
+    assert again["value"].tolist() == rows["value"].tolist()
+    found = study.groups(rows, row)
+    for way in (f" {row} ", row.replace(",Ben", " , Ben"), [one, other], (other, f" {one} ")):
+        assert study.groups(rows, way).equals(found)
+    study.finish(rows, found)
+    assert "accuracy/protected" in set(results.read(tmp_path / "out")["metric"])
+    with pytest.raises(ConfigError, match="unknown class 'Bob'"):
+        study.groups(rows, "Bob")
+
+
+OWN = ",".join(results.COLUMNS) + "\n"
+FACTS = '{"chance": 0.5, "classes": [], "stages": {}}'
+RUN = '{"command": "train", "state": "STATE", "key": "0", "config": {}, "seconds": {}}'
+
+
+@pytest.mark.parametrize("files", [
+    {"results.csv": "somebody's own"}, {"results.csv": OWN}, {"study.json": "[]"},
+    {"study.json": FACTS, "results.csv": "a,b"}, {"run.json": RUN.replace("STATE", "complete"), "results.csv": OWN},
+    {"run.json": RUN.replace("STATE", "complete"), "results.csv": OWN, "study.json": FACTS},
+    {"run.json": RUN.replace("STATE", "interrupted"), "study.json": FACTS}, {"run.json": "?"},
+], ids=range(8))  # fmt: skip
+def test_a_study_never_writes_over_what_no_study_left(tmp_path, monkeypatch, files):
+    monkeypatch.chdir(tmp_path)
+    late = Study(".", **SMALL)
+    rows = late.quality(late.noise("random", "classwise", 8), 2)
+    for name, content in files.items():
+        Path(name).write_text(content)
+    before = snapshot(tmp_path)
+    for work in (lambda: Study(".", **SMALL), lambda: late.finish(rows)):
+        with pytest.raises(DataError) as no:
+            work()
+        assert len(str(no.value).splitlines()) == 1
+        assert snapshot(tmp_path) == before
+
+
+def test_a_study_writes_over_its_own_and_within_a_running_notebook(tmp_path):
+    (tmp_path / "run.json").write_text(RUN.replace("train", "run").replace("STATE", "running"))
+    for epsilon in (4, 8):
+        study = Study(str(tmp_path), **SMALL)
+        study.finish(study.quality(study.noise("random", "classwise", epsilon), 2))
+        assert set(results.read(tmp_path)["epsilon"]) == {epsilon}

@@ -4,9 +4,11 @@ A configuration that names something unknown or has the wrong type raises before
 of a configuration is the key of its run.
 """
 
+import csv
 import dataclasses
 import difflib
 import hashlib
+import io
 import json
 import types
 import typing
@@ -60,22 +62,26 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def as_row(names: Iterable[str]) -> str:
+    """Names as one row of CSV: by commas, in double quotes what holds a comma; files/names.chosen reads it."""
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(names)
+    return row.getvalue()
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which images."""
 
     data: str = documented("photo-digits", "which data, as a SPEC: `workbench datasets` lists them")
-    limit_train: int = documented(0, "keep this many training images, spread evenly over the classes (0: all)")
-    limit_test: int = documented(0, "keep this many test images, spread evenly over the classes (0: all)")
+    limit_train: int = documented(0, "keep this many training images, spread evenly over the classes (0: all)", least=0)
+    limit_test: int = documented(0, "keep this many test images, spread evenly over the classes (0: all)", least=0)
     side: int = documented(0, "scale images to this many pixels a side (0: leave them)")
     seed: int = documented(0, "seed of everything random: data, weights, order, augmentation, noise")
-    device: str = documented("auto", listed(DEVICES))
+    device: str = documented("auto", listed(DEVICES), choices=DEVICES)
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_choice("device", self.device, DEVICES)
-        check_range(self, "limit_train", 0)
-        check_range(self, "limit_test", 0)
+        check_values(self)
         check_range(self, "side", 0, LARGEST_SIDE)
         if 0 < self.side < SMALLEST_SIDE:
             raise ConfigError(f"side is {self.side}: it must be 0 or at least {SMALLEST_SIDE} pixels")
@@ -90,9 +96,11 @@ class NoiseConfig(DataConfig):
     kind: str = documented("samplewise", "classwise (one noise per class) or samplewise (one per image)")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     surrogate: str = documented("convnet-w16", "network the noise is made against (A+B for both, where several go)")
-    devices: int = documented(1, "devices of this machine, or processes on a CPU, that search together (em-joint)")
-    num_nodes: int = documented(1, NODES)
-    precision: str = documented("float32", "float32 or bf16 (CUDA only)")
+    devices: int = documented(
+        1, "devices of this machine, or processes on a CPU, that search together (em-joint)", least=1
+    )
+    num_nodes: int = documented(1, NODES, least=1)
+    precision: str = documented("float32", "float32 or bf16 (CUDA only)", choices=PRECISIONS)
     compile: bool = documented(False, "compile the surrogate with torch.compile: slower to start, faster to run")
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -100,9 +108,6 @@ class NoiseConfig(DataConfig):
         super().__post_init__()
         check_choice("kind", self.kind, KINDS)
         check_range(self, "epsilon", 0, LARGEST_EPSILON)
-        check_choice("precision", self.precision, PRECISIONS)
-        for name in ("devices", "num_nodes"):
-            check_range(self, name, 1)
 
     @classmethod
     def of(cls, **values: Any) -> "NoiseConfig":
@@ -128,28 +133,26 @@ class VictimConfig(DataConfig):
     """Training of a victim. A setting left at None is taken from the recipe of the data set (victim/recipes.py)."""
 
     victim: str = documented("convnet-w16", "network to train, N being its width")
-    epochs: int | None = documented(None, "passes over the training images")
-    batch_size: int | None = documented(None, "images a batch")
-    learning_rate: float | None = documented(None, "peak learning rate (SGD, momentum 0.9)")
-    weight_decay: float | None = documented(None, "weight decay")
+    epochs: int | None = documented(None, "passes over the training images", least=1)
+    batch_size: int | None = documented(None, "images a batch", least=1)
+    learning_rate: float | None = documented(None, "peak learning rate (SGD, momentum 0.9)", least=0)
+    weight_decay: float | None = documented(None, "weight decay", least=0)
     augmentation: str | None = documented(None, "none, shift, shift-flip or shift-flip-rotate")
     defence: str = documented("none", "what is done against the noise; NAME+NAME does both: `workbench defences`")
     protected_fraction: float = documented(1.0, "share of the training images that carry the noise, 0 to 1")
     protected_classes: str = documented("", "names of the only classes that carry the noise, by commas (empty: all)")
     confusion: bool = documented(False, "also record which classes are taken for which after the last epoch")
-    devices: int = documented(1, "devices of this machine, or processes on a CPU, that train together")
-    num_nodes: int = documented(1, NODES)
-    precision: str = documented("float32", "float32 or bf16 (CUDA only)")
+    devices: int = documented(1, "devices of this machine, or processes on a CPU, that train together", least=1)
+    num_nodes: int = documented(1, NODES, least=1)
+    precision: str = documented("float32", "float32 or bf16 (CUDA only)", choices=PRECISIONS)
     compile: bool = documented(False, "compile the victim with torch.compile: slower to start, faster to run")
 
     def __post_init__(self) -> None:
+        names: Any = self.protected_classes
+        if isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names):
+            object.__setattr__(self, "protected_classes", as_row(names))
         super().__post_init__()
         check_range(self, "protected_fraction", 0, 1)
-        check_choice("precision", self.precision, PRECISIONS)
-        for name in ("epochs", "batch_size", "devices", "num_nodes"):
-            check_range(self, name, 1)
-        for name in ("learning_rate", "weight_decay"):
-            check_range(self, name, 0)
 
 
 @dataclass(frozen=True)
@@ -159,11 +162,10 @@ class ProtectConfig:
     method: str = documented("targeted", "how the noise is made: `workbench methods` lists them")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     seed: int = documented(0, "seed of everything random")
-    device: str = documented("auto", listed(DEVICES))
+    device: str = documented("auto", listed(DEVICES), choices=DEVICES)
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_choice("device", self.device, DEVICES)
+        check_values(self)
         check_range(self, "epsilon", 1, LARGEST_EPSILON)
         check_range(self, "seed", 0, 2**31 - 1)
 

@@ -18,7 +18,7 @@ from workbench.data.measures import describe_noise
 from workbench.export import write
 from workbench.files import mapped
 from workbench.noise.perturbation import FILE_NAME, Perturbation
-from workbench.records import run_folder, table
+from workbench.records import foreign_table, run_folder, table
 from workbench.records.record import Record
 from workbench.victim import composed, exposure, recipes, train, warm_start
 from workbench.victim.exposure import Exposed
@@ -41,7 +41,8 @@ class Found(NamedTuple):
         entry = catalogue.METHODS.get(self.noise.method)
         if entry is not None and not entry.surrogates:
             return entry.stands_for or "none"
-        return str(self.record.config.get("surrogate", "unknown")) if self.record else self.noise.surrogate
+        name = str(self.record.config.get("surrogate")) if self.record else self.noise.surrogate
+        return name if foreign_table.NAME.fullmatch(name) else "unknown"  # somebody else may have written the record
 
 
 def find_noise(path: Path | None) -> Found | None:
@@ -109,7 +110,7 @@ def train_victim(
     with run_folder.opened(out, "train", identity, data_fingerprint=mine, made_from=noise_digest, **how) as run:
         if run.complete:
             return table.read(out)
-        run.note(device=device.describe(on))
+        run.note(device=device.describe(on), chance=1 / len(data.train.classes))
         with run.stage("train"):
             curve = learn(config, data, exposed, found, folder=out, start=start)
         after = str(table.read(start)["method"].iloc[0]) if start else ""

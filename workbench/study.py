@@ -14,10 +14,11 @@ import pandas as pd
 import torch
 
 from workbench import models, noise, stages
-from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig, check_choice, key
+from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig, as_row, check_choice, key
 from workbench.data import measures, sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import linear_separability
+from workbench.files.names import chosen
 from workbench.files.places import home
 from workbench.noise.perturbation import Perturbation
 from workbench.records import run_folder, study_file, table
@@ -56,6 +57,7 @@ class Study:
 
     def __init__(self, out: str, *, store: str = "", **data: Any):
         self.out, self.store = home() / out, home() / (store or out)
+        study_file.check_ours(self.out)
         self._which = data
         self.pair: DataPair = sources.load(DataConfig(**data))
         self.classes = self.pair.train.classes
@@ -106,20 +108,21 @@ class Study:
         return train.resolved(config, recipes.named(self.pair.name))
 
     def named(self, numbers: Sequence[int]) -> str:
-        """The names of classes given by their numbers, by commas, as protected_classes takes them."""
+        """The names of classes given by their numbers, as protected_classes takes them."""
         for number in numbers:
             if type(number) is not int or not 0 <= number < len(self.classes):
                 raise ConfigError(
                     f"classes holds {number!r}: {self.pair.name} has the classes 0 to {len(self.classes) - 1}"
                 )
-        return ",".join(self.classes[number] for number in numbers)
+        return as_row(self.classes[number] for number in numbers)
 
-    def groups(self, rows: pd.DataFrame, names: str) -> pd.DataFrame:
-        """Tidy rows of how well the people in `names` (by commas) and the others are recognised at the end.
+    def groups(self, rows: pd.DataFrame, names: str | Sequence[str]) -> pd.DataFrame:
+        """Tidy rows of how well the people in `names` and the others are recognised at the end.
 
-        rows: of a victim with confusion=True; metrics accuracy/protected and accuracy/others, means over the people.
+        rows: of a victim with confusion=True and protected_classes=names; metrics accuracy/protected and
+        accuracy/others, means over the people.
         """
-        wanted = {name.strip() for name in names.split(",")}
+        wanted = chosen(names, self.classes)
         right = rows[rows["metric"].isin([f"confusion/{name}/{name}" for name in self.classes])]
         mine = right["metric"].str.split("/").str[1].isin(wanted)
         parts = {table.PROTECTED: right[mine], table.OTHERS: right[~mine]}
@@ -192,7 +195,7 @@ class Study:
         """Write out/results.csv, every run once, and out/study.json, what it rests on; return the rows."""
         rows = table.merged(tables)
         self.out.mkdir(parents=True, exist_ok=True)
-        table.check_ours(self.out / table.FILE_NAME)
+        study_file.check_ours(self.out)
         study_file.write(self.out, self.chance, self.classes, self._stages)
         table.write(rows, self.out)
         return rows

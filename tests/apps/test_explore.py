@@ -258,7 +258,9 @@ def test_work_that_fails_leaves_one_line(error, part):
     ({"kind": "class"}, "did you mean"),
     ({"network": "convnet-wide"}, "convnet"),
     ({"epsilon": 33}, "0..32"),
-    ({"epsilon": -1}, "0..32"),
+    ({"epsilon": -1}, "epsilon is -1"),
+    ({"epsilon": "8"}, "type int"),
+    ({"epochs": "5"}, "type int"),
     ({"data": "folder:absent"}, "absent"),
     ({"limit_train": -1}, "at least 0"),
 ])  # fmt: skip
@@ -330,3 +332,12 @@ def test_the_notebook_runs_without_anybody_watching(tmp_path):
     assert not any("widget" in kind for output in outputs for kind in output.get("data", {}))
     for name in ("sheet", "curves"):
         assert (run / "figures" / f"{name}.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(("peak", "said"), [(0.12, True), (0.5, False)])
+def test_where_the_clean_twin_did_not_learn_nothing_can_be_said(start, monkeypatch, peak, said):
+    pairs = start().pairs
+    monkeypatch.setattr(pairs, "numbers", lambda run: {"peak": peak, "final": peak, "train": peak})
+    sentence = pairs.sentence(Choice("em-joint", "classwise", 8))
+    assert sentence.endswith("Nothing can be said: the clean twin itself did not learn.") == said
+    assert "Guessing is 0.10" in sentence

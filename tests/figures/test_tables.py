@@ -5,6 +5,7 @@ import pytest
 from tidy import CHANCE, ends, run, seeds, three_runs
 
 from workbench import figures
+from workbench.commands.table import print_summary
 from workbench.records import table
 
 
@@ -31,7 +32,11 @@ def test_sentences_give_effect_control_and_what_still_learns(rows):
     assert "clean twin ends at 0.60" in text
     assert "guessing is 0.33" in text
     assert sentences[-1].startswith("This data can still be learnt by ")
-    assert "JPEG compression at quality 10: worst case 0.85 = 94 % of the clean twin's 0.90 (1 seed" in sentences[-1]
+    assert (
+        "JPEG compression at quality 10: worst case 0.85, the clean twin without it 0.90 (there is none with it to"
+        in (sentences[-1])
+    )
+    assert "%" not in sentences[-1].partition(", on folder")[0]  # of what is not alike
     assert "em, class-wise noise, ε = 8, 100 % of the images protected" in sentences[-1]
 
 
@@ -81,11 +86,12 @@ def test_worst_case_never_averages_over_settings_and_leaves_controls_out(tried):
 
 
 def test_sentences_name_seeds_spread_and_share(tried):
-    verdict = figures.honest_sentences(tried, CHANCE)[-1]
+    grey = seeds(lambda seed, value: run(seed=seed, test=ends(value), defence="jpeg-10"), 0.8, 0.05)
+    verdict = figures.honest_sentences(pd.concat([tried, grey]), CHANCE)[-1]
     assert verdict == (
-        "This data can still be learnt by JPEG compression at quality 10: worst case 0.75 = 83 % of the clean "
-        "twin's 0.90 (3 seeds, 0.73 to 0.77, at the best epoch), on folder with em, class-wise noise, ε = 8, 100 % of "
-        "the images protected, victim convnet-w4. Others may get more."
+        "This data can still be learnt by JPEG compression at quality 10: worst case 0.75 = 94 % of the clean twin's "
+        "0.80 with the same, 0.90 without (3 seeds, 0.73 to 0.77, at the best epoch), on folder with em, class-wise "
+        "noise, ε = 8, 100 % of the images protected, victim convnet-w4; guessing is 0.33. Others may get more."
     )
     assert "0.10 (0.08 to 0.12) on clean test images" in figures.honest_sentences(tried, CHANCE)[0]
     early = tried[tried["defence"] == "none"]
@@ -119,7 +125,49 @@ def test_sentences_without_a_twin_or_with_a_poor_one_claim_nothing(tried):
     alone = figures.honest_sentences(tried[tried["method"] == "em"], CHANCE)
     assert "there is no clean twin" in alone[0]
     assert alone[-1].startswith("There is no clean twin to compare with")
-    assert figures.honest_sentences(tried, 0.95)[-1].startswith("Nothing can be said")
+    assert figures.honest_sentences(tried, 0.95)[-1].startswith(
+        "Nothing can be said: the clean twin itself did not learn (0.90, guessing is 0.95); JPEG compression"
+    )
+
+
+@pytest.mark.parametrize("reached", [0.1, 0.3, CHANCE, 0.36, 0.39])
+@pytest.mark.parametrize("others", [[], [run("random", "samplewise")], [run("em", "classwise", test=ends(0.8))]])
+def test_nothing_is_said_where_the_clean_twin_did_not_learn(reached, others):
+    sentences = figures.honest_sentences(pd.concat([run(test=ends(reached)), *others]), CHANCE)
+    assert sentences[-1].startswith("Nothing can be said: the clean twin itself did not learn")
+    assert "guessing is 0.33" in sentences[-1]
+    learnt = figures.honest_sentences(pd.concat([run(test=ends(0.5)), *others]), CHANCE)
+    assert "Nothing" not in " ".join(learnt)
+
+
+@pytest.mark.parametrize(
+    ("twin", "starts"), [(0.97, "By 4 ways"), (0.6, "This data can"), (0.34, "Nothing can be said")]
+)
+def test_a_defence_is_judged_beside_the_clean_twin_that_has_it_too(tried, twin, starts):
+    """0.5 of what it learns from clean images: much where that is 0.6, little where it is 0.97, nothing at guessing."""
+    plain = tried[(tried["method"] == "clean") | (tried["defence"] == "none")]
+    rows = pd.concat([plain, noisy(0.5, 0.55, defence="grayscale"), run(test=ends(twin), defence="grayscale")])
+    worst, verdict = figures.worst_case(rows), figures.honest_sentences(rows, CHANCE)[-1]
+    assert (worst["peak"], worst["defence"], worst["clean"], worst["plain"]) == (
+        pytest.approx(0.55), "grayscale", twin, pytest.approx(0.9)
+    )  # fmt: skip
+    assert verdict.startswith(starts.replace("4", "2"))
+    assert f"{twin:.2f}" in verdict
+    if learnt := figures.learnt(twin, CHANCE):
+        assert f"= {55 / twin:.0f} % of the clean twin's {twin:.2f} with the same, 0.90 without" in verdict
+    assert learnt == ("Nothing" not in verdict)
+
+
+def test_every_data_set_has_a_guessing_of_its_own():
+    parts = [
+        part.assign(data=name) for name in ("few", "many") for part in (run(test=ends(0.2)), run("em", "classwise"))
+    ]
+    sentences = figures.honest_sentences(pd.concat(parts), {"few": 0.5, "many": 0.01})
+    assert [("guessing is 0.50" in one, "guessing is 0.01" in one) for one in sentences] == [
+        (True, False),
+        (False, True),
+    ] * 2
+    assert ["Nothing" in one for one in sentences] == [False, False, True, False]
 
 
 def test_table_counts_a_seed_once():
@@ -136,3 +184,18 @@ def test_table_names_what_differs(tried):
 def test_unknown_defences_keep_their_names(tried):
     rows = pd.concat([tried, noisy(0.8, 0.89, defence="prayer")])
     assert figures.worst_case(rows)["way"] == "prayer"
+
+
+def test_what_is_printed_of_a_run_says_what_guessing_is(capsys):
+    """As `train` does, whose table has no other run."""
+    for rows, part in (
+        (run(), "guessing is 0.33"), (run(test=ends(0.3)), "Nothing can be said: the clean twin itself did not learn"),
+        (run("em", "classwise"), "There is no clean twin to compare with"),
+        (run("em", "classwise", defence="grayscale"), "There is no clean twin to compare with"),
+    ):  # fmt: skip
+        print_summary(rows, CHANCE)
+        printed = " ".join(capsys.readouterr().out.split())
+        assert printed.startswith("accuracy on clean test images, guessing is 0.33:")
+        assert part in printed
+    print_summary(run(), None)
+    assert "guessing" not in capsys.readouterr().out

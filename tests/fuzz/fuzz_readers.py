@@ -17,10 +17,11 @@ from PIL import Image
 from workbench import figures
 from workbench.apps.photos.ledger import FINISHED, UNFINISHED, Ledger
 from workbench.apps.photos.report import Report, Verdict
-from workbench.apps.photos.sources import gather, target_names
+from workbench.apps.photos.sources import gather
 from workbench.config import WorkbenchError, key
 from workbench.export import verify, write
 from workbench.files import eight_bit, pictures
+from workbench.files.names import target_names
 from workbench.files.picture_kinds import metadata
 from workbench.noise import perturbation
 from workbench.parameters import check_parameters

@@ -83,3 +83,41 @@ def test_odd_facts_of_a_study_are_refused(tmp_path):
 
 def test_checked_parameters_are_checked_in_time():
     refused(ConfigError, lambda: check_parameters({"data": "x" * 100, "epsilon": 8}))
+
+
+@pytest.mark.parametrize(
+    "value", ["010", "08", "0o10", "0x8", "0b1", "1_000", "1e3", "8.0", "1:30", "True", "yes", "2020-01-01"]
+)
+def test_a_value_that_is_no_plain_whole_number_is_none(book, value):
+    for given in ({"epsilon": value}, {"seeds": f"[{value}]"}, {"seeds": f"[1, {value}]"}):
+        with pytest.raises(ConfigError, match="type"):
+            notebook.identity(book("epsilon = 8\nseeds = [0]"), given)
+
+
+def test_numbers_texts_and_lists_are_read_as_they_are_written(book):
+    path = book('epsilon = 8\nrate = 0.1\nname = "a"\nshares = [0.5]\nkinds = ["a"]\nflag = False')
+    given = {
+        "epsilon": "-4",
+        "rate": "1e-3",
+        "name": "010",
+        "shares": "[1,.25, 1e-1]",
+        "kinds": '["010", b]',
+        "flag": "True",
+    }
+    found = notebook.identity(path, given)
+    assert {name: found[name] for name in given} == {
+        "epsilon": -4, "rate": 0.001, "name": "010", "shares": [1.0, 0.25, 0.1], "kinds": ["010", "b"], "flag": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [
+    "{parameters: {epsilon: 010}, seeds: [0]}", "{seeds: [010, 011]}", "{seeds: [0o10]}", "{seeds: [1:30]}",
+    "{seeds: [1_0]}", "{grid: {epsilon: [1, 08]}, seeds: [0]}", "{parameters: {epsilon: yes}, seeds: [0]}",
+])  # fmt: skip
+def test_an_experiments_numbers_are_refused_in_one_line_that_names_it(book, tmp_path, size):
+    book("epsilon = 8\nseed = 0")
+    lines = ["title: t", "text: t", "notebook: book.ipynb", "figures: []", f"sizes: {{quick: {size}}}"]
+    (tmp_path / "try.yml").write_text("\n".join(lines))
+    said = refused(ConfigError, lambda: experiment.load(tmp_path / "try.yml"))
+    assert "try.yml" in said
+    assert "line 5 can be read in two ways" in said

@@ -64,10 +64,10 @@ LAUGHS = "\n".join(
 @pytest.mark.parametrize(("content", "part"), [
     (LAUGHS, "alias"), (b"title: &t [*t]", "alias"), (b"title: a\ntitle: b", "twice"),
     (b"title: " + b"[" * 5000, "nested"),
-    (b"title: 2020-99-99", "month"), (b"title: 2020-01-01", "date is no plain value"), (b"title: !!int x", "int"),
+    (b"title: 2020-99-99", "two ways"), (b"title: 2020-01-01", "two ways"), (b"title: !!int x", "two ways"),
     (b"title: !!bool x", "YAML"), (b"title: !!timestamp x", "YAML"), (b"title: " + b"9" * 5000, "digits"),
     (b"a: \x00", "YAML"),
-    (b"title: " + b"1:" * 5000 + b"1", "too large"), (b"title: 0x" + b"f" * 5000, "too large"), (b"1: a", "no text"),
+    (b"title: " + b"1:" * 5000 + b"1", "two ways"), (b"title: 0x" + b"f" * 5000, "two ways"), (b"1: a", "no text"),
     (b'title: "\\ud800"', "whole text"), (b"title: !!binary aGk=", "bytes"), (b"? [a]\n: b", "YAML"),
     (b"x" * 70_000, "KiB"),
     (b"!!python/object/apply:os.mkdir [owned]", "tag"), (b"--- a\n--- b", "YAML"),
@@ -81,6 +81,28 @@ def test_yaml_that_is_more_than_plain_values_is_refused(tmp_path, content, part)
 
 
 def test_plain_yaml_is_read_as_ever():
-    assert untrusted.parse_yaml(b"\xef\xbb\xbfa: {b: [1, 2.5, yes, null]}\nc: >-\n  x\n  y") == {
+    assert untrusted.parse_yaml(b"\xef\xbb\xbfa: {b: [1, 2.5, true, null]}\nc: >-\n  x\n  y") == {
         "a": {"b": [1, 2.5, True, None]}, "c": "x y",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [
+    "010", "-010", "08", "00", "0o10", "0O10", "0x1F", "0b11", "1_000", "1_0.5", "08.5", "1:30", "190:20:30.15", "yes",
+    "No", "on", "OFF", "2020-01-01", "2020-01-01 10:00:00", ".inf", "-.Inf", ".nan", "1e400", "-1e999",
+    "!!int 010", "!!int '010'", "!!float 1_0", "!!bool yes",
+])  # fmt: skip
+@pytest.mark.parametrize("place", ["a: {}", "a: [1, {}]", "a: {{b: {}}}", "{}: 1"])
+def test_a_value_that_somebody_reads_otherwise_than_it_is_written_is_refused(value, place):
+    said = refused(DataError, lambda: untrusted.parse_yaml(place.format(value).encode()))
+    assert value.rpartition(" ")[2].strip("'")[:7] in said
+
+
+@pytest.mark.parametrize(("value", "found"), [
+    ("8", 8), ("-8", -8), ("+8", 8), ("0", 0), ("0.5", 0.5), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("1e-3", 0.001),
+    ("1.5E+3", 1500.0), ("-1.e-2", -0.01), ("true", True), ("False", False), ("~", None), ("'010'", "010"),
+    ('"yes"', "yes"), ("yes please", "yes please"), ("a010", "a010"), ("1.2.3", "1.2.3"), ("1e3x", "1e3x"), ("y", "y"),
+    ("photo-digits:60", "photo-digits:60"),
+])  # fmt: skip
+def test_a_value_that_everybody_reads_alike_is_taken(value, found):
+    got = untrusted.parse_yaml(f"a: {value}".encode())["a"]
+    assert (got, type(got)) == (found, type(found))

@@ -161,3 +161,16 @@ def test_the_template_is_among_the_packages_files():
     kept = project["tool"]["setuptools"]["package-data"]["workbench"]
     package = Path(report.__file__).parents[1]
     assert package / "sweep" / report.TEMPLATE in {file for pattern in kept for file in package.glob(pattern)}
+
+
+def test_a_report_says_what_guessing_is_and_where_nothing_can_be_said():
+    rows = pd.concat([run(), run("em", "classwise", final=0.2)])
+    assert report._sentences(rows, {"folder": 0.5})[0] == "Guessing is 0.50."
+    two = pd.concat([rows, rows.assign(data="svhn")])
+    assert report._sentences(two, {"folder": 0.5, "svhn": 0.1})[0] == "Guessing is 0.50 on folder, 0.10 on svhn."
+    many = pd.concat([run(final=0.5), *(run("em", "classwise", final=0.5).assign(epsilon=at) for at in range(1, 12))])
+    assert report._sentences(many, {"folder": 0.1}) == ["Guessing is 0.10."]  # the figure says the rest
+    unlearnt = report._sentences(many, {"folder": 0.5})
+    assert len(unlearnt) == 12
+    assert all("clean twin itself did not learn" in sentence for sentence in unlearnt[1:])
+    assert report._sentences(rows[rows["metric"] == "loss"], {"folder": 0.5}) == []

@@ -54,9 +54,11 @@ def train(parser: Parser, words: Sequence[str]) -> Run:
 
     def run(arguments: argparse.Namespace) -> int:
         from workbench import stages
+        from workbench.records import run_folder
 
         config, how = config_of(VictimConfig, arguments), {"resume": arguments.resume, "reuse": arguments.reuse}
-        print_summary(stages.train_victim(config, arguments.noise, arguments.out, start=arguments.start, **how))
+        rows = stages.train_victim(config, arguments.noise, arguments.out, start=arguments.start, **how)
+        print_summary(rows, run_folder.read(arguments.out).chance)
         return DONE
 
     return run

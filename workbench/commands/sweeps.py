@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,17 +19,13 @@ def demo(parser: Parser, words: Sequence[str]) -> Run:
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/demo)")
 
     def run(arguments: argparse.Namespace) -> int:
-        from workbench.figures import honest_sentences
         from workbench.records import study_file, table
         from workbench.sweep import notebook
 
         out = arguments.out or places.home() / "runs" / "demo"
         print("2 searches for noise, then 7 trainings: about 2.5 minutes on two calm cores", flush=True)
         notebook.run(places.find("01_clean_vs_unlearnable", "notebooks"), out, {}, resume=True)
-        rows = table.read(out)
-        print_summary(rows)
-        for sentence in honest_sentences(rows, study_file.read(out)["chance"]):
-            print(f"\n{textwrap.fill(sentence, 100)}")
+        print_summary(table.read(out), study_file.read(out)["chance"])
         print(f"\nthe whole story, for your browser: {_report(out)}")
         return DONE
 

@@ -9,6 +9,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from workbench.config import LARGEST_SIDE, SMALLEST_SIDE, DataError
+from workbench.files.names import check_classes
 
 CHANNELS = (1, 3)
 WIDE = (torch.uint16, torch.uint32, torch.uint64)
@@ -149,9 +150,7 @@ def _labels(given: Any, classes: Sequence[str] | None) -> tuple[Tensor, tuple[st
     empty = sorted(set(range(len(names))) - set(numbers.tolist()))
     if empty and len(empty) > len(names) // 2:
         raise DataError(f"{len(names)} classes, of which {len(empty)} have no image: number the classes from 0 on")
-    for name in names:
-        if not name.isprintable() or not name or "/" in name or "\\" in name or name in (".", ".."):
-            raise DataError(f"the class name {name!a}: printable names without slashes are needed")
+    check_classes(names)
     return numbers, names
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from workbench.config import SMALLEST_SIDE, DataError
 from workbench.files.eight_bit import read_image
+from workbench.files.names import check_classes, check_file
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -22,19 +23,17 @@ def read(root: Path) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
     if len(classes) < 2:
         found = f"only the class {classes[0]!r}" if classes else "no folders of images"
         raise DataError(f"{root} holds {found}: a classifier needs one folder for each of two or more classes")
+    check_classes(classes)
     arrays, labels, names = [], [], []
     for label, name in enumerate(classes):
         files = sorted(file for file in (root / name).rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
         if not files:
             raise DataError(f"{root / name} holds no images ({', '.join(sorted(SUFFIXES))}): fill or remove the class")
         for file in files:
+            names.append(file.relative_to(root).as_posix())
+            check_file(names[-1])
             arrays.append(read_image(file))
             labels.append(label)
-            names.append(file.relative_to(root).as_posix())
-            if names[-1].encode(errors="replace").decode() != names[-1]:
-                raise DataError(f"the name {names[-1]!a} is not in UTF-8: rename the file")
-            if any(sign < " " or sign == "\x7f" for sign in names[-1]):
-                raise DataError(f"the name {names[-1]!a} holds a control character: rename it")
             if min(arrays[-1].shape[:2]) < SMALLEST_SIDE:
                 raise DataError(f"{file} is {_size(arrays[-1])}: images need {SMALLEST_SIDE} pixels a side, or more")
             if arrays[-1].shape != arrays[0].shape:

@@ -10,6 +10,7 @@ from workbench import registry
 from workbench.config import ConfigError, DataConfig, DataError
 from workbench.data import folder, photo_digits, synthetic_people
 from workbench.data.dataset import DataPair, Dataset
+from workbench.files.names import check_classes
 
 TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
 
@@ -20,6 +21,7 @@ def load(config: DataConfig) -> DataPair:
     pair = registry.look_up("data", name)(rest, config.seed)
     if not isinstance(pair, DataPair):
         raise DataError(f"data {name}: its function returned {type(pair).__name__}, not a DataPair")
+    check_classes(pair.train.classes)
     train, test = pair.train.limited(config.limit_train), pair.test.limited(config.limit_test)
     scaled = replace(pair, train=train.scaled(config.side), test=test.scaled(config.side), name=name)
     try:

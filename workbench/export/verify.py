@@ -16,6 +16,7 @@ from workbench.data.folder import SUFFIXES
 from workbench.data.measures import Quality, measure
 from workbench.export.write import MANIFEST, file_hash
 from workbench.files import pictures, untrusted
+from workbench.files.names import in_utf8
 from workbench.files.picture_kinds import metadata, read, whole
 from workbench.files.pictures import HIDDEN, Photo, Refused, decode
 
@@ -213,7 +214,7 @@ def _images_below(root: Path, suffixes: Set[str] = SUFFIXES, named: Set[str] = f
         parts = path.relative_to(root).parts
         hidden = suffixes is PHOTOS and any(part.startswith(".") or part == "__MACOSX" for part in parts)
         if path.suffix.lower() in suffixes and not hidden and path.is_file():
-            found.add("/".join(parts))
+            found.add(in_utf8("/".join(parts)))
     if not found:
         raise DataError(f"{root} holds no images ({', '.join(sorted(suffixes))})")
     return found

@@ -6,11 +6,9 @@ import math
 import os
 import shutil
 import statistics
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from torch import Tensor
 from workbench.config import DataError
 from workbench.data.dataset import Dataset
 from workbench.data.measures import Quality, measure
-from workbench.files import atomic, lock
+from workbench.files import atomic, lock, names
 from workbench.files.eight_bit import read_image
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
@@ -83,9 +81,9 @@ def _export(
     try:
         partial.mkdir()  # inside the folder, which may be on a disk of its own
         entries = []
-        names = export_names(data.names)
-        with progress("images", len(names), lines=EXPORT_LINES) as shown:
-            for index, target in enumerate(names):
+        targets = names.target_names(data.names)
+        with progress("images", len(targets), lines=EXPORT_LINES) as shown:
+            for index, target in enumerate(targets):
                 entries.append(_write_one(partial, target, pixels[index].cpu(), data, index))
                 shown.advance()
         manifest = {
@@ -118,14 +116,6 @@ def _export(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
-
-
-def export_names(names: Sequence[str]) -> list[str]:
-    """The relative name of each exported file: the original's with the suffix .png, whole where two would collide."""
-    plain = [str(PurePosixPath(name).with_suffix(".png")) for name in names]
-    count = Counter(name.lower() for name in plain)
-    found = [f"{name}.png" if count[short.lower()] > 1 else short for name, short in zip(names, plain, strict=True)]
-    return found if len({name.lower() for name in found}) == len(found) else [f"{name}.png" for name in names]
 
 
 def _write_one(root: Path, target: str, pixels: Tensor, data: Dataset, index: int) -> dict[str, Any]:

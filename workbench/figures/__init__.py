@@ -12,7 +12,7 @@ from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
 from workbench.figures.sheet import png, save, say, show, words_of
 from workbench.figures.style import name_of, styles
-from workbench.figures.tables import honest_sentences, table, worst_case
+from workbench.figures.tables import honest_sentences, learnt, table, worst_case
 
 # The figures that a table alone can draw, by name: each takes the tidy rows and the accuracy of guessing.
 FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
@@ -32,6 +32,6 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 
 __all__ = [
     "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
-    "looks", "name_of", "noise_sheet", "panel", "people", "png", "save", "say", "shares", "show", "spectrum", "styles",
-    "table", "transfer", "whole", "words_of", "worst_case",
+    "learnt", "looks", "name_of", "noise_sheet", "panel", "people", "png", "save", "say", "shares", "show", "spectrum",
+    "styles", "table", "transfer", "whole", "words_of", "worst_case",
 ]  # fmt: skip

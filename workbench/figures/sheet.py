@@ -16,6 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from workbench.files.atomic import replacing
+from workbench.files.names import STEERS
 
 DPI = 110
 GUESSING: dict[str, Any] = {"color": "#767676", "linewidth": 1.2, "linestyle": (0, (1, 3))}
@@ -63,7 +64,7 @@ def band(axis: Axes, points: pd.DataFrame, name: str, style: dict[str, Any], siz
 
 def words_of(figure: Figure) -> str:
     """The alternative text of a figure, on one line and fit for XML."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(figure.get_label()))
+    return STEERS.sub(" ", str(figure.get_label()))
 
 
 def settle(figure: Figure) -> None:

@@ -5,6 +5,7 @@ soon, takes little memory, and gives a value of the expected shape or a DataErro
 """
 
 import json
+import math
 import os
 import re
 import stat
@@ -22,6 +23,14 @@ MOST_YAML_DEPTH = 32
 LARGEST = 2**63  # of a whole number: larger ones are no float, no int64 and no line
 MOST_SHOWN = 200  # characters of a file's text in a message
 _NO_NAME = ()  # a shape that nothing has
+FLOAT = "tag:yaml.org,2002:float"
+WRITTEN = {  # how values are written that are no texts
+    "tag:yaml.org,2002:int": "[-+]?(0|[1-9][0-9]*)",
+    FLOAT: r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?",
+    "tag:yaml.org,2002:bool": "[Tt]rue|TRUE|[Ff]alse|FALSE",
+    "tag:yaml.org,2002:timestamp": "(?!)",
+}
+ELSEWHERE = re.compile("[-+]?0[0-9oObBxX][0-9a-fA-F_]*")  # a text in YAML 1.1, a number in YAML 1.2 or in Python
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which no terminal and no file takes
 
 
@@ -93,7 +102,9 @@ def parse(content: bytes, shape: Any = object) -> Any:
 def parse_yaml(content: bytes) -> Any:
     """The value of a YAML file's bytes: plain values, every name once, no aliases. Raises DataError, as `parse` does.
 
-    A few lines of aliases of aliases stand for more values than any memory holds as soon as somebody counts them.
+    Numbers are decimal, truth is true or false: 010, 0o10, 1_000, 1:30, yes and dates mean one thing in YAML 1.1 and
+    others in YAML 1.2 or to people. A few lines of aliases of aliases stand for more values than any memory holds as
+    soon as somebody counts them.
     """
     import yaml
 
@@ -110,6 +121,9 @@ def parse_yaml(content: bytes) -> Any:
                 raise yaml.YAMLError("values are nested too deeply")
             node = super().compose_node(parent, index)
             self.depth -= 1
+            if isinstance(node, yaml.ScalarNode) and not _as_written(node.tag, node.value, bool(node.style)):
+                shown, line = one_line(node.value, 40), node.start_mark.line + 1
+                raise yaml.YAMLError(f"{shown} at line {line} can be read in two ways: write it in digits or in quotes")
             return node
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
@@ -118,6 +132,7 @@ def parse_yaml(content: bytes) -> Any:
                 raise yaml.YAMLError(f"a name is given twice in the mapping at line {node.start_mark.line + 1}")
             return found
 
+    Loader.add_implicit_resolver(FLOAT, re.compile(rf"{WRITTEN[FLOAT]}\Z"), list("-+.0123456789"))  # 1e-3 too
     try:
         loader = Loader(content)
         try:
@@ -130,6 +145,13 @@ def parse_yaml(content: bytes) -> Any:
     except Exception as error:  # beside YAMLError, its readers of dates, numbers and tags raise many kinds
         said = one_line(" ".join(str(error).split()) or type(error).__name__)
         raise DataError(f"is not YAML that can be taken ({said})") from error
+
+
+def _as_written(tag: str, text: str, quoted: bool) -> bool:
+    """Whether everybody reads a value of YAML alike. tag: what YAML 1.1 takes it for."""
+    if tag not in WRITTEN:
+        return quoted or not ELSEWHERE.fullmatch(text)
+    return re.fullmatch(WRITTEN[tag], text) is not None and (tag != FLOAT or math.isfinite(float(text)))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

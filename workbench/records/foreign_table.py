@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.config import DataError
 from workbench.files import untrusted
+from workbench.files.names import STEERS
 
 COUNTS, NUMBERS = ("epsilon", "seed", "epoch"), ("protected_fraction", "value")
 BOUNDS = (  # a budget in dB is below 0
@@ -18,8 +19,8 @@ BOUNDS = (  # a budget in dB is below 0
     ("protected_fraction", 0, 1),
 )
 SPLITS = {"train", "test"}
-LONGEST = 1000  # characters of a cell
-NAME = re.compile(r"\w[\w .,:;+/()-]*")  # no formula for a spreadsheet, no markup for a figure or a page
+LONGEST = 1000  # characters of a metric, which names two classes
+NAME = re.compile(r"\w[\w .,:;+/()-]{0,999}")  # no formula for a spreadsheet, no markup for a figure or a page
 
 
 def parsed(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
@@ -54,8 +55,8 @@ def _check(rows: pd.DataFrame, words: Sequence[str]) -> None:
         raise DataError("has no rows")
     for name in words:
         for text in rows[name].unique():
-            good = text[:1].isalpha() if name == "metric" else NAME.fullmatch(text)  # a metric may name classes
-            if not good or not text.isprintable() or len(text) > LONGEST:
+            good = _is_metric(text) if name == "metric" else NAME.fullmatch(text)
+            if not good:
                 raise DataError(f"has the {name} {untrusted.one_line(repr(text))}")
     for name, low, high in BOUNDS:
         if not rows[name].between(low, high).all():
@@ -65,3 +66,8 @@ def _check(rows: pd.DataFrame, words: Sequence[str]) -> None:
     accuracy = rows.loc[rows["metric"] == "accuracy", "value"]
     if not accuracy.between(0, 1).all():
         raise DataError("has an accuracy outside 0..1")
+
+
+def _is_metric(text: str) -> bool:
+    """Whether it may be a metric: such as confusion/TRUE/PREDICTED, with any names that classes may have."""
+    return text[:1].isalpha() and len(text) <= LONGEST and not STEERS.search(text)

@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -164,10 +165,8 @@ def _typed(name: str, given: Any, declared: Mapping[str, Any]) -> Any:
     check_choice("parameter", untrusted.one_line(name, 40), declared)
     default, value = declared[name], given
     if isinstance(given, str) and not isinstance(default, str):
-        try:
-            value = ast.literal_eval(_short(given))
-        except UNREADABLE:
-            value = given
+        with suppress(DataError, ValueError):  # whose type is then wrong
+            value = untrusted.parse_yaml(_short(given).encode())
     if fault := untrusted.not_plain(value):
         raise ConfigError(f"parameter {name}: {fault}")
     if isinstance(default, list) and default and isinstance(value, list) and value:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from workbench import figures as drawing
+from workbench.figures.tables import NOTHING
 from workbench.files.atomic import write_atomically
 from workbench.records import run_folder, study_file
 from workbench.records import table as results
@@ -61,7 +62,7 @@ def of_run(out: Path) -> Path | None:
     return write(
         out,
         title=title[1] if title else record.config["notebook"],
-        text=[*([_plain(aim[1])] if aim else []), _set(out, record.config), *_sentences(rows, study["chance"])],
+        text=[*([_plain(aim[1])] if aim else []), _set(out, record.config), *_sentences(rows, dict.fromkeys(rows["data"], study["chance"]))],
         figures={path.stem: Picture(path.read_bytes(), str(Image.open(path).info["Description"])) for path in saved},
         rows=rows,
         jobs=[],
@@ -97,7 +98,9 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     if not complete:
         return facts
     studies = [study_file.read(sweep.folder(job)) for job in complete]
-    rows = results.merged(results.read(sweep.folder(job)) for job in complete)
+    tables = [results.read(sweep.folder(job)) for job in complete]
+    chances = {name: one["chance"] for one, part in zip(studies, tables, strict=True) for name in part["data"].unique()}
+    rows = results.merged(tables)
     results.write(rows, sweep.out)
     stages = {name: stage for study in studies for name, stage in study["stages"].items()}
     drawn = {name: drawing.FIGURES[name](rows, studies[0]["chance"]) for name in sweep.experiment.figures}
@@ -106,7 +109,7 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     write(
         sweep.out,
         title=sweep.experiment.title,
-        text=[sweep.experiment.text, *_sentences(rows, studies[0]["chance"])],
+        text=[sweep.experiment.text, *_sentences(rows, chances)],
         figures={name: picture_of(figure) for name, figure in drawn.items()},
         rows=rows,
         jobs=listed,
@@ -115,10 +118,15 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     return {**facts, "stages": stages}
 
 
-def _sentences(rows: pd.DataFrame, chance: float) -> list[str]:
-    """What was found, in words, unless there is so much of it that the figure says it better."""
-    found = drawing.honest_sentences(rows, chance) if (rows["metric"] == "accuracy").any() else []
-    return found if len(found) <= SENTENCES else []
+def _sentences(rows: pd.DataFrame, chances: Mapping[str, float]) -> list[str]:
+    """What guessing is and what was found, in words; of very much only what the figure does not say itself."""
+    if not (rows["metric"] == "accuracy").any():
+        return []
+    found = drawing.honest_sentences(rows, chances)
+    if len(found) > SENTENCES:
+        found = [sentence for sentence in found if sentence.startswith(NOTHING)][:SENTENCES]
+    shown = [f"{chance:.2f}{f' on {name}' if len(chances) > 1 else ''}" for name, chance in chances.items()]
+    return [f"Guessing is {', '.join(shown)}.", *found]
 
 
 def facts_for_people(sweep: Sweep, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -198,12 +206,13 @@ def _numbers(name: str, heading: str, rows: pd.DataFrame) -> Table:
         shown = drawing.confusion_table(rows)
         return _table("Shares of each true class on clean test images, mean over seeds", shown)
     caption = "Accuracy on clean test images (peak, final) and on the training images (train): mean (lowest to highest)"
-    return _table(f"{heading}: {caption[0].lower()}{caption[1:]}", drawing.table(rows))
+    shown = drawing.table(rows).rename(columns=lambda name: name.replace("_", " "))
+    return _table(f"{heading}: {caption[0].lower()}{caption[1:]}", shown)
 
 
 def _table(caption: str, shown: pd.DataFrame) -> Table:
     cells = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
-    return Table(caption, [str(column).replace("_", " ") for column in shown.columns], cells)
+    return Table(caption, [str(column) for column in shown.columns], cells)
 
 
 def _facts(caption: str, facts: Mapping[str, Any]) -> Table:

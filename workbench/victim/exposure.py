@@ -6,9 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from workbench.config import ConfigError, VictimConfig, check_choice
+from workbench.config import ConfigError, VictimConfig
 from workbench.data.batches import Stream, generator
 from workbench.data.dataset import Dataset
+from workbench.files import names
 from workbench.noise.perturbation import Perturbation
 
 
@@ -30,17 +31,11 @@ def expose(data: Dataset, perturbation: Perturbation | None, config: VictimConfi
         return Exposed(data, carries)
     # A stream of its own: (seed, 1) is that of the second epoch's order, which then met all noisy samples first.
     order = torch.randperm(len(data), generator=generator(torch.device("cpu"), config.seed, Stream.CARRIERS, 1))
-    order = order[_of_classes(data, config.protected_classes).cpu()[order]]
+    wanted = [data.classes.index(name) for name in names.chosen(config.protected_classes, data.classes)]
+    order = order[torch.isin(data.labels, torch.tensor(wanted)).cpu()[order]]
     count = round(config.protected_fraction * len(order))
     if not count and config.protected_fraction:
         advice = f"name {1 / len(order):.2g} or more" if len(order) else "name other --protected-classes"
         raise ConfigError(f"protected-fraction {config.protected_fraction:g} of {len(order)} samples is none: {advice}")
     carries[order[:count]] = True
     return Exposed(replace(data, samples=perturbation.apply(data, carries.to(data.samples.device))), carries)
-
-
-def _of_classes(data: Dataset, names: str) -> Tensor:
-    wanted = [name.strip() for name in names.split(",")] if names else list(data.classes)
-    for name in wanted:
-        check_choice("class", name, data.classes)
-    return torch.isin(data.labels, torch.tensor([data.classes.index(name) for name in wanted]))

@@ -7,7 +7,7 @@ import torch
 from photographs import encoded, photograph
 from PIL import Image
 
-from workbench.apps.photos import self_test
+from workbench.apps.photos import findings, self_test
 from workbench.apps.photos.protect import protect
 from workbench.config import DataError, ProtectConfig
 from workbench.progress import listening
@@ -138,3 +138,37 @@ def test_random_noise_alone_is_compared_with_the_originals():
     assert "1 person" in found[0]
     assert "once each" in found[0]
     assert "does not help" in found[-1]
+
+
+def test_of_few_photos_numbers_are_said_and_not_shares():
+    third = 1 / 3
+    rows = table({("clean", "none"): [1.0, 1.0], ("targeted", "none"): [2 * third, 2 * third]})
+    rows.loc[rows["epoch"] == 1, "value"] = rows.loc[rows["epoch"] == 2, "value"].to_numpy()[: sum(rows["epoch"] == 1)]
+    text = " ".join(self_test.sentences(rows, 0.1, 3, 1))
+    assert "67%" not in text
+    assert "2 of 3 photos" in text
+    assert "3 of 3 photos" in text
+    uneven = table({("clean", "none"): [1.0, 2 * third], ("targeted", "none"): [0.0, 2 * third]})
+    assert "they named 0 to 2 of 3 photos" in " ".join(self_test.sentences(uneven, 0.1, 3, 1))
+    assert "1 photo of 1 person was kept aside" in self_test.sentences(uneven, 0.1, 1, 1)[0]
+
+
+def test_a_share_that_does_not_vary_has_no_spread():
+    assert findings.share(pd.Series([0.67, 0.67]), 30) == "67%"
+    assert findings.share(pd.Series([0.5, 0.7]), 30) == "60% (50% to 70%)"
+    assert findings.share(pd.Series([0.5, 0.7]), 0) == "60% (50% to 70%)"
+    assert findings.share(pd.Series([0.5, 1.0]), 2) == "1 to 2 of 2 photos"
+
+
+@pytest.mark.parametrize(("twin", "judged"), [(0.95, "harder"), (0.6, "does not help"), (0.12, "nothing can be said")])
+def test_what_a_countermeasure_gives_back_is_told_beside_what_it_leaves_of_the_originals(twin, judged):
+    rows = table({
+        ("clean", "none"): [0.95], ("clean", "jpeg-75"): [twin],
+        ("targeted", "none"): [0.2], ("targeted", "jpeg-75"): [0.6],
+    })  # fmt: skip
+    found = self_test.sentences(rows, 0.1, 30, 10)
+    assert judged in found[-1]
+    (given,) = [line for line in found if line.startswith("After")]
+    assert "60%" in given.partition("from the copies")[0]
+    assert f"{twin:.0%}" in given.partition("from the copies")[2]
+    assert judged == "nothing can be said" or all(part in found[-1] for part in ("62%", "97%", f"{twin + 0.02:.0%}"))

@@ -6,12 +6,10 @@ import os
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from photographs import encoded, photograph
 from PIL import Image
 
-from workbench.apps.photos.sources import gather, target_names
+from workbench.apps.photos.sources import gather
 from workbench.config import DataError
 from workbench.files.pictures import Refused, decode
 
@@ -180,76 +178,3 @@ def test_other_manifests_are_files_like_any(root, content):
     put(root / "a.png")
     assert names(root) == ["a.png"]
     assert list(reasons(root)) == ["manifest.json"]
-
-
-def test_plain_names_only_change_their_suffix():
-    assert target_names(["anna/a.jpg", "anna/b.PNG", "c", "d.e.heic"]) == [
-        "anna/a.png",
-        "anna/b.png",
-        "c.png",
-        "d.e.png",
-    ]
-    assert target_names(["a.jpg", "a.png", "b.jpg"]) == ["a.jpg.png", "a.png.png", "b.png"]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("CON.jpg", "_CON.png"), ("nul", "_nul.png"), ("lpt1.tar.jpg", "_lpt1.tar.png"), ("-rf.jpg", "_-rf.png"),
-     ("a./b. /c.jpg", "a/b/c.png"), ("what?.jpg", "what_.png"), ("a\\b:c.jpg", "a_b_c.png"), ("x\ny.jpg", "x_y.png"),
-     ("aux/photo.jpg", "_aux/photo.png"), ("....jpg", "....png"), (" .jpg", " .png"), ("concert.jpg", "concert.png")],
-)  # fmt: skip
-def test_names_some_system_refuses_get_a_safe_spelling(name, expected):
-    assert target_names([name]) == [expected]
-
-
-def test_long_names_are_cut_and_stay_apart():
-    long = ["ü" * 200 + f"{number}.jpg" for number in range(3)] + ["x" * 255, "f" * 300 + "/a.jpg"]
-    found = target_names(long)
-    assert len(set(found)) == 5
-    assert all(len(part.encode()) <= 255 for name in found for part in name.split("/"))
-    assert all(name.endswith(".png") for name in found)
-
-
-def check(given_names):
-    found = target_names(given_names)
-    keys = [unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()) for name in found]
-    assert len(set(keys)) == len(given_names)
-    folders = {"/".join(key.split("/")[:end]) for key in keys for end in range(1, key.count("/") + 1)}
-    assert not folders & set(keys)
-    assert found == target_names(given_names)
-    for name in found:
-        for part in name.split("/"):
-            assert len(part.encode()) <= 255
-            assert part == part.rstrip(". ")
-            assert not part.startswith("-")
-        assert name.endswith(".png")
-
-
-@pytest.mark.parametrize(
-    "given_names",
-    [["A.jpg", "a.jpg", "a.JPG"], ["é.jpg", "e\u0301.jpg"], ["straße.jpg", "STRASSE.jpg"], ["a.jpg", "a.png/b.jpg"],
-     ["Anna/a.jpg", "anna/A.jpg"], ["a.jpg", "a.jpg.png", "a.png"], ["a?.jpg", "a*.jpg", "a_.jpg", "a_-2.png"],
-     ["x./a.jpg", "x/a.jpg"]],
-)  # fmt: skip
-def test_copies_never_collide(given_names):
-    check(given_names)
-
-
-PARTS = st.text(
-    st.sampled_from("aAéE\u0301ß.-_ ?:2🙂") | st.characters(codec="utf-8", exclude_characters="/"), min_size=1
-)
-
-
-@given(
-    st.lists(st.lists(PARTS.filter(lambda part: part.strip(".")), min_size=1, max_size=3).map("/".join), unique=True)
-)
-def test_copies_of_any_names_never_collide(given_names):
-    check(given_names)
-
-
-def test_thousands_of_like_names_take_no_time():
-    check(
-        [f"{'a' if number % 2 else 'A'}{'?*:<>|'[number % 6]}{'?*:<>|'[number // 6 % 6]}.jpg" for number in range(72)]
-    )
-    found = target_names([f"a{chr(1 + number % 31)}{chr(1 + number // 31)}.jpg" for number in range(31 * 31)])
-    assert len(set(found)) == 961

@@ -11,7 +11,7 @@ from PIL import Image
 pytest.importorskip("ipywidgets")
 
 from workbench.apps.photos import private_folder
-from workbench.apps.photos.uploads import ACCEPTED, Collection, _kept
+from workbench.apps.photos.uploads import ACCEPTED, Collection, _kept, copy_into, pack
 from workbench.config import DataError
 
 
@@ -183,3 +183,14 @@ def test_a_private_folder_is_private_and_stale_ones_are_removed(tmp_path, monkey
     private_folder.remove(folder)
     assert not folder.exists()
     private_folder.remove(folder)
+
+
+@pytest.mark.parametrize("when", [-(10**9), 0, 315_532_799, 315_619_200, 4_354_819_200, 10**10])
+def test_copies_of_any_time_are_packed(tmp_path, when):
+    """Zip files know the years 1980 to 2107; a clock or a disk may say others."""
+    (tmp_path / "out" / "José").mkdir(parents=True)
+    (tmp_path / "out" / "José" / "a.png").write_bytes(png())
+    os.utime(tmp_path / "out" / "José" / "a.png", (when, when))
+    pack(tmp_path / "out", tmp_path / "copies.zip")
+    assert copy_into(tmp_path / "copies.zip", str(tmp_path / "mine")).startswith("1 file copied")
+    assert snapshot(tmp_path / "mine") == snapshot(tmp_path / "out")

@@ -224,3 +224,44 @@ def test_damaged_archives_never_raise_anything_else(tmp_path_factory, changes, k
     except DataError as error:
         said = str(error)
         assert "\n" not in said
+
+
+def unflagged(path, *folders: bytes):
+    """A zip of one photo in each folder, whose names have no flag that says how they are encoded."""
+    marks = [f"{number}{'X' * (len(name) - 1)}" for number, name in enumerate(folders)]
+    pack(path, *((f"{mark}/a.png", PNG) for mark in marks))
+    content = path.read_bytes()
+    for mark, name in zip(marks, folders, strict=True):
+        content = content.replace(f"{mark}/".encode(), name + b"/")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["José", "Jose\u0301", "猫", "علی\u200cرضا", "Jörg Müller", "👩\u200d👧", "├⌐"])
+def test_names_in_utf8_without_its_flag_are_read_as_utf8(path, name):
+    (source,), refusals = gather(unflagged(path, name.encode()))
+    assert (source.person, source.read(), refusals) == (name, PNG, [])
+    (source,), _ = gather(pack(path, (f"{name}/a.png", PNG)))  # with the flag, as ever
+    assert source.person == name
+
+
+@pytest.mark.parametrize(
+    ("content", "name"), [(b"Jos\x82", "José"), (b"caf\xe9", "cafΘ"), (b"\xc3(", "├("), (b"ab", "ab")]
+)
+def test_other_names_are_of_code_page_437(path, content, name):
+    (source,), refusals = gather(unflagged(path, content))
+    assert (source.person, source.read(), refusals) == (name, PNG, [])
+
+
+def test_two_members_whose_names_come_to_one_are_refused(path):
+    assert "2 times" in reasons(unflagged(path, "José".encode(), b"Jos\x82"))["José/a.png"]
+
+
+@pytest.mark.parametrize("stamp", [b"\0\0\0\0", b"\xff\xff\xff\xff"])
+def test_times_that_are_none_do_not_stop_the_reading(path, stamp):
+    pack(path, (zipfile.ZipInfo("a.png", (1999, 7, 31, 12, 30, 2)), PNG))
+    mark = struct.pack("<HH", 12 << 11 | 30 << 5 | 1, 19 << 9 | 7 << 5 | 31)
+    assert path.read_bytes().count(mark) == 2
+    path.write_bytes(path.read_bytes().replace(mark, stamp))
+    (source,), refusals = gather(path)
+    assert (source.read(), refusals) == (PNG, [])

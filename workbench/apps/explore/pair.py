@@ -9,7 +9,8 @@ import torch
 
 from workbench.catalogue import METHODS
 from workbench.config import ConfigError
-from workbench.figures import name_of
+from workbench.figures import learnt, name_of
+from workbench.figures.tables import NOTHING
 from workbench.noise.perturbation import Perturbation
 from workbench.parameters import check_parameters
 from workbench.progress import Step, listening
@@ -125,11 +126,12 @@ class Pairs:
     def sentence(self, choice: Choice) -> str:
         """Say how the finished pair ended, with its numbers."""
         clean, mine = self.numbers(CLEAN), self.numbers(choice)
+        nothing = "" if learnt(clean["peak"], self.study.chance) else f" {NOTHING}."
         return (
             f"On clean test images the clean twin reaches {clean['peak']:.2f} at its best epoch and "
             f"{clean['final']:.2f} after the last one; the victim of {choice} reaches {mine['peak']:.2f} at its best "
             f"epoch and {mine['final']:.2f} after the last one. Guessing is {self.study.chance:.2f}. On the training "
-            f"images it was given, the victim ends at {mine['train']:.2f}."
+            f"images it was given, the victim ends at {mine['train']:.2f}.{nothing}"
         )
 
     def numbers(self, run: Choice) -> dict[str, float]:

@@ -171,7 +171,7 @@ class Panel:
 
         def work() -> str:
             found = self.self_test(source, output, ProtectConfig(method=self.method, epsilon=epsilon))
-            self.controls.tested.value = views.tested(found.sentences, found.rows)
+            self.controls.tested.value = views.tested(found.sentences, found.rows, found.photos)
             return "The test is finished."
 
         self._start(work, testing(), self.controls.say_tested, self.controls.test_done)

@@ -19,12 +19,12 @@ from torch import Tensor
 from workbench import device, noise, registry
 from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
-from workbench.apps.photos.sources import Refusal, Source, gather, target_names
+from workbench.apps.photos.sources import Refusal, Source, gather
 from workbench.apps.photos.working_set import WorkingSet, scale_noise, search_settings, with_noise
 from workbench.apps.photos.write_copy import write
 from workbench.config import DataError, ProtectConfig, key
 from workbench.export.write import MANIFEST, shown
-from workbench.files import atomic, lock, mapped
+from workbench.files import atomic, lock, mapped, names
 from workbench.files.pictures import Refused, decode
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 from workbench.progress import progress
@@ -131,7 +131,7 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_f
     run.note(device=device.describe(device.pick(config.device)))
     with run.stage("noise"):
         deltas = _search(found.working, config, run.folder)
-    targets = target_names([source.name for source in found.usable])
+    targets = names.target_names([source.name for source in found.usable])
     todo = [turn for turn, source in enumerate(found.usable) if source.name not in ledger.entries]
     state = "interrupted"
     try:

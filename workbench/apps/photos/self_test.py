@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from workbench import noise
+from workbench.apps.photos.findings import COUNTERMEASURES, sentences
 from workbench.apps.photos.sources import gather
 from workbench.apps.photos.working_set import RECOGNISER, SIDE, numbered, thumbnail, with_company
-from workbench.catalogue import DEFENCES
 from workbench.config import DataError, NoiseConfig, ProtectConfig, VictimConfig, key
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export import verify
@@ -27,18 +27,20 @@ from workbench.victim import exposure, recipes, train
 
 HELD_OUT = 0.3  # of a person's photos are met later
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
-COUNTERMEASURES = ("jpeg-75", "grayscale", "resize-half")
-LITTLE = 0.1  # of what lies between guessing and the originals: less of a fall is called none
 IMAGE_PASSES = 14_000  # of one training: 50 epochs of 280 photos
 EPOCHS = (12, 60)
 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """What was found: `rows` is a table as in results.py, of the data "photos"; `sentences` say it in plain words."""
+    """What was found: `rows` is a table as in results.py, of the data "photos"; `sentences` say it in plain words.
+
+    photos: how many were kept aside.
+    """
 
     rows: pd.DataFrame
     sentences: list[str]
+    photos: int = 0
 
     def in_words(self) -> str:
         """Say the sentences, each on a line."""
@@ -69,8 +71,8 @@ def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int =
     sets = _sets(source, output, config)
     trainings = [(seed, *plan) for seed in range(seeds) for plan in _plan(sets)]
     rows = table.merged(_trained(sets, config, method, defence, seed) for seed, method, defence in trainings)
-    chance = 1 / len(sets.original.classes)
-    return SelfTest(rows, sentences(rows, chance, len(sets.held_out), sets.tested, sets.drawn))
+    chance, photos = 1 / len(sets.original.classes), len(sets.held_out)
+    return SelfTest(rows, sentences(rows, chance, photos, sets.tested, sets.drawn), photos)
 
 
 def _plan(sets: Sets) -> Iterator[tuple[str, str]]:
@@ -167,68 +169,3 @@ def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarra
             after.append(thumbnail(decode(whole(partial(read, (output / copy).resolve())), copy)))
             people.append(one.person)
     return before, after, people
-
-
-def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, drawn: int = 0) -> list[str]:
-    """Say what was found, in plain words.
-
-    rows: of a self-test, with one method besides clean and random; chance: of a right guess; drawn: how many drawn
-    people kept the others company.
-    """
-    best = table.summary(rows)
-    (method,) = set(best["method"]) - {"clean", "random"} or {"random"}
-    plain = best[best["defence"] == "none"]
-    original = plain[plain["method"] == "clean"]
-    copies = plain[plain["method"] == method]
-    times = original["seed"].nunique()
-    found = [
-        f"{held_out} photos of {people} {'person' if people == 1 else 'people'} were kept aside, and recognisers were "
-        f"trained on the others, {'once' if times == 1 else f'{times} times'} each. "
-        f"Guessing names {chance:.0%} rightly.",
-        f"Trained on the originals, they named {_said(original)} of the photos kept aside.",
-        f"Trained on the copies, they named {_said(copies)}.",
-    ]
-    if drawn:
-        found.insert(
-            1,
-            f"There were {drawn} drawn people among them, because a recogniser needs several. A drawing is easily told "
-            "from a photo, so this test is easier for a recogniser than real people would be, and may find no effect "
-            "where there is one. Photos of several people make a better test.",
-        )
-    random = plain[plain["method"] == "random"]
-    if len(random) and method != "random":
-        found.append(f"With random noise of the same size instead, they named {_said(random)}.")
-    found += _given_back(best[best["method"] == method])
-    return [*found, _verdict(best[best["method"] == method], original, chance)]
-
-
-def _given_back(copies: pd.DataFrame) -> Iterator[str]:
-    for defence in COUNTERMEASURES:
-        tried = copies[copies["defence"] == defence]
-        if len(tried):
-            yield f"After {DEFENCES[defence].words}, they named {_said(tried)} from the copies."
-
-
-def _verdict(copies: pd.DataFrame, original: pd.DataFrame, chance: float) -> str:
-    """Judge by the most that anybody got out of the copies here, each training at its best moment."""
-    worst = float(copies.groupby("defence")["peak"].mean().max())
-    usual = float(original["peak"].mean())
-    if usual - chance < LITTLE:
-        return "So nothing can be said: even from the originals these people could not be told apart."
-    kept = (worst - chance) / (usual - chance)
-    if kept > 1 - LITTLE:
-        judged = "The noise does not help on these photos"
-    elif kept > 0.5:
-        judged = "The noise makes it harder, and this data can still be learnt from"
-    else:
-        judged = "The noise makes it much harder for these ways of learning; others may get more"
-    most = f"So the most that anybody here got out of the copies is {worst:.0%}, of {usual:.0%} with the originals"
-    return f"{most}. {judged}."
-
-
-def _said(runs: pd.DataFrame) -> str:
-    """Say "31% (24% to 40%; 38% at the best moment)": after the last epoch, the spread over trainings, and the peak."""
-    final = runs["final"]
-    text = f"{final.mean():.0%}"
-    spread = f"{final.min():.0%} to {final.max():.0%}; " if len(final) > 1 else ""
-    return f"{text} ({spread}{runs['peak'].mean():.0%} at the best moment)"

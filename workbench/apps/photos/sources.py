@@ -2,29 +2,22 @@
 
 import hashlib
 import os
-import re
 import stat
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from workbench.apps.photos.zip_input import Refusal, hidden, members
 from workbench.config import DataError
 from workbench.export import verify, write
+from workbench.files.names import in_utf8
 from workbench.files.picture_kinds import Reader, read, whole
 from workbench.files.pictures import Refused, check_kind
 
-__all__ = ["HERE", "Refusal", "Source", "gather", "safe_name", "target_names"]
+__all__ = ["Refusal", "Source", "gather"]
 
 START = 64  # bytes that tell what a file is
-LONGEST = 240  # UTF-8 bytes of a name, leaving room for a number and a suffix below the usual limit of 255
-RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
-    f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789¹²³"
-}
-ANYWHERE = re.compile(r'[\x00-\x1f\x7f/<>:"\\|?*]')  # what some system forbids in a name
-HERE = ANYWHERE if os.name == "nt" else re.compile(r"[\x00-\x1f\x7f/\\]")
 
 
 @dataclass(frozen=True)
@@ -109,9 +102,8 @@ def _folder(root: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
     refusals: list[Refusal] = []
     top = root.resolve()
     for name, entry in _entries(root, refusals):
-        if name.encode(errors="replace").decode() != name:
-            shown = name.encode(errors="backslashreplace").decode()
-            refusals.append(Refusal(shown, "has a name that is not in UTF-8: rename it"))
+        if in_utf8(name) != name:
+            refusals.append(Refusal(in_utf8(name), "has a name that is not in UTF-8: rename it"))
         elif entry.is_symlink():
             refusals.append(Refusal(name, _link(Path(entry.path), top)))
         elif not entry.is_file(follow_symlinks=False):
@@ -157,42 +149,3 @@ def _start(path: Path) -> bytes:
         return read(path.resolve(), 4)
     except Refused as refused:
         raise DataError(f"{path} {refused}") from refused
-
-
-def target_names(names: Sequence[str]) -> list[str]:
-    """Name each protected copy: the original's relative name with the suffix .png, spelled as any system takes it.
-
-    Never two that are equal without regard to case and Unicode's ways to compose a letter, none that is also a folder
-    of another. The same names in the same order always give the same.
-    """
-    safe = ["/".join(safe_name(part) for part in name.split("/")) for name in names]
-    taken = {_key(str(folder)) for name in safe for folder in PurePosixPath(name).parents}
-    found, numbers = [], dict[str, int]()
-    for short in write.export_names(safe):
-        target = short
-        while _key(target) in taken:
-            numbers[_key(short)] = numbers.get(_key(short), 1) + 1
-            target = f"{short.removesuffix('.png')}-{numbers[_key(short)]}.png"
-        taken.add(_key(target))
-        found.append(target)
-    return found
-
-
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def safe_name(name: str, forbidden: re.Pattern[str] = ANYWHERE) -> str:
-    """Take from one folder's or file's name what is forbidden, and what some system reads as something else."""
-    safe = forbidden.sub("_", name).rstrip(". ")
-    if not safe or safe.startswith("-") or safe.split(".")[0].rstrip().upper() in RESERVED:
-        safe = f"_{safe}"
-    if len(safe.encode()) > LONGEST:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        safe = f"{safe.encode()[: LONGEST - 20].decode(errors='ignore').rstrip('. ')}-{digest}{_suffix(safe)}"
-    return safe
-
-
-def _suffix(name: str) -> str:
-    suffix = PurePosixPath(name).suffix
-    return suffix if len(suffix.encode()) <= 8 else ""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbench.apps.photos import private_folder
-from workbench.apps.photos.sources import HERE, Source, gather, safe_name
+from workbench.apps.photos.sources import Source, gather
 from workbench.config import DataError
-from workbench.files import untrusted
+from workbench.files import names, untrusted
 from workbench.files.pictures import SUFFIXES
 
 MEGABYTE = 2**20
@@ -131,7 +131,7 @@ class Collection:
 
 def _kept(name: str) -> str:
     """Make a name one of a single file or folder here, and none that is hidden."""
-    return safe_name(name.strip().lstrip(".") or "photo", HERE)
+    return names.safe_name(name.strip().lstrip(".") or "photo", names.HERE)
 
 
 def count(number: int, thing: str) -> str:
@@ -152,7 +152,8 @@ def _free(folder: Path, name: str) -> str:
 def pack(folder: Path, archive: Path) -> None:
     """Pack all finished files of a folder into a zip file, whole or not at all; PNG files would not get smaller."""
     part = archive.with_suffix(".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as packed:
+    # The nearest year is good enough where a clock, or a disk, says one that zip files do not have.
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
         for file in sorted(folder.rglob("*")):
             name = file.relative_to(folder)
             if file.is_file() and not any(word.startswith(".") for word in name.parts):

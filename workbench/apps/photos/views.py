@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.apps import html
+from workbench.apps.photos.findings import COUNTERMEASURES, share
 from workbench.apps.photos.report import Verdict
-from workbench.apps.photos.self_test import COUNTERMEASURES
 from workbench.apps.photos.uploads import MEGABYTE, count
 from workbench.catalogue import DEFENCES
 from workbench.records import table
@@ -49,18 +49,17 @@ def size(length: int) -> str:
     return f"{length / MEGABYTE:.1f} MB" if length >= MEGABYTE / 10 else f"{max(1, round(length / 1024))} KB"
 
 
-def tested(sentences: Sequence[str], rows: pd.DataFrame) -> str:
-    """Show the self-test: what it says in words, and its table."""
+def tested(sentences: Sequence[str], rows: pd.DataFrame, photos: int = 0) -> str:  # noqa: PT028 (no test)
+    """Show the self-test: what it says in words, and its table. photos: how many were kept aside, 0: not known."""
     said = "".join(f"<li>{escape(text)}</li>" for text in sentences)
-    return f'<div role="status"><ul>{said}</ul></div>{"" if rows.empty else _table(table.summary(rows))}'
+    return f'<div role="status"><ul>{said}</ul></div>{"" if rows.empty else _table(table.summary(rows), photos)}'
 
 
-def _table(best: pd.DataFrame) -> str:
+def _table(best: pd.DataFrame, photos: int) -> str:
     lines = []
     for (method, defence), part in best.groupby(["method", "defence"], sort=False):
         name = TRAINED_ON.get(str(method), "the changed copies")
-        spread = f"{part['final'].mean():.0%} ({part['final'].min():.0%} to {part['final'].max():.0%})"
-        lines.append((name, DONE_FIRST.get(str(defence), str(defence)), spread))
+        lines.append((name, DONE_FIRST.get(str(defence), str(defence)), share(part["final"], photos)))
     heads = ("Trained on", "Done with them first", "New photos recognised (lowest to highest)")
     return f'<div class="photos-list">{html.table(heads, lines)}</div>'
 

@@ -19,6 +19,7 @@ MOST_RATIO = 200  # bytes that may come out of one byte; photographs hardly shri
 MOST_LIST = 4 * 2**20  # bytes of the archive's list of its members
 PIECE = 2**20  # bytes
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what the others need of memory is the file's choice
+UTF8 = 0x800  # a member's flag
 ALL = ""  # no member's name
 REPACK = "pack the folder again, or give the folder itself"
 
@@ -67,15 +68,15 @@ def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
     if len(found) > MOST_MEMBERS:
         file.close()
         raise DataError(f"{path} holds {len(found)} files, more than {MOST_MEMBERS}: split it, or unpack it yourself")
-    counts = Counter(info.filename for info in found)
+    counts = Counter(map(_name, found))
     readers: list[tuple[str, Reader]] = []
     refusals: dict[str, Refusal] = {}  # by name: a doubled member is refused once
     total: dict[str, int] = {}
     for info in found:
-        name = info.orig_filename  # zipfile's filename has lost what follows a null
+        name = _name(info)
         if hidden(name):
             continue
-        reason = _fault(info, counts[info.filename])
+        reason = _fault(name, info, counts[name])
         if reason:
             refusals[name] = Refusal(name, reason)
         else:
@@ -83,9 +84,23 @@ def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
     return readers, list(refusals.values())
 
 
-def _fault(info: zipfile.ZipInfo, count: int) -> str:
+def _name(info: zipfile.ZipInfo) -> str:
+    """A member's name. macOS and others write UTF-8 without the flag that says so; zipfile takes it for code page 437.
+
+    Not zipfile's `filename`, which has lost what follows a null.
+    """
+    name = info.orig_filename
+    if info.flag_bits & UTF8:
+        return name
+    try:
+        return name.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return name
+
+
+def _fault(name: str, info: zipfile.ZipInfo, count: int) -> str:
     """Say why a member is not even opened; "" for a good one."""
-    name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
+    kind = stat.S_IFMT(info.external_attr >> 16)
     parts = name.split("/")
     if "\\" in name or "\0" in name or re.match("[A-Za-z]:", name) or any(part in ("", ".", "..") for part in parts):
         return f"has a name that leads out of the archive or is none: {REPACK}"

@@ -1,0 +1,99 @@
+"""What a self-test found, in words that follow from its numbers alone."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from workbench.catalogue import DEFENCES
+from workbench.figures.tables import LITTLE, learnt
+from workbench.records import table
+
+COUNTERMEASURES = ("jpeg-75", "grayscale", "resize-half")
+FEW = 20  # photos, of which a share says less than their number
+
+
+def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, drawn: int = 0) -> list[str]:
+    """Say what was found, in plain words.
+
+    rows: of a self-test, with one method besides clean and random; chance: of a right guess; drawn: how many drawn
+    people kept the others company.
+    """
+    best = table.summary(rows)
+    (method,) = set(best["method"]) - {"clean", "random"} or {"random"}
+    plain = best[best["defence"] == "none"]
+    original = plain[plain["method"] == "clean"]
+    copies = plain[plain["method"] == method]
+    times = original["seed"].nunique()
+    found = [
+        f"{held_out} photo{'s' * (held_out != 1)} of {people} {'person' if people == 1 else 'people'} "
+        f"{'was' if held_out == 1 else 'were'} kept aside, and recognisers were "
+        f"trained on the others, {'once' if times == 1 else f'{times} times'} each. "
+        f"Guessing names {chance:.0%} rightly.",
+        f"Of what was kept aside, they named {_said(original, held_out)} when trained on the originals.",
+        f"Trained on the copies, they named {_said(copies, held_out)}.",
+    ]
+    if drawn:
+        found.insert(
+            1,
+            f"There were {drawn} drawn people among them, because a recogniser needs several. A drawing is easily told "
+            "from a photo, so this test is easier for a recogniser than real people would be, and may find no effect "
+            "where there is one. Photos of several people make a better test.",
+        )
+    random = plain[plain["method"] == "random"]
+    if len(random) and method != "random":
+        found.append(f"With random noise of the same size instead, they named {_said(random, held_out)}.")
+    originals, copies = (best[best["method"] == name] for name in ("clean", method))
+    found += _given_back(copies, originals, held_out)
+    return [*found, _verdict(copies, originals, chance, held_out)]
+
+
+def _given_back(copies: pd.DataFrame, originals: pd.DataFrame, photos: int) -> Iterator[str]:
+    for defence in COUNTERMEASURES:
+        tried, twin = (part[part["defence"] == defence] for part in (copies, originals))
+        if len(tried):
+            beside = f", {_said(twin, photos)} from the originals" if len(twin) else ""
+            yield f"After {DEFENCES[defence].words}, they named {_said(tried, photos)} from the copies{beside}."
+
+
+def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photos: int) -> str:
+    """Judge by the most that anybody got out of the copies here, each training at its best moment, beside what the same
+    countermeasure leaves of the originals.
+    """
+    defence = str(copies.groupby("defence")["peak"].mean().idxmax())
+    plain, same = (originals.loc[originals["defence"] == name, "peak"] for name in ("none", defence))
+    twin, tried = plain if same.empty else same, copies.loc[copies["defence"] == defence, "peak"]
+    worst, usual = float(tried.mean()), float(twin.mean())
+    if not learnt(usual, chance):
+        return "So nothing can be said: even from the originals these people could not be told apart."
+    kept = (worst - chance) / (usual - chance)
+    if kept > 1 - LITTLE:
+        judged = "The noise does not help on these photos"
+    elif kept > 0.5:
+        judged = "The noise makes it harder, and this data can still be learnt from"
+    else:
+        judged = "The noise makes it much harder for these ways of learning; others may get more"
+    most = f"So the most that anybody here got out of the copies is {share(tried, photos)}"
+    if defence != "none":
+        most += f", after {DEFENCES[defence].words}"
+    most += f"; out of the originals {share(plain, photos)}"
+    if defence != "none" and len(same):
+        most += f", after the same {share(same, photos)}"
+    return f"{most}. {judged}."
+
+
+def _said(runs: pd.DataFrame, photos: int) -> str:
+    """Say "31% (24% to 40%; 38% at the best moment)": after the last epoch, the spread over trainings, and the peak."""
+    mean, _, spread = share(runs["final"], photos).partition(" (")
+    return f"{mean} ({spread.replace(')', '; ')}{share(runs['peak'], photos).partition(' (')[0]} at the best moment)"
+
+
+def share(values: "pd.Series[float]", photos: int) -> str:
+    """Say shares of several trainings as "31% (24% to 40%)", of few photos as "2 of 3 photos" or "1 to 3 of 3 photos".
+
+    photos: how many they are shares of, 0: not known.
+    """
+    low, high = float(values.min()), float(values.max())
+    if 0 < photos <= FEW:
+        counts = dict.fromkeys(round(photos * value) for value in (low, high))
+        return f"{' to '.join(map(str, counts))} of {photos} photo{'s' * (photos > 1)}"
+    return f"{values.mean():.0%}" + (f" ({low:.0%} to {high:.0%})" if f"{low:.0%}" != f"{high:.0%}" else "")
