@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from workbench.config import SMALLEST_SIDE, DataError
-from workbench.files.eight_bit import read_image
+from workbench.files.pictures import read_exact
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -28,7 +28,7 @@ def read(root: Path) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
         if not files:
             raise DataError(f"{root / name} holds no images ({', '.join(sorted(SUFFIXES))}): fill or remove the class")
         for file in files:
-            arrays.append(read_image(file))
+            arrays.append(read_exact(file))
             labels.append(label)
             names.append(file.relative_to(root).as_posix())
             if names[-1].encode(errors="replace").decode() != names[-1]:

@@ -22,7 +22,7 @@ from workbench.config import DataError
 from workbench.data.dataset import Dataset
 from workbench.data.measures import Quality, measure
 from workbench.files import atomic, lock
-from workbench.files.eight_bit import read_image
+from workbench.files.pictures import read_exact
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
 from workbench.records import record
@@ -133,7 +133,7 @@ def _write_one(root: Path, target: str, pixels: Tensor, data: Dataset, index: in
     path.parent.mkdir(parents=True, exist_ok=True)
     array = pixels.permute(1, 2, 0).contiguous().numpy()
     Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(path, compress_level=6)
-    decoded = to_tensor(read_image(path))
+    decoded = to_tensor(read_exact(path))
     quality = measure(original[None], decoded[None])[0]
     source = data.root / data.names[index] if data.root else None
     return {
