@@ -127,6 +127,7 @@ def test_tiff(mode, depth):
                 decode(content)
         else:
             equals(content, turned(expected, orientation), "multiplied" in mode)
+            assert any("does not explain" in note for note in decode(content).notes) == ("something" in mode)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])

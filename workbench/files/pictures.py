@@ -141,6 +141,8 @@ def _notes(image: Any, content: bytes, kind: str, name: str) -> list[str]:
         raise Refused(f"{fault}: {RESAVE}")
     if kind == "TIFF" and image.tag_v2.get(0x0112, 1) in range(2, 9):
         notes.append("turned upright")  # by Pillow, which does so for TIFF alone when it loads the pixels
+    if kind == "TIFF" and 0 in np.atleast_1d(image.tag_v2.get(338, 1)):
+        notes.append("further values of the pixels, which the file does not explain, left out")
     if extra := trailer_length(image, content):
         notes.append(f"{extra} bytes after the picture (of a motion photo?) left out")
     return notes

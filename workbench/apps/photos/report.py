@@ -61,7 +61,7 @@ class Report:
             largest = max(v.linf or 0 for v in done)
             lines.append(f"  changed by at most {largest} of 255 as decoded, bound {self.epsilon}{visible}")
         if equal:
-            lines.append(f"  {equal} more have a copy without: nowhere that can be seen had the noise anything to change")
+            lines.append(f"  copies without noise, which changed nothing that can be seen of them: {equal}")
         if self.earlier:
             lines.append(f"  {self.earlier} of them were finished earlier")
         for note, count in Counter(note for v in done for note in v.notes).items():
