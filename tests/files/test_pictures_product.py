@@ -3,14 +3,17 @@
 Every file is written from known values by hand, so the right answer is known without any other reader.
 """
 
+import io
 import itertools
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 
 import numpy as np
 import picture_files as files
 import pytest
+import tifffile
 from photographs import cmyk_profile, encoded
 from PIL import Image, ImageCms
 
@@ -92,6 +95,18 @@ def test_png(colour, depth, keyed):
         found = decode(content)
         assert (found.icc, found.chunks) == (None, carried)
         assert ("16 bits a value brought to 8" in found.notes) == (depth == 16) == (not found.exact)
+
+
+@pytest.mark.parametrize(("colour", "depth"), PNG_MODES)
+def test_a_profile_fits_what_a_png_becomes(colour, depth, tmp_path):
+    fitting, other = (GREY, SRGB) if colour in (0, 4) else (SRGB, GREY)
+    for keyed, profile in itertools.product((False, True), (fitting, other, b"damaged")):
+        content, expected = png(colour, depth, keyed, (b"iCCP", b"x\0\0" + zlib.compress(profile)), GAMMA)
+        equals(content, expected)
+        found = decode(content)
+        assert (found.icc, found.chunks) == ((fitting, ()) if profile is fitting else (None, (GAMMA,)))
+        assert any("colour profile left out" in note for note in found.notes) == (profile is not fitting)
+        write(found, found.pixels, tmp_path / f"{keyed}{profile[:20]!r}.png", tmp_path / "aside", 8)
 
 
 TIFF_MODES = {  # photometric interpretation, channels, what the last of them is: tag 338
@@ -301,6 +316,16 @@ def test_the_polarity_of_inks():
     length = int.from_bytes(paper[at + 2 : at + 4], "big")
     with pytest.raises(Refused, match="unknown polarity"):
         decode(paper[:at] + paper[at + 2 + length :])
+
+
+def test_inks_of_sixteen_bits_are_those_of_eight():
+    made = []
+    for values in (files.values(8, 4).astype(np.uint8), (files.values(8, 4) * 257).astype(np.uint16)):
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, values, photometric="separated", iccprofile=cmyk_profile())
+        made.append(decode(stream.getvalue()))
+    assert np.array_equal(made[0].pixels, made[1].pixels)
+    assert not made[0].exact
 
 
 INVISIBLE = {

@@ -175,6 +175,7 @@ def card(manifest: dict[str, Any]) -> str:
 - Classes: {len(classes)}. Every file is a lossless PNG of the size of its original.
 - Largest change, measured on the decoded files: {max(entry["linf"] for entry in files)} pixel values of 255
   (perturbation budget {manifest["epsilon"]}). Lowest PSNR: {worst}.
+- Colour profiles of the originals are left out, as trainings leave them out; pixel values are as they stood.
 - `manifest.json` holds each file's hash, its original's, and the change as measured.
   Check all of it with `workbench verify ORIGINALS THIS_FOLDER`.
 

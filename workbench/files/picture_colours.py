@@ -22,12 +22,12 @@ EXIF, INTEROPERABILITY = 0x8769, 0xA005
 TRANSFER, WHITE, PRIMARIES, COLOUR_SPACE = 0x012D, 0x013E, 0x013F, 0xA001
 
 
-def colours(image: Any, content: bytes, kind: str, notes: list[str]) -> tuple[bytes | None, Chunks]:
+def colours(image: Any, mode: str, content: bytes, kind: str, notes: list[str]) -> tuple[bytes | None, Chunks]:
     """The profile of a loaded picture and what else a PNG is to say of its colours; neither for sRGB.
 
-    What cannot be carried is left out, with a note.
+    mode: Pillow's, of the picture at 8 bits a value. What cannot be carried is left out, with a note.
     """
-    icc = _profile(image, content, kind, notes)
+    icc = _profile(image, mode, content, kind, notes)
     if kind == "PNG":
         before = itertools.takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(content))
         found = {name: bytes(body) for name, body in before if len(body) == SIZES.get(name, 1)}
@@ -41,8 +41,8 @@ def colours(image: Any, content: bytes, kind: str, notes: list[str]) -> tuple[by
     return icc, ()
 
 
-def _profile(image: Any, content: bytes, kind: str, notes: list[str]) -> bytes | None:
-    """The embedded profile, where it can be read and is one for the image's kind of colour."""
+def _profile(image: Any, mode: str, content: bytes, kind: str, notes: list[str]) -> bytes | None:
+    """The embedded profile, where it can be read and is one for the mode's kind of colour."""
     bmp = content[70:74] if kind == "BMP" and content[14] >= 108 else b"sRGB"  # a header of that length names a space
     own = bmp in (b"DEBM", b"KNIL") or (bmp == bytes(4) and any(content[74:122]))
     if own or (kind == "GIF" and b"ICCRGBG1012" in content):
@@ -50,8 +50,7 @@ def _profile(image: Any, content: bytes, kind: str, notes: list[str]) -> bytes |
     if "icc_profile" not in image.info:
         return None
     icc = image.info["icc_profile"]
-    space = {"L": "GRAY", "1": "GRAY", "LA": "GRAY", "La": "GRAY", "I": "GRAY", "CMYK": "CMYK"}
-    needed = space.get(image.mode.partition(";")[0], "RGB")
+    needed = {"L": "GRAY", "LA": "GRAY", "La": "GRAY", "CMYK": "CMYK"}.get(mode, "RGB")
     try:
         found = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip()
     except (OSError, TypeError, ImageCms.PyCMSError):

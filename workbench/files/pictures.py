@@ -108,7 +108,7 @@ def _decode(content: bytes, kind: str, name: str, smallest: int) -> Photo:
     notes = _notes(opened, content, kind, name)
     bits = bits_of(opened, content, kind)
     image = eight_bits(opened, content, kind)
-    icc, chunks = colours(opened, content, kind, notes)
+    icc, chunks = colours(opened, image.mode, content, kind, notes)
     if bits > 8:
         notes.append(f"{bits} bits a value brought to 8")
     image = _upright(opened, image, notes)
