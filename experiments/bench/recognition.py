@@ -28,7 +28,7 @@ from workbench.config import DataConfig, ProtectConfig, VictimConfig, WorkbenchE
 from workbench.data import sources
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export.write import to_tensor
-from workbench.files.eight_bit import read_image
+from workbench.files.pictures import read_exact
 from workbench.records import run_folder
 from workbench.records import table as results
 from workbench.victim import defence, exposure, recipes, train
@@ -98,7 +98,7 @@ def copied(train: Dataset, arguments: argparse.Namespace, copies: Path, config: 
         mine = (train.labels == label).nonzero()[:, 0].tolist()
         for turn in mine:
             file = copies / person / Path(train.names[turn]).with_suffix(".png").name
-            published[turn] = to_tensor(read_image(file))
+            published[turn] = to_tensor(read_exact(file))
     return replace(train, samples=published)
 
 

@@ -16,7 +16,7 @@ from workbench.config import ConfigError, DataConfig, DataError
 from workbench.data import sources
 from workbench.data.dataset import Dataset
 from workbench.data.sources import read_folder
-from workbench.files.eight_bit import read_image
+from workbench.files.pictures import read_exact
 
 
 def load(path: Path, **settings):
@@ -102,12 +102,12 @@ def test_first_picture_of_a_stereo_photo_is_read(tmp_path):
     first, second = (Image.fromarray(picture(seed)) for seed in (1, 2))
     first.save(tmp_path / "stereo.jpg", format="MPO", save_all=True, append_images=[second])
     first.save(tmp_path / "plain.jpg")
-    assert (read_image(tmp_path / "stereo.jpg") == read_image(tmp_path / "plain.jpg")).all()
+    assert (read_exact(tmp_path / "stereo.jpg") == read_exact(tmp_path / "plain.jpg")).all()
 
 
 def test_palette_image_is_read_in_colour(tmp_path):
     Image.fromarray(picture(1)).quantize(8).save(tmp_path / "p.png")
-    assert read_image(tmp_path / "p.png").shape == (12, 12, 3)
+    assert read_exact(tmp_path / "p.png").shape == (12, 12, 3)
 
 
 def test_photo_is_turned_upright(tmp_path):
@@ -116,7 +116,7 @@ def test_photo_is_turned_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90° clockwise
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
-    upright = read_image(tmp_path / "turned.png")
+    upright = read_exact(tmp_path / "turned.png")
     assert upright.shape == (16, 8, 3)
     assert (upright == np.rot90(pixels, -1)).all()
 
@@ -311,7 +311,7 @@ def test_damaged_bytes_are_read_or_refused_never_a_crash(tmp_path, format):
             damaged[place] = rng.integers(256)
         file.write_bytes(damaged[: rng.integers(1, 2 * len(damaged))])
         with suppress(DataError):
-            assert read_image(file).dtype == np.uint8
+            assert read_exact(file).dtype == np.uint8
 
 
 def _png16(path: Path) -> None:
@@ -326,7 +326,7 @@ def _png16(path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "1", "I;16", "RGB;16", "transparent palette"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "I;16", "RGB;16", "transparent palette"])
 def test_mode_that_is_not_8_bit_grey_or_colour_is_refused(tmp_path, mode):
     write_folder(tmp_path, 2)
     bad = tmp_path / "dog" / "bad.tif"
@@ -339,8 +339,25 @@ def test_mode_that_is_not_8_bit_grey_or_colour_is_refused(tmp_path, mode):
         bad = bad.with_suffix(".png")
         Image.fromarray(picture(1)).quantize(8).save(bad, transparency=0)
     else:
-        Image.fromarray(picture(1)).convert("L" if mode in ("LA", "1") else "RGB").convert(mode).save(bad)
+        image = Image.fromarray(picture(1)).convert("L" if mode == "LA" else "RGB").convert(mode)
+        if mode != "CMYK":
+            image.putpixel((3, 3), (*image.getpixel((3, 3))[:-1], 254))
+        image.save(bad)
     refusal(lambda: load(tmp_path), bad, "8-bit")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "damaged EXIF"])
+def test_what_hides_nothing_is_read_as_it_is(tmp_path, mode):
+    """One file that other readers can't take stops no folder."""
+    write_folder(tmp_path, 2)
+    image = Image.fromarray(picture(1))
+    saved = image.quantize(8) if mode == "P" else image.convert("RGB" if " " in mode else mode)
+    more = {"exif": b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\0\1"} if " " in mode else {}
+    saved.save(tmp_path / "dog" / "odd.png", **more)
+    found = read_folder(tmp_path)
+    assert (
+        found.samples[found.names.index("dog/odd.png")].permute(1, 2, 0).numpy() == np.asarray(saved.convert("RGB"))
+    ).all()
 
 
 @pytest.mark.parametrize("factor", [1.5, 3])

@@ -206,6 +206,14 @@ def test_an_added_colour_profile_is_found(folders):
     assert problems(folders) == ["ben/deep.png: its colour profile is not its original's"]
 
 
+@pytest.mark.parametrize("chunk", [(b"gAMA", b"\0\1\x86\xa0"), (b"cICP", b"\x0c\x0d\0\1"), (b"cHRM", bytes(range(32)))])
+def test_colours_that_only_the_copy_describes_are_found(folders, chunk):
+    said = PngImagePlugin.PngInfo()
+    said.add(*chunk)
+    replace_copy(folders[1], "ben/deep.png", copy_of(ORIGINALS["ben/deep.png"], pnginfo=said))
+    assert problems(folders) == ["ben/deep.png: its colours are not described as its original's are"]
+
+
 def test_metadata_left_in_a_copy_is_found(folders):
     exif = Image.Exif()
     exif[0x010F] = "Camera"

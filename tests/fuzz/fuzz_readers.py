@@ -20,7 +20,7 @@ from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.sources import gather
 from workbench.config import WorkbenchError, key
 from workbench.export import verify, write
-from workbench.files import eight_bit, pictures
+from workbench.files import pictures
 from workbench.files.names import target_names
 from workbench.files.picture_kinds import metadata
 from workbench.noise import perturbation
@@ -193,7 +193,7 @@ READERS = {
     "notebook": Reader(_one("book.ipynb"), inputs.json_file(valid.book()), _read_notebook),
     "parameters": Reader(_beside_book("values"), _wrong_values, _read_values),
     "study's facts": Reader(_one("study.json"), inputs.json_file(valid.STUDY), _read_study),
-    "class image": Reader(_one("image"), _pictures, lambda folder: eight_bit.read_image(folder / "image")),
+    "class image": Reader(_one("image"), _pictures, lambda folder: pictures.read_exact(folder / "image")),
     "photo": Reader(_one("photo"), _pictures, _read_photo),
     "archive": Reader(_one("photos.zip"), inputs.binary_file(valid.archive()), _read_zip),
 }

@@ -9,8 +9,8 @@ import torch
 from workbench.config import ConfigError, DataError
 from workbench.data.dataset import DataPair, Dataset
 from workbench.data.sources import numbered
-from workbench.files.eight_bit import first_line
 from workbench.files.places import home
+from workbench.files.untrusted import first_line
 
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "svhn": "SVHN"}
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from workbench.config import SMALLEST_SIDE, DataError
-from workbench.files.eight_bit import read_image
 from workbench.files.names import check_classes, check_file
+from workbench.files.pictures import read_exact
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -32,7 +32,7 @@ def read(root: Path) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
         for file in files:
             names.append(file.relative_to(root).as_posix())
             check_file(names[-1])
-            arrays.append(read_image(file))
+            arrays.append(read_exact(file))
             labels.append(label)
             if min(arrays[-1].shape[:2]) < SMALLEST_SIDE:
                 raise DataError(f"{file} is {_size(arrays[-1])}: images need {SMALLEST_SIDE} pixels a side, or more")

@@ -157,14 +157,15 @@ def _compare(original: Path, copy: Path, entry: dict[str, Any], photos: bool) ->
 
 
 def _beside_pixels(before: Photo, after: Photo, photos: bool) -> Iterator[str]:
-    """What is wrong with a copy's transparency and colour profile. photos: profiles are kept (an export drops them)."""
+    """What is wrong with a copy's transparency and colours. photos: what says them is kept (an export drops it)."""
     if HIDDEN in after.notes:
         yield "holds colour hidden under transparency"
-    one, other = (np.array(255) if photo.alpha is None else photo.alpha for photo in (before, after))
-    if not np.array_equal(one, other):
+    if not np.array_equal(before.opacity, after.opacity):
         yield "its transparency is not its original's"
     if before.icc != after.icc and (photos or after.icc is not None):
         yield "its colour profile is not its original's"
+    if before.chunks != after.chunks and (photos or after.chunks):
+        yield "its colours are not described as its original's are"
 
 
 def has_hash(path: Path, digest: str | None) -> bool:

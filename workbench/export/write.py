@@ -20,7 +20,7 @@ from workbench.config import DataError
 from workbench.data.dataset import Dataset
 from workbench.data.measures import Quality, measure
 from workbench.files import atomic, lock, names
-from workbench.files.eight_bit import read_image
+from workbench.files.pictures import read_exact
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
 from workbench.records import record
@@ -123,7 +123,7 @@ def _write_one(root: Path, target: str, pixels: Tensor, data: Dataset, index: in
     path.parent.mkdir(parents=True, exist_ok=True)
     array = pixels.permute(1, 2, 0).contiguous().numpy()
     Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(path, compress_level=6)
-    decoded = to_tensor(read_image(path))
+    decoded = to_tensor(read_exact(path))
     quality = measure(original[None], decoded[None])[0]
     source = data.root / data.names[index] if data.root else None
     return {
@@ -165,6 +165,7 @@ def card(manifest: dict[str, Any]) -> str:
 - Classes: {len(classes)}. Every file is a lossless PNG of the size of its original.
 - Largest change, measured on the decoded files: {max(entry["linf"] for entry in files)} pixel values of 255
   (perturbation budget {manifest["epsilon"]}). Lowest PSNR: {worst}.
+- Colour profiles of the originals are left out, as trainings leave them out; pixel values are as they stood.
 - `manifest.json` holds each file's hash, its original's, and the change as measured.
   Check all of it with `workbench verify ORIGINALS THIS_FOLDER`.
 

@@ -2,10 +2,11 @@
 
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from workbench.config import DataError
@@ -47,7 +48,8 @@ OTHERS = (
     (b"\0\0\0\x0cJXL", f"a JPEG XL picture: {RESAVE}"), (b"\xff\x0a", f"a JPEG XL picture: {RESAVE}"),
 )  # fmt: skip
 CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"pHYs", b"sBIT"}
-NAMED = {b"eXIf": "EXIF", b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"tIME": "time"}
+NAMED = {b"": "bytes after the picture", b"eXIf": "EXIF", b"tIME": "time", b"tEXt": "text", b"zTXt": "text",
+         b"iTXt": "text"}  # fmt: skip
 INFO = {"exif": "EXIF", "xmp": "XMP", "XML:com.adobe.xmp": "XMP", "photoshop": "IPTC", "comment": "comment"}
 GPS = 34853
 PERSONAL = {270, 271, 272, 305, 306, 315, 700, 33432, 33723, 34665, GPS}  # tags of a TIFF that lay out no pixels
@@ -115,6 +117,28 @@ def open_image(content: bytes, kind: str) -> Image.Image:
     return Image.open(io.BytesIO(content), formats=[kind])
 
 
+def misread(image: Any, content: bytes, kind: str) -> str:
+    """What a picture just opened is that Pillow would take for something else, in words that follow the name; or ""."""
+    tags: Any = image.tag_v2 if kind == "TIFF" else {}
+    raw = 50706 in tags or tags.get(254) == 1 or (kind == "TIFF" and content[8:10] == b"CR")
+    planes, deep = tags.get(284) == 2 and tags.get(277, 1) > 1, 16 in np.atleast_1d(tags.get(258, 1))
+    bits = content[28 if content[14] >= 40 else 24] if kind == "BMP" else 0
+    greys = {"1": 1, "L": 8}.get(image.mode, bits)
+    masked = bits == 16 and content[14] >= 56 and content[30] == 3 and any(content[66:70])  # the mask of alpha
+    faults = {
+        "is a camera's raw file (DNG or the like)": raw,  # Pillow would see its thumbnail alone
+        "has signed values": 2 in np.atleast_1d(tags.get(339, 1)),
+        "has a plane for each of its values": planes and (deep or image.mode not in ("RGB", "RGBA")),
+        "has colours at half the resolution": image.mode == "YCbCr" and tags.get(530) != (1, 1),
+        "has a palette of 8 bits where 16 belong": max(tags.get(320, (256,))) < 256,
+        "has a palette of few greys": bits not in (0, greys),
+        "has 16 bits a pixel with transparency": masked,
+        "fills its screen in part": kind == "GIF" and image.tile[0].extents != (0, 0, *image.size),
+        "has inks of unknown polarity": kind == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info,
+    }
+    return next((words for words, found in faults.items() if found), "")
+
+
 def trailer_length(image: Any, content: bytes) -> int:
     """Bytes after the end of a JPEG just opened, 0 for other kinds: a motion photo's film, hidden pictures."""
     if image.format != "JPEG":
@@ -149,14 +173,16 @@ def metadata(content: bytes) -> tuple[str, ...]:
 
 def _chunks(content: bytes) -> set[str]:
     """Everything in a PNG that no decoder needs, also after the pixels, where Pillow looks only when it decodes."""
-    found, at = set(), 8
-    while at + 8 <= len(content):
+    names = {name for name, _ in png_chunks(content)} - CHUNKS
+    return {NAMED.get(name, f"chunk {name.decode('ascii', 'backslashreplace')}") for name in names}
+
+
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Name and body of every chunk of a PNG; what follows the last comes under the name b""."""
+    view, at, name = memoryview(content), 8, b""
+    while at + 8 <= len(content) and name != b"IEND":
         length, name = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
-        if name not in CHUNKS:
-            found.add(NAMED.get(name, f"chunk {name.decode('ascii', 'backslashreplace')}"))
+        yield name, view[at + 8 : at + 8 + length]
         at += length + 12
-        if name == b"IEND":
-            break
     if content[at:]:
-        found.add("bytes after the picture")
-    return found
+        yield b"", view[at:]

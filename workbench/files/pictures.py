@@ -3,12 +3,15 @@
 import io
 import warnings
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
+from workbench.config import DataError
+from workbench.files import untrusted
+from workbench.files.picture_colours import Chunks, colours
 from workbench.files.picture_kinds import (
     MOST_BYTES,
     MOST_PIXELS,
@@ -16,17 +19,17 @@ from workbench.files.picture_kinds import (
     SUFFIXES,
     Refused,
     check_kind,
+    misread,
     open_image,
     trailer_length,
 )
+from workbench.files.picture_values import MODES, STRIP, bits_of, eight_bits
 
-__all__ = ["HIDDEN", "MOST_BYTES", "MOST_PIXELS", "SMALLEST", "SUFFIXES", "Photo", "Refused", "check_kind", "decode"]
+__all__ = ["HIDDEN", "MOST_BYTES", "MOST_PIXELS", "SMALLEST", "SUFFIXES", "Photo", "Refused", "check_kind", "decode",
+           "read_exact"]  # fmt: skip
 
 SMALLEST = 32  # pixels a side
-STRIP = 256  # rows worked on at once, so that no second copy of a large picture is ever held
 HIDDEN = "colour hidden under transparency removed"
-MODES = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBX": "RGB",
-         "RGBA": "RGBA", "RGBa": "RGBA", "YCbCr": "RGB", "CMYK": "RGB"}  # fmt: skip
 TURNS = (
     Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
     Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90,
@@ -37,14 +40,37 @@ TURNS = (
 class Photo:
     """A decoded picture.
 
-    pixels: uint8 H×W×C, C 1 (grey) or 3 (RGB), upright, 0 where alpha is 0; alpha: uint8 H×W, None without
-    transparency; icc: the colour profile of `pixels`, None for sRGB; notes: what reading changed, in plain words.
+    pixels: uint8 H×W×C, C 1 (grey) or 3 (RGB), upright, 0 where alpha is 0; alpha: uint8 H×W, None where all is opaque;
+    icc: the colour profile of `pixels`; notes: what reading changed, in plain words; chunks: what a PNG is to say of
+    the colours besides a profile, neither for sRGB; exact: whether the values are the file's own.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None
     icc: bytes | None
     notes: tuple[str, ...]
+    chunks: Chunks = ()
+    exact: bool = True
+
+    @property
+    def opacity(self) -> np.ndarray:
+        """Alpha, 255 where there is none: equal for two pictures that hide the same."""
+        return np.array(255) if self.alpha is None else self.alpha
+
+
+def read_exact(file: Path) -> np.ndarray:
+    """Decode one picture whose values stand in its file as 8 bits, all opaque: uint8 H×W×C, C 1 or 3, upright.
+
+    Raises DataError that names the file.
+    """
+    try:
+        photo = decode(untrusted.read(file, MOST_BYTES), smallest=1)
+    except DataError as error:
+        raise DataError(f"{file} {untrusted.one_line(error)}") from error
+    if photo.exact and photo.alpha is None:
+        return photo.pixels
+    found = "; ".join(photo.notes) if photo.alpha is None else "parts of it are transparent"
+    raise DataError(f"{file} is not 8-bit RGB or grey ({found}): save it so first")
 
 
 def decode(content: bytes, name: str = "", *, smallest: int = SMALLEST) -> Photo:
@@ -64,35 +90,31 @@ def decode(content: bytes, name: str = "", *, smallest: int = SMALLEST) -> Photo
         raise Refused("needs more memory than there is: make it smaller") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Refused(f"has more than {MOST_PIXELS // 10**6} million pixels: make it smaller") from error
+    except UnidentifiedImageError as error:
+        raise Refused(f"is damaged or a rare kind of {kind}: fetch it again, or {RESAVE}") from error
     except Exception as error:  # Pillow's readers raise nearly every kind on damaged files
-        said = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
+        said = untrusted.first_line(error)[:120]
         fault = "cut short" if "trunc" in said.lower() else "damaged"
         raise Refused(f"is {fault}: fetch it again from where it came from ({said})") from error
 
 
 def _decode(content: bytes, kind: str, name: str, smallest: int) -> Photo:
-    image: Any = open_image(content, kind)
-    width, height = image.size
+    opened: Any = open_image(content, kind)
+    width, height = opened.size
     if width * height > MOST_PIXELS:
         raise Refused(f"has {width}×{height} pixels, more than {MOST_PIXELS // 10**6} million: make it smaller")
     if min(width, height) < smallest:
         raise Refused(f"is {width}×{height} pixels, too small to protect: {smallest} pixels a side are needed")
-    notes = _notes(image, content, kind, name)
-    depth = _depth(image, kind)
-    image.load()
-    if depth == 16 or image.info.get("bit_depth", 8) > 8:
-        notes.append(f"{depth if depth == 16 else image.info['bit_depth']} bits a value brought to 8")
-    image = _upright(image, notes)
-    mode = "L" if image.mode.startswith("I") else MODES[image.mode]
-    transparent = "transparency" in image.info
-    if transparent and depth == 16:
-        raise Refused(f"has 16 bits a value and a transparent colour: {RESAVE}")
-    if transparent and not mode.endswith("A"):
-        mode += "A"
+    notes = _notes(opened, content, kind, name)
+    bits = bits_of(opened, content, kind)
+    image = eight_bits(opened, content, kind)
+    icc, chunks = colours(opened, image.mode, content, kind, notes)
+    if bits > 8:
+        notes.append(f"{bits} bits a value brought to 8")
+    image = _upright(opened, image, notes)
+    transform = None
     if image.mode == "YCbCr":
         notes.append("colours brought from YCbCr to RGB")
-    icc = _profile(image, notes)
-    transform = None
     if image.mode == "CMYK":
         if icc is None:
             raise Refused(f"is in CMYK, the colours of print, without a usable profile: {RESAVE}")
@@ -100,12 +122,12 @@ def _decode(content: bytes, kind: str, name: str, smallest: int) -> Photo:
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "CMYK", "RGB")
         notes.append("colours brought from CMYK to sRGB by the embedded profile")
         icc = None
-    pixels, alpha = _arrays(image, mode, transform, notes)
-    return Photo(pixels, alpha, icc, tuple(notes))
+    pixels, alpha = _arrays(image, transform, notes)
+    return Photo(pixels, alpha, icc, tuple(notes), chunks, bits <= 8 and image.mode not in ("CMYK", "YCbCr"))
 
 
 def _notes(image: Any, content: bytes, kind: str, name: str) -> list[str]:
-    """What is seen before decoding; refuses several frames and raw files."""
+    """What is seen before decoding; refuses several frames and what would be read as something else."""
     notes = []
     suffix = PurePosixPath(name).suffix.lower()
     if suffix and suffix not in SUFFIXES[kind]:
@@ -115,34 +137,25 @@ def _notes(image: Any, content: bytes, kind: str, name: str) -> list[str]:
         notes.append("second picture of the file (MPO) left out")
     elif frames > 1:
         raise Refused(f"holds {frames} frames or pages: save the one you want as a file of its own")
-    if kind == "TIFF" and (50706 in image.tag_v2 or image.tag_v2.get(254, 0) == 1 or content[8:10] == b"CR"):
-        raise Refused(f"is a camera's raw file (DNG or the like): {RESAVE}")  # Pillow would see its thumbnail alone
+    if fault := misread(image, content, kind):
+        raise Refused(f"{fault}: {RESAVE}")
     if kind == "TIFF" and image.tag_v2.get(0x0112, 1) in range(2, 9):
         notes.append("turned upright")  # by Pillow, which does so for TIFF alone when it loads the pixels
+    if kind == "TIFF" and 0 in np.atleast_1d(image.tag_v2.get(338, 1)):
+        notes.append("further values of the pixels, which the file does not explain, left out")
     if extra := trailer_length(image, content):
         notes.append(f"{extra} bytes after the picture (of a motion photo?) left out")
     return notes
 
 
-def _depth(image: Any, kind: str) -> int:
-    """8 or 16 bits a value. Pillow cuts 16-bit colour down to 8 silently: its raw mode alone tells."""
-    raw = str(image.tile)
-    deep = ";16" in raw and kind != "BMP"  # BMP's ;16 packs three colours into 16 bits
-    grey = image.mode.startswith("I;16") or (image.mode == "I" and kind == "PPM")
-    if image.mode not in MODES and not (deep and grey):
-        many = {"LAB": "is in Lab colours", "F": "has floating-point values", "I": "has 32-bit values"}
-        raise Refused(f"{many.get(image.mode, f'has the mode {image.mode}')}: {RESAVE}")
-    return 16 if deep else 8
-
-
-def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Turned by its EXIF orientation; not by exif_transpose, which writes EXIF anew and fails on damaged blocks."""
+def _upright(opened: Image.Image, image: Image.Image, notes: list[str]) -> Image.Image:
+    """Turned by the EXIF orientation; not by exif_transpose, which writes EXIF anew and fails on damaged blocks."""
     try:
-        orientation = image.getexif().get(0x0112, 1)
+        orientation = opened.getexif().get(0x0112, 1)
     except Exception:  # as in decode
         notes.append("damaged EXIF left out")
         return image
-    if image.info.get("original_orientation") in range(2, 9):  # pillow-heif has turned it already
+    if opened.info.get("original_orientation") in range(2, 9):  # pillow-heif has turned it already
         notes.append("turned upright")
     elif orientation in range(2, 9):
         notes.append("turned upright")
@@ -150,33 +163,19 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     return image
 
 
-def _profile(image: Image.Image, notes: list[str]) -> bytes | None:
-    """The embedded profile, where it can be read and is one for the image's kind of colour."""
-    icc = image.info.get("icc_profile")
-    if not icc:
-        return None
-    space = {"L": "GRAY", "1": "GRAY", "LA": "GRAY", "La": "GRAY", "CMYK": "CMYK"}.get(image.mode, "RGB")
-    try:
-        found = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip()
-    except (OSError, ImageCms.PyCMSError):
-        found = "nothing readable"
-    if found == ("GRAY" if image.mode.startswith("I") else space):
-        return bytes(icc)
-    notes.append(f"colour profile left out (it is for {found}, the picture is {space})")
-    return None
-
-
-def _arrays(image: Any, mode: str, transform: Any, notes: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
+def _arrays(image: Any, transform: Any, notes: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Pixels and alpha of a picture of 8 bits a value. Refuses one of which nothing can be seen."""
     width, height = image.size
+    mode = MODES[image.mode]
+    if "transparency" in image.info and not mode.endswith("A"):
+        mode += "A"
     pixels = np.empty((height, width, 1 if mode.startswith("L") else 3), np.uint8)
     alpha = np.empty((height, width), np.uint8) if mode.endswith("A") else None
     hidden = False
     for top in range(0, height, STRIP):
         rows = slice(top, min(top + STRIP, height))
         strip = image.crop((0, rows.start, width, rows.stop))
-        if image.mode.startswith("I"):
-            values = (np.asarray(strip).astype(np.uint32) + 128) // 257
-        elif transform is not None:
+        if transform is not None:
             values = np.asarray(ImageCms.applyTransform(strip, transform))
         else:
             values = np.asarray(strip if strip.mode == mode else strip.convert(mode))
@@ -186,6 +185,8 @@ def _arrays(image: Any, mode: str, transform: Any, notes: list[str]) -> tuple[np
             unseen = alpha[rows] == 0
             hidden = hidden or bool(pixels[rows][unseen].any())
             pixels[rows][unseen] = 0
+    if alpha is not None and not alpha.any():
+        raise Refused("is transparent all over, so nothing of it can be seen: give one that can be seen")
     if hidden:
         notes.append(HIDDEN)
-    return pixels, alpha
+    return pixels, None if alpha is None or alpha.min() == 255 else alpha

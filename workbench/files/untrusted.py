@@ -230,6 +230,11 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error, for a message of one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def one_line(text: object, most: int = MOST_SHOWN) -> str:
     """A text for a message: on one line, of at most `most` characters, without what steers a terminal."""
     whole = str(text)

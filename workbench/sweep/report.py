@@ -62,7 +62,11 @@ def of_run(out: Path) -> Path | None:
     return write(
         out,
         title=title[1] if title else record.config["notebook"],
-        text=[*([_plain(aim[1])] if aim else []), _set(out, record.config), *_sentences(rows, dict.fromkeys(rows["data"], study["chance"]))],
+        text=[
+            *([_plain(aim[1])] if aim else []),
+            _set(out, record.config),
+            *_sentences(rows, dict.fromkeys(rows["data"], study["chance"])),
+        ],
         figures={path.stem: Picture(path.read_bytes(), str(Image.open(path).info["Description"])) for path in saved},
         rows=rows,
         jobs=[],

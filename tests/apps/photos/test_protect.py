@@ -19,6 +19,7 @@ from PIL import Image, ImageCms
 
 from workbench.apps.photos import working_set, write_copy
 from workbench.apps.photos.protect import protect
+from workbench.apps.photos.report import Report, Verdict
 from workbench.cli import main
 from workbench.config import DataError, ProtectConfig
 from workbench.export import verify
@@ -84,6 +85,16 @@ def test_every_photo_gets_a_measured_copy_and_every_other_file_its_reason(people
         assert one.pixels.shape == other.pixels.shape
     assert "REFUSED 'person 0/letter.jpg'" in report.in_words()
     assert "12 of 14" in report.in_words()
+
+
+def test_a_copy_that_equals_its_original_is_none_with_noise():
+    """One visible pixel, at the end of the scale already: the noise has nowhere to go."""
+    told = [Verdict("a.png", "a.png", linf=0), Verdict("b.png", "b.png", linf=8, psnr=30.0), Verdict("c", reason="no")]
+    lines = Report(told, 8, "random").in_words().splitlines()
+    assert lines[0].startswith("1 of 3 files now have a copy with noise")
+    assert lines[2].endswith(": 1")
+    assert "without noise" in lines[2]
+    assert "without noise" not in Report(told[1:], 8, "random").in_words()
 
 
 def test_the_same_command_again_finds_everything_done(people, tmp_path):

@@ -53,12 +53,15 @@ class Report:
     def in_words(self) -> str:
         """Say the report as lines for a person."""
         done, refused = self.done, self.refused
-        lines = [f"{len(done)} of {len(self.verdicts)} files now have a copy with noise ({self.method}):"]
+        equal = sum(v.linf == 0 for v in done)
+        lines = [f"{len(done) - equal} of {len(self.verdicts)} files now have a copy with noise ({self.method}):"]
         if done:
             psnr = [v.psnr for v in done if v.psnr is not None and math.isfinite(v.psnr)]
             visible = f", PSNR {min(psnr):.1f} dB or more (median {statistics.median(psnr):.1f} dB)" if psnr else ""
             largest = max(v.linf or 0 for v in done)
             lines.append(f"  changed by at most {largest} of 255 as decoded, bound {self.epsilon}{visible}")
+        if equal:
+            lines.append(f"  copies without noise, which changed nothing that can be seen of them: {equal}")
         if self.earlier:
             lines.append(f"  {self.earlier} of them were finished earlier")
         for note, count in Counter(note for v in done for note in v.notes).items():

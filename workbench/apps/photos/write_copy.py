@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from workbench.config import DataError
 from workbench.data.measures import Quality, measure
@@ -35,11 +35,15 @@ def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: 
         with aside.open("xb") as file:
             made = True
             # Photographs hardly shrink beyond the lowest level, which takes a quarter of the usual one's time.
-            _picture(photo, pixels).save(file, "PNG", compress_level=1, icc_profile=photo.icc)
+            said = PngImagePlugin.PngInfo()
+            for name, body in photo.chunks:
+                said.add(name, body)
+            _picture(photo, pixels).save(file, "PNG", compress_level=1, icc_profile=photo.icc, pnginfo=said)
             file.flush()
             os.fsync(file.fileno())
         decoded = decode(aside.read_bytes(), target.name)
-        if not np.array_equal(decoded.pixels, pixels) or not _same(decoded.alpha, photo.alpha):
+        same = np.array_equal(decoded.pixels, pixels) and np.array_equal(decoded.opacity, photo.opacity)
+        if not same or (decoded.icc, decoded.chunks) != (photo.icc, photo.chunks):
             raise DataError(f"{target} does not decode to what was written: is the disk sound?")
         quality = measure(to_tensor(photo.pixels)[None], to_tensor(decoded.pixels)[None])[0]
         if quality.linf > epsilon:
@@ -60,7 +64,3 @@ def _picture(photo: Photo, pixels: np.ndarray) -> Image.Image:
     if photo.alpha is not None:
         picture.putalpha(Image.fromarray(photo.alpha))
     return picture
-
-
-def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    return one is other is None or (one is not None and other is not None and np.array_equal(one, other))
