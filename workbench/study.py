@@ -57,7 +57,9 @@ class Study:
     def __init__(self, out: str, *, store: str = "", **data: Any):
         self.out, self.store = home() / out, home() / (store or out)
         self._which = data
-        self.pair: DataPair = sources.load(DataConfig(**data))
+        config = DataConfig(**data)
+        stages.check_apart(config, self.out)
+        self.pair: DataPair = sources.load(config)
         self.classes = self.pair.train.classes
         self.chance = 1 / len(self.classes)
         self._stages: dict[str, dict[str, Any]] = {}

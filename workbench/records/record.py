@@ -44,6 +44,7 @@ class Record:
     sources: dict[str, str] = field(default_factory=dict)  # 12 digits of the SHA-256 of foreign files that were used
     device: str | None = None
     data_fingerprint: str | None = None
+    contents: dict[str, Any] = field(default_factory=dict)  # of a folder: classes, images, parts, left out
     made_from: str | None = None  # a hash of the noise that a victim learnt from
     changed: list[dict[str, Any]] = field(default_factory=list)  # what was otherwise before, until when
     image_passes: int | None = None  # through the surrogate
