@@ -71,6 +71,7 @@ def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, 
     with run_folder.opened(out, "noise", identity, data_fingerprint=data.train.fingerprint, **how) as run:
         if run.complete:
             return Perturbation.load(out)
+        data.layout.tell(config.data)
         run.note(device=device.describe(on), contents=data.layout.facts)
         with run.stage("noise"):
             found, facts = noise.make(config, data.train, folder=out)
@@ -111,6 +112,7 @@ def train_victim(
     with run_folder.opened(out, "train", identity, data_fingerprint=mine, made_from=noise_digest, **how) as run:
         if run.complete:
             return table.read(out)
+        data.layout.tell(config.data)
         run.note(device=device.describe(on), contents=data.layout.facts)
         with run.stage("train"):
             curve = learn(config, data, exposed, found, folder=out, start=start)
@@ -170,7 +172,9 @@ def export(config: DataConfig, noise_path: Path | None, out: Path, *, official: 
         "noise_run": found.key if found else None,
         "left_out": [name for name in data.layout.train.names if name not in taken],
     }
-    return write.export(data.train, found.noise if found else None, out, official=official, **facts)
+    manifest = write.export(data.train, found.noise if found else None, out, official=official, **facts)
+    data.layout.tell(config.data)
+    return manifest
 
 
 def check_apart(config: DataConfig, out: Path) -> None:

@@ -60,6 +60,7 @@ class Study:
         config = DataConfig(**data)
         stages.check_apart(config, self.out)
         self.pair: DataPair = sources.load(config)
+        self.pair.layout.tell(config.data)
         self.classes = self.pair.train.classes
         self.chance = 1 / len(self.classes)
         self._stages: dict[str, dict[str, Any]] = {}

@@ -13,7 +13,9 @@ from workbench.config import DataConfig, DataError
 from workbench.data import sources
 from workbench.export import verify
 from workbench.files.layout import layout
+from workbench.library import load
 from workbench.records import run_folder
+from workbench.study import Study
 
 CLASSES = ("cat", "dog")
 
@@ -148,6 +150,36 @@ def test_what_may_be_parts_is_refused_before_anything_is_written(tmp_path, capsy
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["train", "--protected-fraction", "0.01", "--epochs", "1"], "is none"),
+     (["train", "--epochs", "1", "--limit-train", "4"], "other data"),
+     (["export", "--limit-train", "4"], "other data")],
+)  # fmt: skip
+def test_a_refusal_after_reading_is_one_line_too(tmp_path, capsys, words, said):
+    root = write_folder(tmp_path / "in", 4, CLASSES)
+    noise = ["noise", "--data", f"folder:{root}", "--method", "random", "--kind", "samplewise", "--device", "cpu"]
+    assert main([*noise, "--out", str(tmp_path / "noise")]) == 0
+    capsys.readouterr()
+    rest = ["--data", f"folder:{root}", "--noise", str(tmp_path / "noise"), "--device", "cpu"]
+    assert main([*words, *rest, "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_and_the_library_say_it_once(tmp_path, capsys):
+    root = write_folder(tmp_path / "in", 4, CLASSES)
+    for _ in range(2):
+        load(f"folder:{root}")
+        study = Study(str(tmp_path / "out"), data=f"folder:{root}", device="cpu")
+        study.noise("random", "samplewise", 4)
+    assert capsys.readouterr().err.count("2 classes, 8 images") == 1
+    with pytest.raises(DataError, match="lies in it"):
+        Study(str(root / "out"), data=f"folder:{root}")
+    assert not (root / "out").exists()
 
 
 def test_without_a_manifest_the_part_to_train_on_is_meant(tmp_path):

@@ -11,8 +11,6 @@ from workbench.config import ConfigError, DataConfig, DataError
 from workbench.data import folder, photo_digits, synthetic_people
 from workbench.data.dataset import DataPair, Dataset
 from workbench.files.layout import layout
-from workbench.files.untrusted import one_line
-from workbench.progress import say
 
 TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
 
@@ -66,7 +64,6 @@ def images_below(rest: str, seed: int) -> DataPair:
         raise ConfigError("folder: needs a path, as in folder:photos")
     found = layout(Path(rest))
     train, *test = [Dataset(*folder.read(part), part.root) for part in found.given]
-    say(f"{one_line(rest)}: {found}")
     return replace(DataPair(train, test[0]) if test else _split(train, seed), layout=found)
 
 

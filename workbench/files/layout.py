@@ -3,11 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from workbench.config import DataError
-from workbench.files import tree
+from workbench.files import tree, untrusted
+from workbench.progress import say
 
 TRAIN, TEST, VALIDATION = ("train", "training"), ("test", "testing"), ("val", "valid", "validation", "dev")
 PARTS = (*TRAIN, *TEST, *VALIDATION)
@@ -116,11 +118,19 @@ class Layout:
         images, parts = sum(len(part.names) for part in self.given), list(self.parts[:2])
         return {"classes": len(self.train.classes), "images": images, "parts": parts, "left_out": dict(self.left)}
 
+    def tell(self, data: str) -> None:
+        """Say on one line, once in a process, what this data is; nothing where the images come from no folder."""
+        if self.facts:
+            _say_once(f"{untrusted.one_line(data)}: {self}")
+
     def __str__(self) -> str:
         facts, unused = self.facts, self.parts[2:]
         parts = f"{' and '.join(facts['parts'])} given" if self.test else "split into train and test"
         parts += f", {' and '.join(unused)} not taken" if unused else ""
         return f"{facts['classes']:,} classes, {facts['images']:,} images; {parts}{tree.left_in_words(self.left)}"
+
+
+_say_once = cache(say)
 
 
 def layout(root: Path, *, check: bool = True) -> Layout:

@@ -88,9 +88,9 @@ def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
         if not found.usable:
             why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
             raise DataError(f"{source} holds no usable image{why}")
-        say(found.in_words())
         identity = {**asdict(config), "photos": found.fingerprint}
         ledger = Ledger(output, key(identity), {one.name for one in found.usable})
+        say(found.in_words())
         if not ledger.complete:
             with run_folder.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
                 _make_copies(found, ledger, config, run)
