@@ -39,7 +39,7 @@ def make(root: Path, kind: str) -> Path:
             for index in range(3):
                 (root / name / f"{index}.png").symlink_to(f"../.annex/{name}{index}")
     elif kind == "linked":
-        (root / "cow").symlink_to(write_folder(root.parent / "real", 6, ("cow",)) / "cow")
+        (root / "dog" / "out.png").symlink_to(write_folder(root.parent / "real", 1, ("dog",)) / "dog" / "dog-00.png")
         (root / "cat" / "again.png").symlink_to("cat-01.png")
     elif kind == "other":
         (root / "cat" / "notes.txt").write_text("none")

@@ -278,7 +278,30 @@ def test_links_alone_are_refused_with_what_they_are(tmp_path):
     (tmp_path / "b").mkdir()
     for name in ("cat", "dog"):
         (tmp_path / "b" / name).symlink_to(f"../real/{name}")
-    refused(lambda: layout(tmp_path / "b"), "no folders of images", "2 links out of the folder")
+    refused(lambda: layout(tmp_path / "b"), "cat is a link", "out of the folder", "cp -rL")
+
+
+@pytest.mark.parametrize(("name", "target"), [("test", "../real"), ("cow", "../real/cat"), ("cats", "cat"),
+                                              ("cat/more", "../../real/cat"), ("cat/self", "..")])  # fmt: skip
+def test_no_class_or_part_is_lost_because_it_is_a_link(tmp_path, name, target):
+    put(tmp_path / "real", *CLASSES)
+    put(tmp_path / "in", *CLASSES)
+    (tmp_path / "in" / name).symlink_to(target)
+    refused(lambda: layout(tmp_path / "in"), tmp_path / "in", f"{name} is a link")
+
+
+def test_links_among_the_images_are_counted(tmp_path):
+    put(tmp_path / "in", *CLASSES, "cat/gone.png")
+    (tmp_path / "in" / "cat" / "gone.png").unlink()
+    (tmp_path / "in" / "cat" / "gone.png").symlink_to("nowhere")
+    (tmp_path / "in" / "cat" / "again.png").symlink_to("0.png")
+    (tmp_path / "in" / "dog" / "out.png").symlink_to(__file__)
+    found = layout(tmp_path / "in")
+    assert found.train.names == CLASSES
+    assert found.left == {tree.NOWHERE: 1, tree.INWARD: 1, tree.OUTWARD: 1}
+    (tmp_path / "empty" / "cat").mkdir(parents=True)
+    (tmp_path / "empty" / "cat" / "0.png").symlink_to("nowhere")
+    refused(lambda: layout(tmp_path / "empty"), "cat holds no images", "1 link to nowhere")
 
 
 def test_the_output_is_never_in_the_input(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """What a folder of images holds: which folders are classes or people, and which are parts, as train and test."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,14 +138,16 @@ def layout(root: Path, *, check: bool = True) -> Layout:
     """Find classes and parts of a folder of images. Raises DataError where they cannot be told or not be read.
 
     Of several parts the one to train on and the one to test on are taken, which is test, or else the validation part.
-    check: raise DataError also for less than two classes, for one without images, or not in both parts.
+    A folder that is a link or cannot be opened may be a class or a part, so it is never just left out. check: raise
+    DataError also for less than two classes, for one without images, or not in both parts.
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder: give a folder that holds one folder a class")
     found = tree.walk(root)
     for one in found.left:
-        if one.reason in (tree.CLOSED, tree.MISNAMED):
-            raise DataError(f"{root}: {one.name!a} {tree.SAID[one.reason]}")
+        folder = one.reason in tree.SAID and os.path.isdir(root / one.name)
+        if folder or one.reason in (tree.CLOSED, tree.MISNAMED):
+            raise DataError(f"{root}: {untrusted.one_line(one.name)} {tree.SAID[one.reason]}")
     images = tree.images(found.files)
     arranged = arrange(root, images, found.folders)
     roles = _roles(root, list(arranged))
