@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -164,6 +165,10 @@ def test_training_on_the_exported_folder_gives_the_same_curve(kind, data, tmp_pa
     assert main(["export", *words, *noise, "--out", str(both / "train")]) == 0
     assert main(["verify", str(root), str(both / "train")]) == 0
     (both / "test").symlink_to(root / "test")
+    assert main(["train", "--data", f"folder:{both}", *BRIEF, "--out", str(tmp_path / "by-files")]) == 2
+    assert "test is a link" in capsys.readouterr().err
+    (both / "test").unlink()
+    shutil.copytree(root / "test", both / "test")
     assert main(["train", "--data", f"folder:{both}", *BRIEF, "--out", str(tmp_path / "by-files")]) == 0
     direct, by_files = (table.read(tmp_path / name) for name in ("direct", "by-files"))
     assert list(direct["value"]) == list(by_files["value"])
@@ -202,7 +207,7 @@ def test_a_folder_without_a_test_part_is_exported_and_verified(tmp_path, capsys)
     assert main(["noise", "--data", f"folder:{root}", *SMALL, "--out", str(tmp_path / "noise")]) == 0
     assert main(["export", "--data", f"folder:{root}", "--noise", str(tmp_path / "noise"), "--out", str(out)]) == 0
     assert main(["verify", str(root), str(out)]) == 0
-    assert "6 originals were left out as test images" in capsys.readouterr().out
+    assert "6 originals were left out for testing" in capsys.readouterr().out
     next(out.glob("cat/*.png")).unlink()
     assert main(["verify", str(root), str(out)]) == 1
 

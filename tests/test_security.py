@@ -15,7 +15,7 @@ from PIL import Image
 
 from workbench import figures
 from workbench.config import DataError
-from workbench.data import folder as folders
+from workbench.data.sources import read_folder
 from workbench.export import write
 from workbench.records import table as results
 from workbench.sweep import report
@@ -196,7 +196,7 @@ def test_a_class_whose_name_steers_a_terminal_is_refused(tmp_path, name):
         (tmp_path / kind).mkdir()
         Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(tmp_path / kind / "0.png")
     with pytest.raises(DataError, match="control character") as refused:
-        folders.read(tmp_path)
+        read_folder(tmp_path)
     assert str(refused.value).isprintable()
 
 

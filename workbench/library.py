@@ -31,7 +31,10 @@ SETTLED = ("data", "limit_train", "limit_test", "side")  # by the samples that a
 
 def load(spec: str, *, limit_train: int = 0, limit_test: int = 0, side: int = 0, seed: int = 0) -> DataPair:
     """Load the data that a SPEC names ("photo-digits:600", "folder:PATH", …), as --data does."""
-    return sources.load(DataConfig(data=spec, limit_train=limit_train, limit_test=limit_test, side=side, seed=seed))
+    config = DataConfig(data=spec, limit_train=limit_train, limit_test=limit_test, side=side, seed=seed)
+    pair = sources.load(config)
+    pair.layout.tell(spec)
+    return pair
 
 
 def make_noise(

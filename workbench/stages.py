@@ -16,7 +16,7 @@ from workbench.data import sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import describe_noise
 from workbench.export import write
-from workbench.files import mapped
+from workbench.files import lock, mapped, tree
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 from workbench.records import foreign_table, run_folder, table
 from workbench.records.record import Record
@@ -62,6 +62,7 @@ def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, 
     config = noise.resolved(config, data_name(config))
     identity = noise_identity(config)
     on = device.pick(config.device)
+    check_apart(config, out)
     run_folder.check_free(out, "noise", identity, resume=how.get("resume", False), wait=how.get("wait", False))
     data = data or sources.load(config)
     if not catalogue.METHODS[config.method].stands_for:
@@ -71,7 +72,8 @@ def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, 
     with run_folder.opened(out, "noise", identity, data_fingerprint=data.train.fingerprint, **how) as run:
         if run.complete:
             return Perturbation.load(out)
-        run.note(device=device.describe(on))
+        data.layout.tell(config.data)
+        run.note(device=device.describe(on), contents=data.layout.facts)
         with run.stage("noise"):
             found, facts = noise.make(config, data.train, folder=out)
         found.save(out / FILE_NAME)
@@ -99,6 +101,7 @@ def train_victim(
     before = warm_start.record_of(start, config.victim) if start else None
     identity = victim_identity(config, found, before)
     on = device.pick(config.device)
+    check_apart(config, out)
     run_folder.check_free(out, "train", identity, resume=how.get("resume", False), wait=how.get("wait", False))
     data = data or sources.load(config)
     if found is not None:
@@ -110,7 +113,8 @@ def train_victim(
     with run_folder.opened(out, "train", identity, data_fingerprint=mine, made_from=noise_digest, **how) as run:
         if run.complete:
             return table.read(out)
-        run.note(device=device.describe(on), chance=1 / len(data.train.classes))
+        data.layout.tell(config.data)
+        run.note(device=device.describe(on), contents=data.layout.facts, chance=1 / len(data.train.classes))
         with run.stage("train"):
             curve = learn(config, data, exposed, found, folder=out, start=start)
         after = str(table.read(start)["method"].iloc[0]) if start else ""
@@ -157,16 +161,28 @@ def victim_identity(config: VictimConfig, found: Found | None, start: Record | N
 def export(config: DataConfig, noise_path: Path | None, out: Path, *, official: bool = False) -> dict[str, Any]:
     """Export the training images, protected (or, without noise, as they are), as PNG files with a manifest."""
     found = find_noise(noise_path)
+    check_apart(config, out)
     write.check_new(out)
+    lock.check_free(out)
     data = sources.load(config)
-    same_folder = data.train.root is not None and data.train.root == data.test.root
+    taken = set(data.train.names)
     facts = {
         "source": data.name,
+        "contents": data.layout.facts,
         "seed": config.seed,
         "noise_run": found.key if found else None,
-        "left_out": list(data.test.names) if same_folder else [],
+        "left_out": [name for name in data.layout.train.names if name not in taken],
     }
-    return write.export(data.train, found.noise if found else None, out, official=official, **facts)
+    manifest = write.export(data.train, found.noise if found else None, out, official=official, **facts)
+    data.layout.tell(config.data)
+    return manifest
+
+
+def check_apart(config: DataConfig, out: Path) -> None:
+    """Raise DataError for an output in the folder of images that `config` names."""
+    name, _, path = config.data.partition(":")
+    if name == "folder" and path:
+        tree.check_apart(out, Path(path))
 
 
 def data_name(config: DataConfig) -> str:

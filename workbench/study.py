@@ -59,7 +59,10 @@ class Study:
         self.out, self.store = home() / out, home() / (store or out)
         study_file.check_ours(self.out)
         self._which = data
-        self.pair: DataPair = sources.load(DataConfig(**data))
+        config = DataConfig(**data)
+        stages.check_apart(config, self.out)
+        self.pair: DataPair = sources.load(config)
+        self.pair.layout.tell(config.data)
         self.classes = self.pair.train.classes
         self.chance = 1 / len(self.classes)
         self._stages: dict[str, dict[str, Any]] = {}

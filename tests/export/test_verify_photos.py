@@ -239,6 +239,9 @@ def test_copies_that_are_links_out_of_the_folder_are_not_read(folders, tmp_path)
     (folders[1] / "ben" / "deep.png").rename(secret)
     (folders[1] / "ben" / "deep.png").symlink_to(secret)
     assert problems(folders) == ["ben/deep.png: is a link that leads out of the folder"]
+    (folders[1] / "ben" / "deep.png").unlink()
+    (folders[1] / "ben" / "deep.png").symlink_to("still.png")
+    assert problems(folders) == ["ben/deep.png: is a link within the folder, which is not followed"]
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def _read_photo(folder: Path) -> None:
 
 
 def _read_zip(folder: Path) -> None:
-    sources, refusals = gather(folder / "photos.zip")
+    sources, refusals, _ = gather(folder / "photos.zip")
     target_names([one.name for one in sources])
     for source in sources:
         pictures.decode(source.read(), source.name)

@@ -1,7 +1,7 @@
 """Dataset: labelled samples as one tensor of whole numbers, and the pair that a run needs."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from workbench.config import ConfigError, DataError
 from workbench.files import mapped
+from workbench.files.layout import Layout
 
 SCALED_AT_ONCE = 1024  # images; bounds the float copy
 
@@ -125,23 +126,25 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DataPair:
-    """Training samples, and the test samples that stay clean. name: the data set's, without paths ("": the samples').
+    """Training samples, and the test samples that stay clean.
 
+    name: the data set's, without paths ("": the samples'); layout: of the folder they were read from, if they were.
     Raises DataError when their classes differ.
     """
 
     train: Dataset
     test: Dataset
     name: str = ""
+    layout: Layout = field(default_factory=Layout)
 
     def __post_init__(self) -> None:
         name = self.name or self.train.source
-        for field, value in (
+        for which, value in (
             ("name", name),
             ("train", replace(self.train, source=name)),
             ("test", replace(self.test, source=name)),
         ):
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, which, value)
         if self.train.classes != self.test.classes:
             odd = sorted(set(self.train.classes) ^ set(self.test.classes))
             what = f"class {odd[0]!r} is not in both" if odd else "their classes are in another order"

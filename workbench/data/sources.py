@@ -10,6 +10,7 @@ from workbench import registry
 from workbench.config import ConfigError, DataConfig, DataError
 from workbench.data import folder, photo_digits, synthetic_people
 from workbench.data.dataset import DataPair, Dataset
+from workbench.files.layout import layout
 from workbench.files.names import check_classes
 
 TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
@@ -60,19 +61,12 @@ def numbered(labels: Tensor, classes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def images_below(rest: str, seed: int) -> DataPair:
-    """folder:PATH: its train/ and test/, or a seeded split of its one folder per class."""
+    """folder:PATH: its parts, or a seeded split of its one folder per class."""
     if not rest:
         raise ConfigError("folder: needs a path, as in folder:photos")
-    root = Path(rest)
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder: give a folder that holds one folder a class")
-    if (root / "train").is_dir() and (root / "test").is_dir():
-        train, test = read_folder(root / "train"), read_folder(root / "test")
-        if train.classes != test.classes:
-            odd = sorted(set(train.classes) ^ set(test.classes))[0]
-            raise DataError(f"{root}: class {odd!r} is not in both train and test: every class must be in both")
-        return DataPair(train, test)
-    return _split(read_folder(root), seed)
+    found = layout(Path(rest))
+    train, *test = [Dataset(*folder.read(part), part.root) for part in found.given]
+    return replace(DataPair(train, test[0]) if test else _split(train, seed), layout=found)
 
 
 def _split(images: Dataset, seed: int) -> DataPair:
@@ -92,5 +86,6 @@ def _split(images: Dataset, seed: int) -> DataPair:
 
 
 def read_folder(root: Path) -> Dataset:
-    """Read one folder a class, as folders.read does. Raises DataError that names the file or folder."""
-    return Dataset(*folder.read(root), root)
+    """Read one folder a class. Raises DataError that names the file or folder."""
+    part = layout(root).train
+    return Dataset(*folder.read(part), part.root)

@@ -2,7 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Iterator, Set
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -12,11 +13,10 @@ import numpy as np
 import torch
 
 from workbench.config import LARGEST_EPSILON, DataError
-from workbench.data.folder import SUFFIXES
 from workbench.data.measures import Quality, measure
 from workbench.export.write import MANIFEST, file_hash
-from workbench.files import pictures, untrusted
-from workbench.files.names import in_utf8
+from workbench.files import tree, untrusted
+from workbench.files.layout import layout
 from workbench.files.picture_kinds import metadata, read, whole
 from workbench.files.pictures import HIDDEN, Photo, Refused, decode
 
@@ -28,15 +28,14 @@ SHAPE = {
     "refused?": [{"name": str, "sha256?": (str, None)}],
     "left_out?": [str],
 }
-PHOTOS = SUFFIXES.union(*pictures.SUFFIXES.values())
 
 
 @dataclass
 class Verdict:
     """What `verify` found. `problems` is empty only when all files are there and keep the bound.
 
-    left_out: originals that were not exported, because they are the test part of a folder without one, by the manifest;
-    refused: originals that `protect` did not take, by the manifest.
+    left_out: originals that were not exported, being for testing or beyond a limit, by the manifest; refused: originals
+    that `protect` did not take, by the manifest; skipped: what is no original, by why.
     """
 
     epsilon: int
@@ -45,6 +44,7 @@ class Verdict:
     unchanged: int = 0
     left_out: int = 0
     refused: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
     psnr_lowest: float | None = None
     psnr_median: float | None = None
     ssim_lowest: float | None = None
@@ -68,16 +68,19 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
     listed = {entry["original"]: entry for entry in manifest.get("files", [])}
     refused = {entry["name"]: entry for entry in manifest.get("refused", [])}
     photos, left_out = "refused" in manifest, set(manifest.get("left_out", []))  # an export has no refused ones
-    files = _images_below(copies)
+    inside = tree.walk(copies)
+    files, links = set(tree.images(inside.files)), dict(inside.left)
+    verdict = Verdict(epsilon if epsilon is not None else manifest.get("epsilon", 8))
     if originals.is_file():
         if originals.suffix.lower() == ".zip":
             raise DataError(f"{originals} is an archive: unpack it, and give the folder")
         originals, wanted = originals.parent, {originals.name}
     else:
-        originals = originals if photos else _training_part(originals, copies)
-        named = {name for name in (*listed, *refused) if within(originals, name)}
-        wanted = _images_below(originals, SUFFIXES if manifest and not photos else PHOTOS, named)
-    verdict = Verdict(epsilon if epsilon is not None else manifest.get("epsilon", 8))
+        originals, wanted, verdict.skipped = _originals(originals, copies, manifest)
+        wanted |= {name for name in (*listed, *refused) if within(originals, name)}
+    for folder, found in ((originals, wanted), (copies, files)):
+        if not found:
+            raise DataError(f"{folder} holds no images ({', '.join(sorted(tree.PHOTOS))})")
     by_stem = {str(PurePosixPath(name).with_suffix("")): name for name in sorted(files)}
     measured: list[Quality] = []
     used = set()
@@ -90,10 +93,8 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
         elif not entry and name in refused and has_hash(originals / name, refused[name].get("sha256")):
             verdict.refused += 1
         elif target not in files:
-            verdict.problems.append(f"{name}: no protected copy")
-        elif not within(copies, target):
-            used.add(target)
-            verdict.problems.append(f"{target}: is a link that leads out of the folder")
+            why, _, _ = tree.SAID.get(links.get(str(target), ""), "").partition(":")
+            verdict.problems.append(f"{target}: {why}" if why else f"{name}: no protected copy")
         else:
             used.add(target)
             quality, faults = _compare(originals / name, copies / target, entry, photos)
@@ -117,17 +118,21 @@ def in_words(verdict: Verdict) -> str:
             f"pixel values raised {ups:.1%}, lowered {downs:.1%}; files without any change: {verdict.unchanged}"
         )
     if verdict.left_out:
-        lines.append(f"{verdict.left_out} originals were left out as test images, by the manifest")
+        lines.append(f"{verdict.left_out} originals were left out for testing or by a limit, by the manifest")
     if verdict.refused:
         lines.append(f"{verdict.refused} originals were refused, by the manifest, and have no copy")
     if verdict.psnr_lowest is not None and verdict.psnr_median is not None:
         ssim = f", lowest SSIM {verdict.ssim_lowest:.4f}" if verdict.ssim_lowest is not None else ""
         lines.append(f"lowest PSNR {verdict.psnr_lowest:.1f} dB, median {verdict.psnr_median:.1f} dB{ssim}")
+    if verdict.skipped:
+        lines.append(tree.left_in_words(verdict.skipped).removeprefix("; "))
     shown = verdict.problems[:MOST_PROBLEMS]
     lines += [f"PROBLEM {untrusted.one_line(problem, MOST_SAID)}" for problem in shown]
     if len(verdict.problems) > len(shown):
         lines.append(f"... and {len(verdict.problems) - len(shown)} more problems (--json lists all)")
-    there = "every file is there" if not verdict.refused else "every file that was not refused is there"
+    some = (("left out", verdict.left_out or verdict.skipped), ("refused", verdict.refused))
+    but = [word for word, any_are in some if any_are]
+    there = f"every file{' that was not ' + ' or '.join(but) if but else ''} is there"
     lines.append(f"the bound is kept and {there}" if verdict.kept else f"NOT KEPT: {len(verdict.problems)} problems")
     return "\n".join(lines)
 
@@ -200,25 +205,28 @@ def _summarise(verdict: Verdict, measured: list[Quality]) -> None:
     verdict.ssim_lowest = min(ssim) if ssim else None
 
 
-def _training_part(originals: Path, copies: Path) -> Path:
-    """ORIGINAL may be a data folder with train/ and test/: what was exported then is its train/."""
-    split = (originals / "train").is_dir() and (originals / "test").is_dir()
-    return originals / "train" if split and not (copies / "train").is_dir() else originals
+def _originals(root: Path, copies: Path, manifest: dict[str, Any]) -> tuple[Path, set[str], dict[str, int]]:
+    """The folder that names are relative to, the images in it that need a copy, and what is left out, by why.
 
-
-def _images_below(root: Path, suffixes: Set[str] = SUFFIXES, named: Set[str] = frozenset()) -> set[str]:
-    """Relative names of the images: by suffix, and those that are named. Of photos (PHOTOS) no hidden ones."""
+    An export takes what training takes, `protect` all photos.
+    """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder")
-    found = set(named)
-    for path in root.rglob("*"):
-        parts = path.relative_to(root).parts
-        hidden = suffixes is PHOTOS and any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if path.suffix.lower() in suffixes and not hidden and path.is_file():
-            found.add(in_utf8("/".join(parts)))
-    if not found:
-        raise DataError(f"{root} holds no images ({', '.join(sorted(suffixes))})")
-    return found
+    if manifest and "refused" not in manifest:
+        taken = layout(root, check=False)
+        return taken.train.root, set(taken.train.names), taken.left
+    base = root if manifest else _training_part(root, copies)
+    found = tree.walk(base)
+    return base, set(tree.images(found.files, tree.PHOTOS)), Counter(one.reason for one in found.left)
+
+
+def _training_part(root: Path, copies: Path) -> Path:
+    """What was meant without a manifest: the part to train on, unless the copies have a folder for it."""
+    try:
+        base = layout(root, check=False).train.root
+    except DataError:
+        return root
+    return root if base != root and (copies / base.relative_to(root).parts[0]).is_dir() else base
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

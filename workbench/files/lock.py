@@ -45,7 +45,7 @@ def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
         left = _left(folder)
         if left is None:
             lock.release()
-            raise DataError(f"{folder} holds a file {LOCK} that is not this program's: name another folder")
+            raise DataError(_foreign(folder))
         ours = bool(left)  # an empty one may be anybody's: it serves as a lock and stays as it is
     try:
         if ours:
@@ -73,7 +73,9 @@ def _acquire(lock: BaseFileLock, folder: Path, wait: bool) -> None:
 
 
 def check_free(folder: Path) -> None:
-    """Raise DataError, naming the other process, when `folder` is held now."""
+    """Raise DataError, naming the other process, when `folder` is held now, and when it cannot be held."""
+    if (folder / LOCK).is_symlink():
+        raise DataError(_foreign(folder))
     if not (folder / LOCK).exists():
         return
     lock = FileLock(folder / LOCK, timeout=0)
@@ -84,6 +86,8 @@ def check_free(folder: Path) -> None:
     except OSError:  # a folder that can only be read
         return
     lock.release()
+    if _left(folder) is None:
+        raise DataError(_foreign(folder))
 
 
 def _mark(folder: Path) -> tuple[int, int] | None:
@@ -103,6 +107,10 @@ def _left(folder: Path) -> str | None:
         if is_plain(path) and (size := path.stat().st_size) < 500:
             said = path.read_text(encoding="utf-8") if size else ""  # Windows lets nobody read what is held
     return said if said == "" or (said and TOLD.fullmatch(said)) else None
+
+
+def _foreign(folder: Path) -> str:
+    return f"{folder} holds a file {LOCK} that is not this program's: name another folder"
 
 
 def _held(folder: Path, advice: str = "wait for it, or name another folder") -> str:

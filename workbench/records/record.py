@@ -45,6 +45,7 @@ class Record:
     device: str | None = None
     data_fingerprint: str | None = None
     chance: float | None = None  # accuracy of guessing a victim's classes
+    contents: dict[str, Any] = field(default_factory=dict)  # of a folder: classes, images, parts, left out
     made_from: str | None = None  # a hash of the noise that a victim learnt from
     changed: list[dict[str, Any]] = field(default_factory=list)  # what was otherwise before, until when
     image_passes: int | None = None  # through the surrogate

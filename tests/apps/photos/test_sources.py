@@ -11,6 +11,7 @@ from PIL import Image
 
 from workbench.apps.photos.sources import gather
 from workbench.config import DataError
+from workbench.files import tree
 from workbench.files.pictures import Refused, decode
 
 PNG = encoded(Image.fromarray(photograph()))
@@ -39,7 +40,7 @@ def root(tmp_path):
 def test_sources_are_sorted_and_know_their_person(root):
     for name in ("zoe/b.png", "zoe/2024/a.png", "anna/x.jpg", "top.png"):
         put(root / name)
-    sources, refusals = gather(root)
+    sources, refusals, _ = gather(root)
     assert refusals == []
     assert [(source.name, source.person) for source in sources] == [
         ("anna/x.jpg", "anna"), ("top.png", ""), ("zoe/2024/a.png", "zoe"), ("zoe/b.png", "zoe")
@@ -48,7 +49,7 @@ def test_sources_are_sorted_and_know_their_person(root):
 
 
 def test_a_single_photo_is_its_own_folder(root):
-    sources, refusals = gather(put(root / "me.png"))
+    sources, refusals, _ = gather(put(root / "me.png"))
     assert ([(source.name, source.person) for source in sources], refusals) == ([("me.png", "")], [])
     assert decode(sources[0].read()).pixels.shape == (48, 64, 3)
 
@@ -65,10 +66,11 @@ def test_every_file_is_in_one_of_the_lists(root):
         assert "\n" not in found[name]
 
 
-def test_what_systems_leave_behind_is_skipped_without_a_word(root):
-    for name in (".DS_Store", "._a.png", "Thumbs.db", "anna/desktop.ini", ".git/a.png", "__MACOSX/a.png"):
+def test_what_systems_leave_behind_is_counted_alone(root):
+    for name in (".DS_Store", "._a.png", "Thumbs.db", "anna/desktop.ini", ".git/a.png", "__MACOSX/a.png",
+                 "anna/@eaDir/a.png"):  # fmt: skip
         put(root / name)
-    assert gather(root) == ([], [])
+    assert gather(root) == ([], [], {tree.HIDDEN: 3, tree.SYSTEM: 3, tree.THUMBNAIL: 1})
 
 
 @pytest.mark.parametrize("name", ["missing", "missing/photo.png"])
@@ -99,7 +101,7 @@ def test_links_are_never_followed(root, tmp_path):
     assert set(found) == {"out.png", "folder", "twice.png", "nowhere.png", "circle"}
     assert "out of the folder" in found["out.png"]
     assert "out of the folder" in found["folder"]
-    assert "is a link to a.png" in found["twice.png"]
+    assert "within the folder" in found["twice.png"]
 
 
 def test_a_file_that_became_a_link_or_a_pipe_is_not_read(root, tmp_path):

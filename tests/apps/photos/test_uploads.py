@@ -113,7 +113,7 @@ def test_names_that_are_markup_or_paths_stay_below_the_folder(collection, tmp_pa
 
 def test_a_zip_is_read_where_it_is_and_taken_alone(collection):
     both = packed(Anna__a=png(1), Ben__b=png(2))
-    assert collection.receive(sent("photos.ZIP", content=both)) == "Found 2 photos in the zip file."
+    assert collection.receive(sent("photos.ZIP", content=both)) == "Found 2 photos in the zip file (people: 2)."
     assert collection.names == ["Anna/a.png", "Ben/b.png"]
     assert collection.read("Ben/b.png") == png(2)
     assert collection.source.suffix == ".zip"

@@ -18,7 +18,7 @@ from PIL import Image
 from workbench.apps.photos import zip_input
 from workbench.apps.photos.sources import gather
 from workbench.config import DataError
-from workbench.files import picture_kinds
+from workbench.files import picture_kinds, tree
 from workbench.files.pictures import Refused
 
 PNG = encoded(Image.fromarray(photograph()))
@@ -47,7 +47,7 @@ def path(tmp_path):
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_photos_come_out_as_they_went_in(path, tmp_path, compression):
     pack(path, ("zoe/b.jpg", JPEG), ("anna/ä.png", PNG), ("anna/", b""), ("top.png", PNG), compression=compression)
-    sources, refusals = gather(path)
+    sources, refusals, _ = gather(path)
     assert [(source.name, source.person) for source in sources] == [
         ("anna/ä.png", "anna"), ("top.png", ""), ("zoe/b.jpg", "zoe")
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def test_an_archive_is_known_by_its_content(tmp_path):
 
 
 def test_members_can_be_read_from_several_threads(path):
-    sources, _ = gather(pack(path, *((f"{number}.png", PNG + bytes([number])) for number in range(8))))
+    sources, *_ = gather(pack(path, *((f"{number}.png", PNG + bytes([number])) for number in range(8))))
     found: dict[str, bytes] = {}
     threads = [threading.Thread(target=lambda s=source: found.update({s.name: s.read()})) for source in sources]
     for thread in threads:
@@ -81,10 +81,11 @@ def test_names_that_lead_astray_are_refused(path, name):
     assert "name" in reasons(path)[name]
 
 
-def test_names_with_a_null_are_refused(path):
-    pack(path, ("aXb.png", PNG))
-    path.write_bytes(path.read_bytes().replace(b"aXb.png", b"a\0b.png"))
-    sources, refusals = gather(path)
+@pytest.mark.parametrize("name", ["aXb.png", "Xab.png", "ab.pngX"])
+def test_names_with_a_null_are_refused(path, name):
+    pack(path, (name, PNG))
+    path.write_bytes(path.read_bytes().replace(name.encode(), name.replace("X", "\0").encode()))
+    sources, refusals, _ = gather(path)
     assert sources == []
     assert len(refusals) == 1
 
@@ -140,8 +141,20 @@ def test_archives_within_and_other_files_are_refused(path):
 
 def test_what_systems_leave_behind_is_skipped(path):
     pack(path, ("__MACOSX/anna/._a.png", PNG), ("anna/.DS_Store", b"x"), ("anna/Thumbs.db", b"x"), ("a.png", PNG))
-    sources, refusals = gather(path)
+    sources, refusals, left = gather(path)
     assert ([source.name for source in sources], refusals) == (["a.png"], [])
+    assert left == {tree.HIDDEN: 1, tree.SYSTEM: 2}
+
+
+def test_a_folder_that_wraps_all_is_no_person(path):
+    for wrapper, parts in (("P", ("",)), ("me/photos", ("",)), ("P", ("train/", "val/"))):
+        names = [f"{wrapper}/{part}{person}/0{part[:1]}.png" for part in parts for person in ("anna", "zoe")]
+        sources = gather(pack(path, *((name, PNG) for name in (*names, f"__MACOSX/{names[0]}"))))[0]
+        assert [source.name for source in sources] == sorted(names)
+        assert {source.person for source in sources} == {"anna", "zoe"}
+    pack(path, *((f"P/{one}/{other}/a.png", PNG) for one in "ab" for other in "cd"))
+    with pytest.raises(DataError, match="same folders"):
+        gather(path)
 
 
 def test_copies_with_noise_are_refused_in_archives_too(path):
@@ -175,7 +188,7 @@ def test_caps_on_members_and_on_all_together(path, monkeypatch):
     assert (zip_input.MOST_MEMBERS, zip_input.MOST_TOTAL) == (10_000, 8 * 2**30)
     pack(path, *((f"{number}.png", PNG) for number in range(5)), compression=zipfile.ZIP_STORED)
     monkeypatch.setattr(zip_input, "MOST_TOTAL", 3 * len(PNG) + 2 * 64)
-    sources, _ = gather(path)
+    sources, *_ = gather(path)
     for source in (*sources[:3], *sources[:3]):  # what is read again is not counted again
         assert source.read() == PNG
     with pytest.raises(Refused, match="GiB"):

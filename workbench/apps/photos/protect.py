@@ -8,6 +8,7 @@ import errno
 import hashlib
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -19,15 +20,16 @@ from torch import Tensor
 from workbench import device, noise, registry
 from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
-from workbench.apps.photos.sources import Refusal, Source, gather
+from workbench.apps.photos.sources import Gathered, Refusal, Source, gather
 from workbench.apps.photos.working_set import WorkingSet, scale_noise, search_settings, with_noise
 from workbench.apps.photos.write_copy import write
 from workbench.config import DataError, ProtectConfig, key
 from workbench.export.write import MANIFEST, shown
 from workbench.files import atomic, lock, mapped, names
 from workbench.files.pictures import Refused, decode
+from workbench.files.tree import check_apart, left_in_words
 from workbench.noise.perturbation import FILE_NAME, Perturbation
-from workbench.progress import progress
+from workbench.progress import progress, say
 from workbench.records import run_folder
 
 COPY_SHARE = 0.3  # of a picture's raw size: hardly any lossless copy of a photograph is smaller
@@ -44,6 +46,7 @@ class Found:
     hashes: list[str] = field(default_factory=list)
     working: WorkingSet = field(default_factory=WorkingSet)
     refused: list[Refusal] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)  # what systems left behind, by its kind
     raw_bytes: int = 0
 
     @property
@@ -51,6 +54,17 @@ class Found:
         """SHA-256 over the names and contents of all usable photos, in order."""
         pairs = [(one.name, digest) for one, digest in zip(self.usable, self.hashes, strict=True)]
         return hashlib.sha256(repr(pairs).encode()).hexdigest()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The numbers for the manifest."""
+        return {"people": len(self.working.persons()), "photos": len(self.usable), "left_out": dict(self.left)}
+
+    def in_words(self) -> str:
+        """Say how many people and photos there are, and what is left out."""
+        left = self.left + Counter({"refused": len(self.refused)})
+        people, photos = self.facts["people"], len(self.usable)
+        return f"people: {people}, photos: {photos:,}{left_in_words(left)}"
 
 
 def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
@@ -64,18 +78,19 @@ def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
     registry.check("method", config.method)
     _check_apart(source, output)
     check_free(output)
-    sources, refusals = gather(source)
+    given = gather(source)
     with lock.alone(output):
         check_free(output)  # again: another process may just have left it
         for name in (MANIFEST, atomic.PROBE):
             atomic.sweep(output, name)
         _check_writable(output)
-        found = _read_all(sources, refusals)
+        found = _read_all(given)
         if not found.usable:
             why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
             raise DataError(f"{source} holds no usable image{why}")
         identity = {**asdict(config), "photos": found.fingerprint}
         ledger = Ledger(output, key(identity), {one.name for one in found.usable})
+        say(found.in_words())
         if not ledger.complete:
             with run_folder.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
                 _make_copies(found, ledger, config, run)
@@ -86,10 +101,8 @@ def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
 
 def _check_apart(source: Path, output: Path) -> None:
     """Raise DataError when the output is the input, lies in it or around it."""
-    here, there = source.resolve(), output.resolve()
-    if here == there or here in there.parents:
-        raise DataError(f"{output} is the input or lies in it: give an OUTPUT folder somewhere else")
-    if there in here.parents:
+    check_apart(output, source)
+    if output.resolve() in source.resolve().parents:
         raise DataError(f"{output} holds the input {source}: give an OUTPUT folder of its own")
     if output.exists() and not output.is_dir():
         raise DataError(f"{output} is a file: give an OUTPUT folder")
@@ -105,10 +118,10 @@ def _check_writable(folder: Path) -> None:
         ) from error
 
 
-def _read_all(sources: list[Source], refusals: list[Refusal]) -> Found:
-    found = Found(refused=list(refusals))
-    with progress("reading photo", len(sources), lines=LINES) as steps:
-        for source in sources:
+def _read_all(given: Gathered) -> Found:
+    found = Found(refused=list(given.refusals), left=given.left)
+    with progress("reading photo", len(given.sources), lines=LINES) as steps:
+        for source in given.sources:
             try:
                 content = source.read()
                 photo = decode(content, source.name)
@@ -203,7 +216,14 @@ def _copy(
 def _facts(found: Found, config: ProtectConfig, run: run_folder.Run, state: str) -> dict[str, Any]:
     record = {name: getattr(run.record, name) for name in ("started", "seconds", "device", "versions", "git")}
     refused = [{"name": one.name, "reason": one.reason} for one in found.refused]
-    return {"state": state, **asdict(config), "kind": "samplewise", **record, "refused": refused}
+    return {
+        "state": state,
+        **asdict(config),
+        "kind": "samplewise",
+        **record,
+        "contents": found.facts,
+        "refused": refused,
+    }
 
 
 def _report(found: Found, ledger: Ledger, config: ProtectConfig, seconds: float) -> Report:

@@ -6,6 +6,7 @@ Chosen are uploaded photos, or one zip file, or a folder of the person's own; ne
 import os
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +15,11 @@ from workbench.apps.photos import private_folder
 from workbench.apps.photos.sources import Source, gather
 from workbench.config import DataError
 from workbench.files import names, untrusted
-from workbench.files.pictures import SUFFIXES
+from workbench.files.tree import PHOTOS, left_in_words
 
 MEGABYTE = 2**20
 LIMIT = 256 * MEGABYTE  # of uploads: they pass through the memory of the browser and of two processes
-ACCEPTED = sorted({suffix for kind in SUFFIXES.values() for suffix in kind} | {".zip"})
+ACCEPTED = sorted(PHOTOS | {".zip"})
 LINE = 120  # characters of a name in what is said
 ARCHIVE = "copies.zip"  # in the private folder: the finished copies
 
@@ -39,6 +40,7 @@ class Collection:
         self.source: Path | None = None
         self.entries: list[Entry] = []
         self._photos: dict[str, Source] = {}
+        self._left: Counter[str] = Counter()
 
     @property
     def own(self) -> bool:
@@ -95,7 +97,7 @@ class Collection:
             path.unlink()
             raise
         self.size = files[0]["size"]
-        return f"Found {count(len(self.names), 'photo')} in the zip file."
+        return self._found("the zip file")
 
     def use(self, text: str) -> str:
         """Take the folder or zip file at this path, as a person may have typed or pasted it, and return what to say."""
@@ -106,10 +108,14 @@ class Collection:
             raise DataError("some photos are chosen already: press “Start again” first")
         path = Path(typed).expanduser().absolute()
         self._take(path)
-        return f"Found {count(len(self.names), 'photo')} in {untrusted.one_line(path, LINE)}."
+        return self._found(untrusted.one_line(path, LINE))
+
+    def _found(self, where: str) -> str:
+        people = len({source.person for source in self._photos.values()})
+        return f"Found {count(len(self.names), 'photo')} in {where} (people: {people}{left_in_words(self._left)})."
 
     def _take(self, path: Path) -> None:
-        sources, refusals = gather(path)
+        sources, refusals, self._left = gather(path)
         if not sources and not refusals:
             raise DataError(f"there is no photo in {untrusted.one_line(path, LINE)}")
         self._photos = {source.name: source for source in sources}

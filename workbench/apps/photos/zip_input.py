@@ -12,6 +12,7 @@ from pathlib import Path
 from workbench.config import DataError
 from workbench.files.picture_kinds import Reader
 from workbench.files.pictures import Refused
+from workbench.files.tree import litter
 
 MOST_MEMBERS = 10_000
 MOST_TOTAL = 8 * 2**30  # bytes of all members together
@@ -32,14 +33,6 @@ class Refusal:
     reason: str
 
 
-def hidden(name: str) -> bool:
-    """Tell whether a relative name is one that systems leave behind: nobody's photo, skipped without a word."""
-    parts = name.split("/")
-    return any(part.startswith(".") for part in parts if part not in (".", "..")) or (
-        "__MACOSX" in parts or parts[-1].lower() in ("thumbs.db", "desktop.ini")
-    )
-
-
 class _Guarded(io.BufferedReader):
     """A zip file whose list of members is not read when it is far too long: listing it takes a multiple in memory."""
 
@@ -50,8 +43,9 @@ class _Guarded(io.BufferedReader):
         return super().read(size)
 
 
-def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
-    """List the files of a zip in its order: name and reader of each that may be read, and the refusals.
+def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal], Counter[str]]:
+    """List the files of a zip in its order: name and reader of each that may be read, the refusals, and how many of
+    what systems leave behind are left out, by why.
 
     Raises DataError for a damaged archive and one with more than MOST_MEMBERS members.
     """
@@ -64,7 +58,7 @@ def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
         raise DataError(
             f"{path} cannot be read as a zip file ({said}): fetch it again, or unpack it yourself"
         ) from error
-    found = [info for info in archive.infolist() if not info.is_dir()]
+    found = [info for info in archive.infolist() if info.filename[-1:] != "/"]  # is_dir fails without a name
     if len(found) > MOST_MEMBERS:
         file.close()
         raise DataError(f"{path} holds {len(found)} files, more than {MOST_MEMBERS}: split it, or unpack it yourself")
@@ -72,16 +66,18 @@ def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
     readers: list[tuple[str, Reader]] = []
     refusals: dict[str, Refusal] = {}  # by name: a doubled member is refused once
     total: dict[str, int] = {}
+    left: Counter[str] = Counter()
     for info in found:
         name = _name(info)
-        if hidden(name):
+        if why := litter(name):
+            left[why] += 1
             continue
         reason = _fault(name, info, counts[name])
         if reason:
             refusals[name] = Refusal(name, reason)
         else:
             readers.append((name, partial(_read, archive, info, total)))
-    return readers, list(refusals.values())
+    return readers, list(refusals.values()), left
 
 
 def _name(info: zipfile.ZipInfo) -> str:
