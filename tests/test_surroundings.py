@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from pictures import write_folder
+from registered import as_before  # noqa: F401 (a fixture)
 
 from workbench import installation
 from workbench.apps.photos import private_folder
@@ -225,10 +226,20 @@ def test_the_current_folder_need_not_be_writable(tmp_path, monkeypatch):
     assert main(["train", *victim, "--noise", str(tmp_path / "n"), "--out", str(tmp_path / "t")]) == 0
 
 
+def test_files_of_ones_own_may_be_named_by_a_variable(monkeypatch, capsys, tmp_path):
+    text = "import workbench as wb\nwb.network('{0}', words='my own')(lambda *sizes: None)"
+    for name in ("mine-a", "mine-b"):
+        (tmp_path / f"{name}.py").write_text(text.format(name))
+    monkeypatch.setenv("WORKBENCH_WITH", str(tmp_path / "mine-a.py"))
+    for name in ("mine-a", "mine-b"):
+        assert main(["networks", name, "--with", str(tmp_path / "mine-b.py")]) == 0
+        assert "my own" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("name", "value", "part"), [
     ("WORKBENCH_PROGRESS", "bars", "did you mean 'bar'"), ("WORKBENCH_REUSE", "yes", "There are 0, 1"),
     ("WORKBENCH_HOME", "/dev/null", "name another"), ("WORKBENCH_DATA", "/dev/null", "not in /dev/null"),
-    ("WORKBENCH_PHOTOS", "/proc/nowhere", "nowhere"),
+    ("WORKBENCH_PHOTOS", "/proc/nowhere", "nowhere"), ("WORKBENCH_WITH", "nonsense", "no such Python file"),
 ])  # fmt: skip
 def test_a_variable_of_ours_that_says_nonsense_is_one_line(monkeypatch, capsys, tmp_path, name, value, part):
     words = {"WORKBENCH_HOME": ["demo"], "WORKBENCH_PHOTOS": ["app", "--no-browser", "--port", "0"],

@@ -108,11 +108,12 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (for the rest of the process)
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-            if stream is getattr(sys, f"__{name}__") and type(getattr(stream.buffer, "raw", None)) is FileIO:
+            raw = getattr(stream.buffer, "raw", stream.buffer)  # the latter under PYTHONUNBUFFERED
+            if stream is getattr(sys, f"__{name}__") and type(raw) is FileIO:
                 stream.flush()
-                outlet = BufferedWriter(Outlet(stream.fileno(), "wb", closefd=False))
-                how = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
-                setattr(sys, name, TextIOWrapper(outlet, stream.encoding, "backslashreplace", **how))
+                outlet = BufferedWriter(Outlet(raw.fileno(), "wb", closefd=False))
+                lines = stream.line_buffering or stream.write_through
+                setattr(sys, name, TextIOWrapper(outlet, stream.encoding, "backslashreplace", line_buffering=lines))
 
 
 @contextmanager
@@ -166,7 +167,7 @@ def main(words: Sequence[str] | None = None) -> int:
             return 0
         with _interruptible(patient=command == "app"):  # which has photos to remove
             arguments = parser(words).parse_args(words)
-            registry.load(arguments.own_files)
+            registry.load([*registry.named_files(), *arguments.own_files])
             return int(arguments.run(arguments))
     except WorkbenchError as error:
         print(f"workbench {command}: {one_line(error, MOST_SAID)}", file=sys.stderr)
