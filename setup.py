@@ -1,5 +1,6 @@
 """Put the notebooks, the experiments and the commit into a wheel; everything else stands in pyproject.toml."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,10 +34,15 @@ class WithNotebooks(build_py):
 
 
 def commit() -> str:
-    """The commit of this repository, with "+changes" when files differ; "" where it is none."""
+    """The commit of this repository, whatever others GIT_DIR and the like name, with "+changes" when files differ; ""
+    where it is none.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    own["GIT_CEILING_DIRECTORIES"] = str(ROOT.parent)
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(["git", *arguments], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
 
     if not (ROOT / ".git").exists():
         return ""

@@ -1,6 +1,9 @@
 """Nothing of somebody else is written to, followed or removed, whatever name it has: every command, every name."""
 
+import ast
+import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -24,8 +27,13 @@ NAMES = (
     "noise.ckpt.partial", "noise.safetensors", "noise.safetensors.partial", "victim.ckpt", "victim.ckpt.previous",
     "results.csv", "results.csv.partial", "study.json", "study.json.partial", "notebook.ipynb", "report.html",
     "report.html.partial", "README.md", "manifest.json", "run.json", "0.partial.png", "copies.part",
-    "out.0123456789abcdef.partial", ".export",
+    "out.0123456789abcdef.partial", ".export", "figures", "jobs", "store", "finished.jsonl", "copies.zip", "photos.zip",
+    "open.html", "refusal.txt", "kernel.json",
 )  # fmt: skip
+WRITTEN = re.compile(
+    r"\.?[a-z][\w-]*(\.\w+)*\.(json|jsonl|csv|safetensors|ckpt|previous|ipynb|html|md|started|zip|txt|png)"
+)
+READ_ALONE = {"direct_url.json", "page.html"}
 COMMANDS = {
     "noise": ("noise", "--data", "folder:in", "--kind", "classwise", "--method", "random", "--device", "cpu", "--out"),
     "train": ("train", "--data", "folder:in", "--epochs", "1", "--victim", "convnet-w4", "--device", "cpu", "--out"),
@@ -33,7 +41,7 @@ COMMANDS = {
     "protect": ("protect", "in", "--method", "random", "--device", "cpu"),
     "demo": ("demo", "--out"),
     "run": ("run", "REPOSITORY/notebooks/01_clean_vs_unlearnable.ipynb", "--out"),
-    "sweep": ("sweep", "REPOSITORY/experiments/budget_ablation.yml", "--workers", "1", "--out"),
+    "sweep": ("sweep", "REPOSITORY/experiments/budget_ablation.yml", "--size", "smoke", "--out"),
 }  # fmt: skip
 REPOSITORY = str(Path(__file__).resolve().parent.parent)
 
@@ -106,6 +114,41 @@ def test_an_existing_empty_folder_is_filled_and_not_replaced(place, capsys, comm
     assert (folder.stat().st_ino, folder.stat().st_mode & 0o777) == (number, 0o750)
     assert not linked or (place / "out").is_symlink()
     assert (folder / ("run.json" if command in ("noise", "train") else "manifest.json")).is_file()
+
+
+def test_all_names_that_the_program_knows_are_tried():
+    found = set()
+    for file in (Path(REPOSITORY) / "workbench").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and WRITTEN.fullmatch(node.value):
+                found.add(node.value)
+    assert found - READ_ALONE - {path.name for path in Path(REPOSITORY, "notebooks").rglob("*.ipynb")} <= set(NAMES)
+
+
+@pytest.mark.parametrize("command", ["noise", "train", "export", "protect"])
+def test_all_names_that_are_left_in_a_folder_are_tried(place, capsys, command):
+    assert call(command, "out") == 0, capsys.readouterr().err
+    assert {path.name for path in (place / "out").iterdir()} <= {*NAMES, "Anna", "Ben"}
+
+
+@pytest.mark.parametrize(("command", "names"), [
+    ("noise", ("noise.safetensors", "noise.ckpt", "noise.ckpt.previous", "noise.started", ".lock")),
+    ("train", ("results.csv", "victim.ckpt", "victim.ckpt.previous", ".lock")),
+])  # fmt: skip
+@pytest.mark.parametrize("hard", [False, True], ids=["link", "second name"])
+def test_a_run_that_goes_on_changes_no_file_that_its_names_lead_to(place, capsys, command, names, hard):
+    """As when somebody moved a large file elsewhere and left a link, or keeps a second name of it."""
+    assert call(command, "out") == 0, capsys.readouterr().err
+    record = json.loads((place / "out" / "run.json").read_text()) | {"state": "interrupted"}
+    for name in names:
+        folder, own = place / f"out-{name}", place / f"own-{name}"
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps(record))
+        own.write_text("somebody's own")
+        (folder / name).hardlink_to(own) if hard else (folder / name).symlink_to(own)
+        words = [word.replace("REPOSITORY", REPOSITORY) for word in (*COMMANDS[command], str(folder))]
+        assert main([*words, "--resume"]) in (0, 2)
+        assert own.read_text() == "somebody's own", name
 
 
 def test_a_link_to_nowhere_is_refused_before_the_work(place, capsys):

@@ -11,7 +11,7 @@ import pytest
 
 from workbench import noise
 from workbench.files import atomic, lock
-from workbench.sweep import notebook
+from workbench.sweep import kernels, notebook
 
 PACKAGE = Path(notebook.__file__).resolve().parents[1]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -133,12 +133,11 @@ def test_the_search_for_the_systems_encoding_finds_it(source, count):
 
 
 @pytest.mark.parametrize(("system", "found"), [("linux", "ipc"), ("darwin", "ipc"), ("win32", "tcp")])
-def test_kernels_talk_over_files_except_on_windows(monkeypatch, tmp_path, system, found):
-    with monkeypatch.context() as there:
-        there.setattr(sys, "platform", system)
-        kernels = notebook._kernels({}, tmp_path, tmp_path)(kernel_name="python3")
-    assert kernels.transport == found
-    assert kernels.ip == (str(tmp_path / "kernel") if found == "ipc" else "127.0.0.1")
+def test_kernels_talk_over_files_except_on_windows(monkeypatch, system, found):
+    folder = Path("/private")
+    monkeypatch.setattr(sys, "platform", system)
+    with kernels.talking(folder) as talk:
+        assert talk == ({"transport": "ipc", "ip": str(folder / "kernel")} if found == "ipc" else {})
 
 
 @pytest.mark.parametrize(

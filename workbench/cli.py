@@ -1,20 +1,23 @@
 """The command line: one command is run, what goes wrong is one line, what is interrupted can go on."""
 
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import TextIOWrapper
+from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from workbench import installation, registry
 from workbench.commands import COMMANDS
 from workbench.commands.arguments import BAD_INPUT, Parser, add_with
-from workbench.config import WorkbenchError
+from workbench.config import WorkbenchError, check_choice
 from workbench.files.untrusted import one_line
+from workbench.progress import MODES
+from workbench.records.run_folder import REUSE
 
 GUIDE = """\
 Unlearnable Workbench {version}: can this data still be learnt from?
@@ -33,6 +36,7 @@ Unlearnable Workbench {version}: can this data still be learnt from?
       {program} sweep budget_ablation
 
 All commands: {program} --help. What has a name: {program} methods, defences, networks or datasets."""
+VARIABLES = {"WORKBENCH_PROGRESS": MODES, REUSE: ("0", "1")}  # environment variables, and what they may say
 INTERRUPTED = 130
 MOST_SAID = 2000  # characters of an error's line
 
@@ -63,6 +67,55 @@ def _guide() -> str:
     return GUIDE.format(version=installation.version(), program=program)
 
 
+class Outlet(FileIO):
+    """A standard stream of whose reader no work depends: once it cannot be written to (a reader that has enough, a
+    terminal that was closed, a full disk), what is said goes nowhere, in the processes that were started too.
+    """
+
+    def write(self, content: Any) -> int:
+        """Write, or let everything from here on go nowhere; wait where the reader set the pipe not to."""
+        try:
+            while (written := super().write(content)) is None:
+                select.select([], [self], [])
+            return written
+        except OSError:
+            _to_nowhere(self.fileno())
+            return memoryview(content).nbytes
+
+
+def _to_nowhere(handle: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != handle:
+        os.dup2(nowhere, handle)  # which, unlike the first, is handed down to the processes that are started
+        os.close(nowhere)
+    os.set_inheritable(handle, True)
+
+
+def _open_streams() -> None:
+    """Make the standard streams such that saying something never fails, so that an exit code tells of the work alone.
+
+    What an encoding lacks is escaped. A stream that is missing is opened to nowhere, before a file of ours gets its
+    number and everybody's complaints.
+    """
+    for handle in range(3):
+        try:
+            os.fstat(handle)
+        except OSError:
+            _to_nowhere(handle)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # as under pythonw
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (for the rest of the process)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+            raw = getattr(stream.buffer, "raw", stream.buffer)  # the latter under PYTHONUNBUFFERED
+            if stream is getattr(sys, f"__{name}__") and type(raw) is FileIO:
+                stream.flush()
+                outlet = BufferedWriter(Outlet(raw.fileno(), "wb", closefd=False))
+                lines = stream.line_buffering or stream.write_through
+                setattr(sys, name, TextIOWrapper(outlet, stream.encoding, "backslashreplace", line_buffering=lines))
+
+
 @contextmanager
 def _interruptible(patient: bool) -> Iterator[None]:
     """The first Ctrl-C, SIGTERM (a cluster that takes its machine back) or SIGHUP (a terminal that is closed) ends the
@@ -70,7 +123,6 @@ def _interruptible(patient: bool) -> Iterator[None]:
     patient: the second one is as the first.
     """
     came: list[int] = []
-    terminals = [handle for handle in (1, 2) if os.isatty(handle)]
 
     def interrupt(number: int, frame: Any) -> None:
         if came and number == getattr(signal, "SIGHUP", None):  # shell and system both send it, nobody is impatient
@@ -78,10 +130,6 @@ def _interruptible(patient: bool) -> Iterator[None]:
         if came and not patient:
             os._exit(INTERRUPTED)
         came.append(number)
-        for handle in terminals:
-            if not os.isatty(handle):  # any more: it was closed, and a word to it would be an error
-                with open(os.devnull, "wb") as nowhere:
-                    os.dup2(nowhere.fileno(), handle)
         raise KeyboardInterrupt
 
     before = {}
@@ -106,25 +154,24 @@ def main(words: Sequence[str] | None = None) -> int:
     # threads that never spin half as fast on calm ones. What Apple's GPU lacks is done on the CPU.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    if isinstance(sys.stdout, TextIOWrapper):  # a sign that a console's or a file's encoding lacks must end no work
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _open_streams()
     words = list(sys.argv[1:] if words is None else words)
     command = words[0] if words else ""
     try:
         installation.check()
+        for name, known in VARIABLES.items():
+            if asked := os.environ.get(name):
+                check_choice(name, asked, known)
         if not words:
             print(_guide())
             return 0
         with _interruptible(patient=command == "app"):  # which has photos to remove
             arguments = parser(words).parse_args(words)
-            registry.load(arguments.own_files)
+            registry.load([*registry.named_files(), *arguments.own_files])
             return int(arguments.run(arguments))
     except WorkbenchError as error:
         print(f"workbench {command}: {one_line(error, MOST_SAID)}", file=sys.stderr)
         return BAD_INPUT
-    except BrokenPipeError:  # `workbench methods | head`: whoever read has enough
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (what is left to be written goes nowhere)
-        return INTERRUPTED
     except OSError as error:  # what no reader or writer has explained better: a name too long, a disk gone
         if error.errno is None:
             raise

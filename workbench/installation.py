@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -28,11 +29,15 @@ def version() -> str:
 def commit() -> str | None:
     """The commit that the program runs from ("+changes": files differ) or was built from; None where nobody knows.
 
-    The repository is asked only when it is the program's own: an environment may lie inside somebody else's.
+    The repository is asked only when it is the program's own: an environment may lie inside somebody else's, and
+    GIT_DIR and the like may name another.
     """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    own["GIT_CEILING_DIRECTORIES"] = str(PACKAGE.parent.parent)
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=10, check=True)
+        words = ["git", "--no-optional-locks", *arguments]
+        done = subprocess.run(words, cwd=PACKAGE, env=own, capture_output=True, text=True, timeout=10, check=True)
         return done.stdout.strip()
 
     if (SHIPPED / "COMMIT").is_file():

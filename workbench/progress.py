@@ -51,9 +51,8 @@ class Progress:
         self.label, self.total, self.done = label, total, done
         self._begun, self._first = time.monotonic(), done
         self._mode, self._stride = mode(), max(1, total // lines) if lines else 1
-        self._bar = None
-        if self._mode == "bar":
-            self._bar = tqdm(desc=label, total=total, initial=done, unit="step", leave=True)
+        bar = self._mode == "bar" and sys.stderr is not None
+        self._bar = tqdm(desc=label, total=total, initial=done, unit="step") if bar else None
 
     def advance(self, **numbers: float) -> None:
         """Count one step that is done; show the numbers, the time taken and the time left."""
@@ -122,7 +121,7 @@ def mode() -> str:
 def watched() -> bool:
     """Tell whether a person watches: in a terminal or a live notebook, unless $WORKBENCH_PROGRESS says otherwise."""
     asked = os.environ.get("WORKBENCH_PROGRESS", "")
-    return asked == "bar" if asked in MODES else "ipykernel" in sys.modules or sys.stderr.isatty()
+    return asked == "bar" if asked in MODES else "ipykernel" in sys.modules or bool(sys.stderr and sys.stderr.isatty())
 
 
 def in_words(numbers: Mapping[str, float]) -> str:
@@ -142,4 +141,5 @@ def saying_to(file: TextIO | None) -> Iterator[None]:
 
 def say(line: str) -> None:
     """Tell people one line on stderr that they must not miss, above the bar if there is one."""
-    tqdm.write(f"workbench: {line}", file=_said_to.get() or sys.stderr)
+    if told := _said_to.get() or sys.stderr:
+        tqdm.write(f"workbench: {line}", file=told)

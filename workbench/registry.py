@@ -114,7 +114,7 @@ def look_up(kind: str, name: str) -> Any:
 def check(kind: str, name: str) -> None:
     """Raise ConfigError unless `name` is in the catalogue, once the files and packages that are named have run."""
     if name not in TABLES[kind]:
-        load(filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))
+        load(named_files())
         for found in metadata.entry_points(group=GROUPS[kind]):
             if found.name == name and name not in TABLES[kind]:
                 with foreign(f"the package {getattr(found.dist, 'name', found.value)}"):
@@ -144,7 +144,12 @@ def load(files: Iterable[str | Path]) -> None:
         with foreign(f"--with {given}"):
             _execute(content, module, path)
         _loaded[path] = digest
-    os.environ[VARIABLE] = os.pathsep.join(map(str, _loaded))
+    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(map(str, [*_loaded, *named_files()])))
+
+
+def named_files() -> list[Path]:
+    """The files that $WORKBENCH_WITH names."""
+    return [Path(name).absolute() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
 
 
 def _execute(content: bytes, module: Any, path: Path) -> None:
@@ -175,8 +180,7 @@ def sources(**names: str) -> dict[str, str]:
 
 def of_files() -> dict[str, str]:
     """The hashes of all files that were named for this process: what a notebook's run may depend on."""
-    paths = map(Path, filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))
-    return {path.name: _digest(path.read_bytes()) for path in paths if path.is_file()}
+    return {path.name: _digest(path.read_bytes()) for path in named_files() if path.is_file()}
 
 
 def source(made: Any) -> str:

@@ -18,6 +18,7 @@ from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig,
 from workbench.data import measures, sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import linear_separability
+from workbench.files.atomic import make
 from workbench.files.names import chosen
 from workbench.files.places import home
 from workbench.noise.perturbation import Perturbation
@@ -197,7 +198,7 @@ class Study:
     def finish(self, *tables: pd.DataFrame) -> pd.DataFrame:
         """Write out/results.csv, every run once, and out/study.json, what it rests on; return the rows."""
         rows = table.merged(tables)
-        self.out.mkdir(parents=True, exist_ok=True)
+        make(self.out)
         study_file.check_ours(self.out)
         study_file.write(self.out, self.chance, self.classes, self._stages)
         table.write(rows, self.out)

@@ -268,13 +268,22 @@ def test_settings_that_make_no_sense_start_nothing(make, tmp_path, capsys, words
     assert not (tmp_path / "out").exists()
 
 
-def test_gpus_are_those_that_may_be_seen(monkeypatch):
+@pytest.mark.parametrize(("visible", "found"), [
+    (None, ["0", "1", "2", "3"]), ("2,1", ["2", "1"]), (" 3 , 0", ["3", "0"]), ("0", ["0"]),
+    ("", []), ("-1", []), ("NoDevFiles", []), ("none", []), ("0,0", []), ("7", []), ("1,7,2", ["1"]),
+    ("0,-1,2", ["0"]), ("GPU-bb", ["GPU-bb"]), ("GPU-cc,GPU-aa", ["GPU-cc", "GPU-aa"]), ("GPU-zz", []),
+])  # fmt: skip
+def test_gpus_are_those_that_pytorch_sees(monkeypatch, visible, found):
+    """PyTorch reads the variable; only the driver's answer, four GPUs, is made up."""
     from workbench.sweep import cluster
 
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    assert cluster.gpus() == ["2", "5"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert cluster.gpus() == []
+    monkeypatch.setattr("torch.cuda._is_compiled", lambda: True)
+    monkeypatch.setattr("torch.cuda._raw_device_count_nvml", lambda: 4)
+    monkeypatch.setattr("torch.cuda._raw_device_uuid_nvml", lambda: ["GPU-aa", "GPU-bb", "GPU-cc", "GPU-dd"])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert cluster.gpus() == found
 
 
 def test_a_folder_that_cannot_be_made_is_refused(make, tmp_path):

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.base.handlers import AuthenticatedFileHandler
 from tornado import web
 from tornado.httpserver import HTTPServer
@@ -30,8 +29,9 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from workbench.apps.photos import private_folder
 from workbench.config import ConfigError
+from workbench.files import atomic
 from workbench.files.places import own
-from workbench.sweep import notebook as notebooks
+from workbench.sweep import kernels
 
 NOTEBOOK = "app/protect_my_photos.ipynb"
 LARGEST_MESSAGE = 2**30  # bytes; more than the panel accepts, so that the panel can say what is too large
@@ -41,12 +41,6 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://{host}; "
     "object-src 'none'; frame-ancestors 'none'; form-action 'none'"
 )
-
-
-class Kernels(KernelSpecManager):
-    """Only the interpreter that runs the program, whatever kernels this user has installed."""
-
-    kernel_dirs: Any = ()
 
 
 class Refused(web.RequestHandler):
@@ -159,12 +153,13 @@ def serve(port: int = 8866, *, open_browser: bool = True) -> int:
     os.environ[private_folder.PLACE] = str(photos)
     logging.getLogger("tornado").setLevel(logging.CRITICAL)
     try:
-        app = App(sockets, photos, config=_config(token, host, photos), log_level=logging.CRITICAL)
-        app.initialize([str(notebook)])
-        print(f"Open {address} in your browser. Ctrl-C ends the application and removes its photos.", flush=True)
-        if open_browser:
-            threading.Thread(target=_open, args=(address, photos), daemon=True).start()
-        app.start()
+        with kernels.talking(photos) as talk:  # a folder that no other user of the machine can reach
+            app = App(sockets, photos, config=_config(token, host, photos, talk), log_level=logging.CRITICAL)
+            app.initialize([str(notebook)])
+            print(f"Open {address} in your browser. Ctrl-C ends the application and removes its photos.", flush=True)
+            if open_browser:
+                threading.Thread(target=_open, args=(address, photos), daemon=True).start()
+            app.start()
     except KeyboardInterrupt:
         pass
     finally:
@@ -173,7 +168,7 @@ def serve(port: int = 8866, *, open_browser: bool = True) -> int:
     return 0
 
 
-def _config(token: str, host: str, photos: Path) -> Config:
+def _config(token: str, host: str, photos: Path, talk: Mapping[str, str]) -> Config:
     headers: Mapping[str, str] = {
         "Content-Security-Policy": POLICY.format(host=host),  # the page's template names fonts on the internet
         "Referrer-Policy": "same-origin",
@@ -194,8 +189,8 @@ def _config(token: str, host: str, photos: Path) -> Config:
     config.VoilaConfiguration.strip_sources = True
     config.VoilaConfiguration.allow_template_override = "NO"
     config.VoilaConfiguration.allow_theme_override = "NO"
-    config.VoilaConfiguration.kernel_spec_manager_class = Kernels
-    config.KernelManager.update(notebooks.transport(photos))  # a folder that no other user of the machine can reach
+    config.VoilaConfiguration.kernel_spec_manager_class = kernels.Own
+    config.KernelManager.update(talk)
     config.MappingKernelManager.cull_idle_timeout = IDLE
     config.MappingKernelManager.cull_interval = 60
     return config
@@ -204,8 +199,8 @@ def _config(token: str, host: str, photos: Path) -> Config:
 def _open(address: str, photos: Path) -> None:
     """Open the browser by a private file that leads on: other users see a program's arguments, and so the token."""
     page = photos / "open.html"
-    page.touch(mode=0o600)
-    page.write_text(f'<meta http-equiv="refresh" content="0;url={escape(address)}">', encoding="utf-8")
+    with atomic.creating(page) as file:
+        file.write(f'<meta http-equiv="refresh" content="0;url={escape(address)}">'.encode())
     try:
         webbrowser.open(page.as_uri())
     except webbrowser.Error:

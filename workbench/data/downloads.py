@@ -9,6 +9,7 @@ import torch
 from workbench.config import ConfigError, DataError
 from workbench.data.dataset import DataPair, Dataset
 from workbench.data.sources import numbered
+from workbench.files import atomic
 from workbench.files.places import home
 from workbench.files.untrusted import first_line
 
@@ -55,8 +56,8 @@ def _half(name: str, split: str) -> Dataset:
             print(f"downloading {name} to {root}", flush=True)
             source = kind(root, download=True, **arguments)
     except (OSError, RuntimeError) as error:
-        if new and root.is_dir() and not any(root.iterdir()):
-            root.rmdir()
+        if new:
+            atomic.remove_folder(root, empty=True)
         raise DataError(
             f"{name} is not in {root} and could not be downloaded ({first_line(error)}): put torchvision's "
             "files for it there (WORKBENCH_DATA names another folder), or use photo-digits or folder:PATH, which need "

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import statistics
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -67,7 +66,7 @@ def export(
     with lock.alone(folder):
         check_new(folder)  # again: another process may just have left it
         for left in [one for one in folder.iterdir() if one.name != lock.LOCK]:
-            shutil.rmtree(left)
+            atomic.remove_folder(left)
         return _export(data, perturbation, folder, official, facts)
 
 
@@ -79,7 +78,7 @@ def _export(
     partial = atomic.scratch(folder / GROWING)
     moved: list[tuple[Path, Path]] = []
     try:
-        partial.mkdir()  # inside the folder, which may be on a disk of its own
+        atomic.make(partial, new=True)  # inside the folder, which may be on a disk of its own
         entries = []
         targets = names.target_names(data.names)
         with progress("images", len(targets), lines=EXPORT_LINES) as shown:
@@ -108,21 +107,22 @@ def _export(
         for place, whole in moved:
             with suppress(OSError):
                 if not os.path.lexists(whole):
-                    place.rename(whole)
+                    atomic.move(place, whole)
         if isinstance(error, OSError):
             line = f"{folder} cannot be written ({error.strerror}): make room or name another folder"
             raise DataError(line) from error
         raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        atomic.remove_folder(partial)
     return manifest
 
 
 def _write_one(root: Path, target: str, pixels: Tensor, data: Dataset, index: int) -> dict[str, Any]:
     path, original = root / target, data.samples[index].cpu()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.make(path.parent)
     array = pixels.permute(1, 2, 0).contiguous().numpy()
-    Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(path, compress_level=6)
+    with atomic.creating(path) as file:
+        Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(file, "PNG", compress_level=6)
     decoded = to_tensor(read_exact(path))
     quality = measure(original[None], decoded[None])[0]
     source = data.root / data.names[index] if data.root else None

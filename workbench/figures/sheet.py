@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from workbench.files.atomic import replacing
+from workbench.files.atomic import make, replacing
 from workbench.files.names import STEERS
 
 DPI = 110
@@ -87,7 +87,7 @@ def png(figure: Figure) -> bytes:
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write folder/name.png and .svg, the same bytes for the same figure; return the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     with replacing(paths[0]) as file:
         file.write(png(figure))

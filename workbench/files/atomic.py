@@ -1,19 +1,20 @@
-"""Files that are written whole or not at all, whatever happens meanwhile: a full disk, a kill, a power cut.
+"""All writing, renaming and removing: files are whole or not there, and those of others stay as they are.
 
 Until a file is whole it has a name with a random part, made exclusively: nobody else's file can lie there, and no link
-is followed.
+is followed. A full disk, a kill, a power cut leave the old file.
 """
 
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from workbench.config import DataError
 
@@ -35,25 +36,65 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
 
     keep: where the old one goes. Raises DataError when it cannot be written; the old ones are then as they were.
     """
-    partial, made = scratch(path), False
+    partial = scratch(path)
     try:
-        with partial.open("x+b") as file:
-            made = True
+        with creating(partial) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if keep is not None and path.exists():
-            move(path, keep)
-        move(partial, path)
-        sync(path.parent)
-    except BaseException as error:
-        if made:
+        try:
+            if keep is not None and path.exists():
+                move(path, keep)
+            move(partial, path)
+        except BaseException:
             with suppress(OSError):
-                partial.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            line = f"{path} cannot be written ({error.strerror}): make room or name another folder"
-            raise DataError(line) from error
-        raise
+                remove(partial)
+            raise
+        sync(path.parent)
+    except OSError as error:
+        line = f"{path} cannot be written ({error.strerror}): make room or name another folder"
+        raise DataError(line) from error
+
+
+@contextmanager
+def creating(path: Path) -> Iterator[BinaryIO]:
+    """A new file, which is gone again where the block fails. Raises FileExistsError for one that is there."""
+    with path.open("x+b") as file:
+        try:
+            yield file
+            file.flush()
+        except BaseException:
+            with suppress(OSError):
+                file.close()  # first, for Windows; on a full disk it fails again
+            with suppress(OSError):
+                remove(path)
+            raise
+
+
+def appending(path: Path) -> TextIO:
+    """Open a text file for lines at its end; DataError for a link."""
+    check_no_link(path)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_LINK, 0o666)
+    return os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace")
+
+
+def make(folder: Path, *, new: bool = False) -> None:
+    """Make a folder and those around it. new: raise FileExistsError for one that is there."""
+    folder.mkdir(parents=True, exist_ok=not new)
+
+
+def remove(path: Path) -> None:
+    """Remove a file of this program's, or the link that lies there and not what it leads to."""
+    path.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path, *, empty: bool = False) -> None:
+    """Remove a folder of this program's with what is in it, as far as the system lets it. empty: only an empty one."""
+    if empty:
+        with suppress(OSError):
+            folder.rmdir()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)  # which follows no link
 
 
 def move(source: Path, target: Path) -> None:
@@ -87,7 +128,7 @@ def sweep(folder: Path, name: str = "") -> None:
     with suppress(OSError):
         for entry in list(folder.iterdir()):
             if is_scratch(entry.name, name) and is_plain(entry):
-                entry.unlink()
+                remove(entry)
 
 
 def is_plain(path: Path) -> bool:
@@ -106,18 +147,11 @@ def check_no_link(path: Path) -> None:
 
 def check_writable(folder: Path) -> None:
     """Make the folder and write to it; raises OSError when that fails."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     probe = scratch(folder / PROBE)
-    try:
-        with probe.open("xb") as file:
-            file.write(b"\0" * 4096)
-    except FileExistsError:  # by one chance in 2**64
-        return
-    except OSError:
-        with suppress(OSError):
-            probe.unlink(missing_ok=True)
-        raise
-    probe.unlink()
+    with creating(probe) as file:
+        file.write(b"\0" * 4096)
+    remove(probe)
 
 
 def sync(folder: Path) -> None:

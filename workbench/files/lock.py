@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from workbench.config import DataError
-from workbench.files.atomic import NO_LINK, is_plain
+from workbench.files.atomic import NO_LINK, is_plain, make, remove, remove_folder
 from workbench.progress import say
 
 LOCK = ".lock"
@@ -33,7 +33,7 @@ def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """
     new, there = not folder.exists(), _mark(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
         lock = FileLock(folder / LOCK, timeout=0)
         _acquire(lock, folder, wait)
     except OSError as error:
@@ -55,11 +55,10 @@ def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
     finally:
         if ours:
             with suppress(OSError):
-                (folder / LOCK).unlink()  # while it is held: whoever opened it just now finds it gone and tries anew
+                remove(folder / LOCK)  # while it is held: whoever opened it just now finds it gone and tries anew
         lock.release()
-        if new and folder.is_dir() and not any(folder.iterdir()):
-            with suppress(OSError):  # whoever waits for it has just put a lock there
-                folder.rmdir()
+        if new:
+            remove_folder(folder, empty=True)
 
 
 def _acquire(lock: BaseFileLock, folder: Path, wait: bool) -> None:

@@ -5,7 +5,6 @@ or not, and `release` lets a pass over them leave nothing behind.
 """
 
 import mmap
-import os
 import shutil
 import tempfile
 import weakref
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from workbench.config import DataError
 from workbench.files import atomic
+from workbench.files.places import temporary
 
 MAPPED_FROM = 2**30  # bytes; smaller tensors are plain memory
 STARTED = "noise.started"  # in a run's folder: noise that is being written
@@ -39,15 +39,15 @@ def room_for(shape: tuple[int, ...], dtype: torch.dtype, what: str, folder: Path
     if size == 0 or (folder is None and size < MAPPED_FROM):
         return torch.zeros(shape, dtype=dtype)
     if folder is None:
-        check_room(Path(tempfile.gettempdir()), size, what, "set TMPDIR to a folder with more room")
-        with tempfile.TemporaryFile() as file:
+        check_room(temporary(), size, what, "set TMPDIR to a folder with more room")
+        with tempfile.TemporaryFile(dir=temporary()) as file:
             file.truncate(size)
             return _map(np.memmap(file, dtype=NUMPY[dtype], mode="r+", shape=shape))
     path = folder / STARTED
     atomic.check_no_link(path)
     if not path.is_file() or path.stat().st_size != size:
         check_room(folder, size, what, "make room or name another folder")
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | atomic.NO_LINK, 0o666), "wb") as fresh:
+        with atomic.replacing(path) as fresh:
             fresh.truncate(size)
     return _map(np.memmap(path, dtype=NUMPY[dtype], mode="r+", shape=shape))
 

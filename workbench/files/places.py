@@ -2,10 +2,11 @@
 
 import difflib
 import os
-import shutil
+import tempfile
 from pathlib import Path
 
 from workbench.config import DataError
+from workbench.files import atomic
 from workbench.installation import PACKAGE, SHIPPED
 
 HOME = "WORKBENCH_HOME"
@@ -23,6 +24,19 @@ def home() -> Path:
         inside = Path.cwd().is_relative_to(Path(asked).resolve())
         return Path(os.path.relpath(asked)) if inside else Path(asked)
     return Path("..") if Path(FIRST).is_file() else Path()
+
+
+def temporary() -> Path:
+    """The folder for temporary files. Raises DataError where Python would silently take another than was named."""
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        if asked := os.environ.get(name):
+            try:
+                tempfile.TemporaryFile(dir=asked).close()
+            except OSError as error:
+                line = f"{name} is {asked}, where no file can be made ({error.strerror}): name another folder"
+                raise DataError(line) from error
+            break
+    return Path(tempfile.gettempdir())
 
 
 def own(folder: str) -> Path:
@@ -52,7 +66,8 @@ def copy_notebooks() -> Path:
     folder = home() / "notebooks"
     for source in sorted(own("notebooks").rglob("*.ipynb")):
         copy = folder / source.relative_to(own("notebooks"))
-        if not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, copy)
+        if not os.path.lexists(copy):
+            atomic.make(copy.parent)
+            with atomic.replacing(copy) as file:
+                file.write(source.read_bytes())
     return folder

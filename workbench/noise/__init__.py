@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 from workbench import catalogue, device, models, registry
 from workbench.config import ConfigError, NoiseConfig, check_choice, check_values, listed
 from workbench.data.dataset import Dataset
-from workbench.files import mapped
+from workbench.files import atomic, mapped
 from workbench.noise import run, together
 from workbench.noise.perturbation import Perturbation
 from workbench.noise.run import options_of as options_of
@@ -88,7 +88,7 @@ def forget(folder: Path) -> None:
     """Remove what a search that is over leaves in its run's folder: many times as large as its noise."""
     for name in (CHECKPOINT, f"{CHECKPOINT}.previous", mapped.STARTED):
         with suppress(PermissionError):  # Windows keeps what is mapped: the noise that is still in use
-            (folder / name).unlink(missing_ok=True)
+            atomic.remove(folder / name)
 
 
 def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:

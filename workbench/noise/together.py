@@ -15,6 +15,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from workbench import progress
 from workbench.config import DataError, NoiseConfig
 from workbench.data.dataset import Dataset
+from workbench.files.places import temporary
 from workbench.files.untrusted import one_line
 from workbench.noise import run as method
 from workbench.noise.perturbation import FILE_NAME, Perturbation
@@ -28,7 +29,7 @@ def run(config: NoiseConfig, data: Dataset, fabric: Fabric) -> tuple[Tensor, dic
     # Copies: a tensor that is sent takes its whole storage into shared memory, from under the arrays.
     empty = replace(data, samples=data.samples[:0].clone(), labels=data.labels[:0].clone())
     plain = (data.samples.numpy(), data.labels.numpy(), empty)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=temporary()) as folder:
         file = Path(folder) / FILE_NAME
         try:
             facts: dict[str, Any] = fabric.launch(partial(_in_process, config=config, plain=plain, file=file))

@@ -14,7 +14,7 @@ from typing import Any
 
 from workbench.config import DataError, key
 from workbench.files import lock, untrusted
-from workbench.files.atomic import is_scratch, sweep, write_atomically
+from workbench.files.atomic import is_scratch, remove, sweep, write_atomically
 from workbench.progress import say
 from workbench.records import record as records
 from workbench.records.record import Record
@@ -219,7 +219,7 @@ def _begin(run: Run) -> None:
             how = "made again" if before.current else "made again; --reuse takes it as it is"
             record.changed = list(before.changed)
             for name in HALF_DONE:
-                (run.folder / name).unlink(missing_ok=True)
+                remove(run.folder / name)
         say(f"{run.folder} was made {what} ({before.origin}): {how}")
         record.changed.append({"when": records.now(), "code": before.code, "git": before.git, "ended": before.ended})
     record.started = record.started or records.now()

@@ -2,9 +2,6 @@
 
 import logging
 import os
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,14 +50,12 @@ def client(scheduler: str | None, workers: int, jobs: int) -> Iterator[tuple[Any
 
 
 def gpus() -> list[str]:
-    """The GPUs that jobs may use, as CUDA_VISIBLE_DEVICES names them."""
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is not None:
-        return [name for name in allowed.split(",") if name.strip() not in ("", "-1")]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=60).stdout
-    return re.findall(r"^GPU (\d+):", listed, re.MULTILINE)
+    """The GPUs that jobs may use, as CUDA_VISIBLE_DEVICES names them: those that PyTorch sees."""
+    import torch
+
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return (list(map(str, range(count))) if named is None else [name.strip() for name in named.split(",")])[:count]
 
 
 def _workers_for_cpu() -> int:

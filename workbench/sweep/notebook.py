@@ -6,14 +6,13 @@ kernel as completed; so names and types are checked here first, and success is w
 
 import ast
 import hashlib
-import os
+import logging
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from workbench import registry
@@ -23,6 +22,7 @@ from workbench.files.atomic import check_no_link, write_atomically
 from workbench.files.places import home
 from workbench.progress import saying_to
 from workbench.records import run_folder, study_file
+from workbench.sweep import kernels
 
 OUTPUT = "notebook.ipynb"
 LAID_OUT = {"metadata": {"papermill?": {str: object}}, "cells?": [{"metadata?": {"papermill?": {str: object}}}]}
@@ -70,9 +70,8 @@ def run(
         shown = {name: str(place if home() == Path() else place.resolve()) for name, place in places.items() if place}
         wanted |= {name: place for name, place in shown.items() if name in declared}
         variables = {"WORKBENCH_PROGRESS": "lines", **({run_folder.REUSE: "1"} if reuse else {}), **(environment or {})}
-        with opened.stage("notebook"), TemporaryDirectory(prefix="workbench-") as sockets:
-            kernels = _kernels(variables, cwd or Path.cwd(), Path(sockets))
-            _execute(notebook, out / OUTPUT, wanted, log, kernels)
+        with opened.stage("notebook"), kernels.ours(variables, cwd or Path.cwd(), opened.record) as kind:
+            _execute(notebook, out / OUTPUT, wanted, log, kind)
         opened.note(stages={name: stage["seconds"] for name, stage in _stages(out).items()})
 
 
@@ -183,25 +182,25 @@ def _as(kind: type, value: Any, name: str, given: Any, default: Any) -> Any:
     return value
 
 
-def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextIO | None, kernels: type) -> None:
+def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextIO | None, kind: type) -> None:
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would say is in the errors below
     try:
         book = papermill.execute_notebook(
             _literal(notebook),
             _literal(output),
             parameters=dict(values),
-            kernel_name="python3",  # the interpreter that runs the program, whatever the notebook names
+            kernel_name="python3",
             language="python",
             progress_bar=False,
             log_output=False,
             stdout_file=log or sys.stdout,
             stderr_file=log or sys.stderr,
-            kernel_manager_class=kernels,
-            extra_arguments=["--IPKernelApp.log_level=50"],
+            kernel_manager_class=kind,
         )
     except PapermillExecutionError as error:
         if error.ename == "KeyboardInterrupt":
@@ -220,27 +219,3 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextI
 def _literal(path: Path) -> str:
     """A path of which papermill fills in nothing: it takes {name} for a parameter."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def transport(sockets: Path) -> dict[str, str]:
-    """How kernels talk: over files in a private folder, with no ports to clash or to listen on. Windows has none."""
-    return {} if sys.platform == "win32" else {"transport": "ipc", "ip": str(sockets / "kernel")}
-
-
-def _kernels(environment: Mapping[str, str], cwd: Path, sockets: Path) -> type:
-    """Kernels that talk as `transport` says. They start in `cwd` with variables of their own, so that runs side by side
-    do not disturb each other.
-    """
-    from jupyter_client.manager import AsyncKernelManager
-
-    class Kernels(AsyncKernelManager):
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**given, **transport(sockets))
-
-        async def _async_start_kernel(self, **options: Any) -> None:
-            options |= {"env": {**os.environ, **environment}, "cwd": str(cwd)}
-            await super()._async_start_kernel(**options)
-
-        start_kernel = _async_start_kernel
-
-    return Kernels

@@ -16,7 +16,7 @@ from PIL import Image
 
 from workbench import figures as drawing
 from workbench.figures.tables import NOTHING
-from workbench.files.atomic import write_atomically
+from workbench.files.atomic import make, write_atomically
 from workbench.records import run_folder, study_file
 from workbench.records import table as results
 from workbench.sweep import notebook as notebooks
@@ -186,7 +186,7 @@ def write(
     html = pages.get_template(TEMPLATE).render(
         title=title, text=sentences, sections=_sections(figures, rows), tables=tables
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     path = folder / FILE_NAME
     # A file's name need not be text, and then its error line holds what UTF-8 cannot.
     write_atomically(path, html.encode("utf-8", "replace").decode("utf-8"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench import registry
 from workbench.config import ConfigError, WorkbenchError
-from workbench.files.atomic import check_no_link
+from workbench.files.atomic import appending, make
 from workbench.records import run_folder
 from workbench.sweep import cluster, notebook, report
 from workbench.sweep.display import Board
@@ -136,11 +136,10 @@ def work(task: Mapping[str, Any]) -> str | None:
         from distributed import get_worker
 
         environment["CUDA_VISIBLE_DEVICES"] = task["gpus"][int(get_worker().name) % len(task["gpus"])]
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make(out.parent)
     for attempt in range(1, KERNEL_TRIES + 1):
         try:
-            check_no_link(Path(f"{out}.log"))
-            with open(f"{out}.log", "a", encoding="utf-8") as log:
+            with appending(Path(f"{out}.log")) as log:
                 notebook.run(
                     Path(task["notebook"]),
                     out,

@@ -13,6 +13,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from workbench.files.atomic import remove
 from workbench.progress import Progress
 from workbench.records.checkpoint import load, save
 from workbench.victim.module import Victim
@@ -33,7 +34,7 @@ class Generations(CheckpointIO):
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove the file by which processes that train together hand their result over."""
-        Path(path).unlink(missing_ok=True)
+        remove(Path(path))
 
 
 class EveryEpoch(Checkpoint):

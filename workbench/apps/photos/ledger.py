@@ -76,8 +76,7 @@ class Ledger:
 
     def add(self, entry: dict[str, Any]) -> None:
         """Note a file that is in place."""
-        atomic.check_no_link(self._path)
-        with self._path.open("a", encoding="utf-8") as file:
+        with atomic.appending(self._path) as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())

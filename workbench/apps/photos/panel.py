@@ -5,7 +5,6 @@ Native widgets only, all of them reachable by keyboard. The attributes of Panel 
 """
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.self_test import SelfTest, self_test
 from workbench.apps.photos.viewer import Viewer
 from workbench.config import ProtectConfig, WorkbenchError
+from workbench.files import atomic
 from workbench.progress import Step, watched
 
 MAKING = {"reading photo": (1, "reading your photos"), "copying photo": (3, "writing the copies")}
@@ -123,8 +123,8 @@ class Panel:
         def clear() -> str:
             self.collection.clear()
             for folder in self.folder.glob("copies-*"):
-                shutil.rmtree(folder, ignore_errors=True)
-            (self.folder / uploads.ARCHIVE).unlink(missing_ok=True)
+                atomic.remove_folder(folder)
+            atomic.remove(self.folder / uploads.ARCHIVE)
             return "All photos are removed from here. Your originals are untouched."
 
         self._choose(clear)

@@ -3,13 +3,13 @@
 import atexit
 import os
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from workbench.files.atomic import is_plain
+from workbench.files.atomic import is_plain, remove_folder
+from workbench.files.places import temporary
 
 PREFIX = "workbench-photos-"
 NAME = re.compile(PREFIX + r"\w{8}", re.ASCII)  # as mkdtemp gives it
@@ -21,7 +21,7 @@ _held: dict[Path, tuple[FileLock, int]] = {}
 
 def parent() -> Path:
     """Say where private folders are made: the application's folder, or else the system's temporary one."""
-    return Path(os.environ.get(PLACE) or tempfile.gettempdir())
+    return Path(os.environ.get(PLACE) or temporary())
 
 
 def private_folder() -> Path:
@@ -49,7 +49,7 @@ def clear_stale() -> int:
             except (Timeout, OSError):
                 continue
             lock.release()
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
             count += 1
     return count
 
@@ -59,7 +59,7 @@ def remove(folder: Path) -> None:
     lock, owner = _held.pop(folder, (None, None))
     if lock is not None and owner == os.getpid():  # not in a process forked from the owner
         lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 @atexit.register

@@ -6,7 +6,6 @@ to full size, written, decoded again, measured and put in place. What is finishe
 
 import errno
 import hashlib
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -95,7 +94,7 @@ def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
             with run_folder.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
                 _make_copies(found, ledger, config, run)
         if is_job(output / UNFINISHED):  # also what a killed process had no time to remove
-            shutil.rmtree(output / UNFINISHED)
+            atomic.remove_folder(output / UNFINISHED)
     return _report(found, ledger, config, time.monotonic() - begun)
 
 

@@ -4,7 +4,6 @@ Chosen are uploaded photos, or one zip file, or a folder of the person's own; ne
 """
 
 import os
-import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 from workbench.apps.photos import private_folder
 from workbench.apps.photos.sources import Source, gather
 from workbench.config import DataError
-from workbench.files import names, untrusted
+from workbench.files import atomic, names, untrusted
 from workbench.files.tree import PHOTOS, left_in_words
 
 MEGABYTE = 2**20
@@ -77,10 +76,11 @@ class Collection:
             raise DataError("a folder or zip file is chosen already: press “Start again” first")
         folder = _kept(person) if person.strip() else ""
         self.source = self._uploads
-        (self._uploads / folder).mkdir(parents=True, exist_ok=True)
+        atomic.make(self._uploads / folder)
         for file in files:
             name = _free(self._uploads / folder, _kept(str(file["name"])))
-            (self._uploads / folder / name).write_bytes(file["content"])
+            with atomic.creating(self._uploads / folder / name) as kept:
+                kept.write(file["content"])
         self.size += size
         self._take(self._uploads)
         return f"Added {count(len(files), 'photo')}{f' of {person.strip()}' if folder else ''}."
@@ -88,13 +88,14 @@ class Collection:
     def _receive_zip(self, files: Sequence[Mapping[str, Any]]) -> str:
         if len(files) > 1 or self.source is not None:
             raise DataError("a zip file is taken alone: press “Start again” first, then choose only the zip file")
-        self._uploads.mkdir(parents=True, exist_ok=True)
+        atomic.make(self._uploads)
         path = self._uploads / "photos.zip"
-        path.write_bytes(files[0]["content"])
+        with atomic.replacing(path) as kept:
+            kept.write(files[0]["content"])
         try:
             self._take(path)
         except DataError:
-            path.unlink()
+            atomic.remove(path)
             raise
         self.size = files[0]["size"]
         return self._found("the zip file")
@@ -127,7 +128,7 @@ class Collection:
     def clear(self) -> None:
         """Forget all; uploaded files are removed, a folder of the person's own is left as it is."""
         self.source, self.entries, self._photos, self.size = None, [], {}, 0
-        shutil.rmtree(self._uploads, ignore_errors=True)  # after the zip file's readers: Windows removes nothing open
+        atomic.remove_folder(self._uploads)  # after the zip file's readers: Windows removes nothing open
         self.version += 1
 
     def read(self, name: str) -> bytes:
@@ -157,14 +158,13 @@ def _free(folder: Path, name: str) -> str:
 
 def pack(folder: Path, archive: Path) -> None:
     """Pack all finished files of a folder into a zip file, whole or not at all; PNG files would not get smaller."""
-    part = archive.with_suffix(".part")
     # The nearest year is good enough where a clock, or a disk, says one that zip files do not have.
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
-        for file in sorted(folder.rglob("*")):
-            name = file.relative_to(folder)
-            if file.is_file() and not any(word.startswith(".") for word in name.parts):
-                packed.write(file, name.as_posix())
-    part.replace(archive)
+    how: dict[str, Any] = {"compression": zipfile.ZIP_STORED, "strict_timestamps": False}
+    with atomic.replacing(archive) as file, zipfile.ZipFile(file, "w", **how) as packed:
+        for one in sorted(folder.rglob("*")):
+            name = one.relative_to(folder)
+            if one.is_file() and not any(word.startswith(".") for word in name.parts):
+                packed.write(one, name.as_posix())
 
 
 def address(folder: Path) -> str | None:

@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 from workbench.config import DataError
 from workbench.data.measures import Quality, measure
 from workbench.export.write import file_hash, to_tensor
-from workbench.files.atomic import is_plain, move
+from workbench.files.atomic import creating, is_plain, make, move, remove
 from workbench.files.pictures import Photo, decode
 
 
@@ -29,18 +29,16 @@ def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: 
     replaced. Raises DataError then, and when what was written does not decode to what was meant or is beyond the
     budget; nothing is left of it.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made = False
+    make(target.parent)
+    with creating(aside) as file:
+        # Photographs hardly shrink beyond the lowest level, which takes a quarter of the usual one's time.
+        said = PngImagePlugin.PngInfo()
+        for name, body in photo.chunks:
+            said.add(name, body)
+        _picture(photo, pixels).save(file, "PNG", compress_level=1, icc_profile=photo.icc, pnginfo=said)
+        file.flush()
+        os.fsync(file.fileno())
     try:
-        with aside.open("xb") as file:
-            made = True
-            # Photographs hardly shrink beyond the lowest level, which takes a quarter of the usual one's time.
-            said = PngImagePlugin.PngInfo()
-            for name, body in photo.chunks:
-                said.add(name, body)
-            _picture(photo, pixels).save(file, "PNG", compress_level=1, icc_profile=photo.icc, pnginfo=said)
-            file.flush()
-            os.fsync(file.fileno())
         decoded = decode(aside.read_bytes(), target.name)
         same = np.array_equal(decoded.pixels, pixels) and np.array_equal(decoded.opacity, photo.opacity)
         if not same or (decoded.icc, decoded.chunks) != (photo.icc, photo.chunks):
@@ -54,8 +52,7 @@ def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: 
             raise DataError(f"{target} is there already and is never replaced: move it away and run the command again")
         move(aside, target)
     finally:
-        if made:
-            aside.unlink(missing_ok=True)
+        remove(aside)
     return written
 
 
