@@ -140,6 +140,6 @@ def saying_to(file: TextIO | None) -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Tell people one line on stderr that they must not miss, above the bar if there is one."""
-    if told := _said_to.get() or sys.stderr:
+    """Tell people one line on stderr (in a notebook on stdout, lest it look like an error), above the bar if any."""
+    if told := _said_to.get() or (sys.stdout if "ipykernel" in sys.modules else sys.stderr):
         tqdm.write(f"workbench: {line}", file=told)

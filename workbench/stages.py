@@ -16,7 +16,8 @@ from workbench.data import sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import describe_noise
 from workbench.export import write
-from workbench.files import lock, mapped, tree
+from workbench.files import lock, mapped
+from workbench.files.layout import check_output
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 from workbench.records import foreign_table, run_folder, table
 from workbench.records.record import Record
@@ -62,7 +63,7 @@ def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, 
     config = noise.resolved(config, data_name(config))
     identity = noise_identity(config)
     on = device.pick(config.device)
-    check_apart(config, out)
+    check_output(config.data, out)
     run_folder.check_free(out, "noise", identity, resume=how.get("resume", False), wait=how.get("wait", False))
     data = data or sources.load(config)
     if not catalogue.METHODS[config.method].stands_for:
@@ -101,7 +102,7 @@ def train_victim(
     before = warm_start.record_of(start, config.victim) if start else None
     identity = victim_identity(config, found, before)
     on = device.pick(config.device)
-    check_apart(config, out)
+    check_output(config.data, out)
     run_folder.check_free(out, "train", identity, resume=how.get("resume", False), wait=how.get("wait", False))
     data = data or sources.load(config)
     if found is not None:
@@ -161,7 +162,7 @@ def victim_identity(config: VictimConfig, found: Found | None, start: Record | N
 def export(config: DataConfig, noise_path: Path | None, out: Path, *, official: bool = False) -> dict[str, Any]:
     """Export the training images, protected (or, without noise, as they are), as PNG files with a manifest."""
     found = find_noise(noise_path)
-    check_apart(config, out)
+    check_output(config.data, out)
     write.check_new(out)
     lock.check_free(out)
     data = sources.load(config)
@@ -176,13 +177,6 @@ def export(config: DataConfig, noise_path: Path | None, out: Path, *, official: 
     manifest = write.export(data.train, found.noise if found else None, out, official=official, **facts)
     data.layout.tell(config.data)
     return manifest
-
-
-def check_apart(config: DataConfig, out: Path) -> None:
-    """Raise DataError for an output in the folder of images that `config` names."""
-    name, _, path = config.data.partition(":")
-    if name == "folder" and path:
-        tree.check_apart(out, Path(path))
 
 
 def data_name(config: DataConfig) -> str:

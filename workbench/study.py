@@ -19,6 +19,7 @@ from workbench.data import measures, sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import linear_separability
 from workbench.files.atomic import make
+from workbench.files.layout import check_output
 from workbench.files.names import chosen
 from workbench.files.places import home
 from workbench.noise.perturbation import Perturbation
@@ -61,7 +62,7 @@ class Study:
         study_file.check_ours(self.out)
         self._which = data
         config = DataConfig(**data)
-        stages.check_apart(config, self.out)
+        check_output(config.data, self.out)
         self.pair: DataPair = sources.load(config)
         self.pair.layout.tell(config.data)
         self.classes = self.pair.train.classes

@@ -34,6 +34,8 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
             report = protect_photos(arguments.input, arguments.output, config)
             if not arguments.json:
                 print(report.in_words())
+                safe = "Now they are tested; the copies are safe, so stop it with Ctrl-C as you like."
+                print(safe if arguments.self_test else "Measure it on these photos: --self-test.", flush=True)
             if arguments.self_test:
                 tested = self_test(arguments.input, arguments.output, config, seeds=arguments.seeds)
         if arguments.json:

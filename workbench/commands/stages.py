@@ -3,13 +3,17 @@
 import argparse
 import dataclasses
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from workbench.commands.arguments import add_own_options, add_run_folder, add_settings
 from workbench.commands.table import DONE, NO, Parser, Run, command, config_of, print_summary
 from workbench.config import LARGEST_EPSILON, ConfigError, DataConfig, NoiseConfig, VictimConfig
+from workbench.files.untrusted import one_line
+from workbench.progress import say, watched
 
 
 @command("search noise for a data set", "--data photo-digits --kind classwise --out runs/noise")
@@ -20,6 +24,7 @@ def noise(parser: Parser, words: Sequence[str]) -> Run:
     options = add_own_options(parser, words)
 
     def run(arguments: argparse.Namespace) -> int:
+        _begin(arguments.data)
         from workbench import stages
         from workbench.records import run_folder
 
@@ -31,10 +36,25 @@ def noise(parser: Parser, words: Sequence[str]) -> Run:
         record = run_folder.read(arguments.out)
         print(f"{found.method} {found.kind} noise within ±{found.epsilon} of 255 in {arguments.out} ", end="")
         print(f"({record.seconds.get('noise', 0):.0f} s, {record.image_passes or 0:,} image passes)")
-        print("next: workbench train --noise with the same --data, --limit-train and --seed, beside its clean twin")
+        same = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in _of_data(config).items()]
+        print("next, a victim and its clean twin, each with a folder of its own:")
+        print(" ".join(["  workbench train", *same, "--noise", shlex.quote(str(arguments.out)), "--out runs/victim"]))
+        print(" ".join(["  workbench train", *same, "--out runs/clean"]))
         return DONE
 
     return run
+
+
+def _begin(data: str) -> None:
+    """Tell who watches that work has begun: loading libraries and data takes seconds, on a busy machine a minute."""
+    if watched():
+        say(f"loading the libraries and {one_line(data)}")
+
+
+def _of_data(config: DataConfig) -> dict[str, Any]:
+    """What a victim of this noise must be given too: the settings of the data that are not as usual."""
+    usual = {entry.name: entry.default for entry in dataclasses.fields(DataConfig)}
+    return {name: getattr(config, name) for name in usual if name == "data" or getattr(config, name) != usual[name]}
 
 
 @command(
@@ -53,6 +73,7 @@ def train(parser: Parser, words: Sequence[str]) -> Run:
     add_run_folder(parser)
 
     def run(arguments: argparse.Namespace) -> int:
+        _begin(arguments.data)
         from workbench import stages
         from workbench.records import run_folder
 

@@ -101,6 +101,8 @@ def sweep(parser: Parser, words: Sequence[str]) -> Run:
         out = arguments.out or places.home() / "runs" / f"{found.name}-{arguments.size}"
         plan = experiment.Sweep(found, arguments.size, jobs, out, arguments.store, reuse=arguments.reuse)
         if arguments.dry_run:
+            fixed = {name: value for name, value in jobs[0].values.items() if f"{name}=" not in jobs[0].name}
+            print("in all jobs: " + ", ".join(f"{name}={value}" for name, value in fixed.items()))
             for job in jobs:
                 print(f"{'complete' if plan.done(job) else 'to run':9}{job.name}")
             return DONE

@@ -68,6 +68,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.samples.shape[1:]))
+        return f"Dataset({len(self):,} samples of {shape}, {len(self.classes)} classes, {self.source})"
+
     @property
     def side(self) -> int:
         """The longest side of a sample, pixels."""
@@ -135,7 +139,7 @@ class DataPair:
     train: Dataset
     test: Dataset
     name: str = ""
-    layout: Layout = field(default_factory=Layout)
+    layout: Layout = field(default_factory=Layout, repr=False)
 
     def __post_init__(self) -> None:
         name = self.name or self.train.source

@@ -197,3 +197,10 @@ def _part(root: Path, base: str, images: Iterable[str], folders: Iterable[str]) 
     names = tuple(name.removeprefix(prefix) for name in images if name.startswith(prefix))
     classes = {name.removeprefix(prefix).partition("/")[0] for name in folders if name.startswith(prefix)}
     return Part(root / base, tuple(sorted(classes)), tuple(name for name in names if "/" in name))
+
+
+def check_output(data: str, output: Path) -> None:
+    """Raise DataError for an output in the folder of images that `data`, a SPEC, names."""
+    name, _, path = data.partition(":")
+    if name == "folder" and path:
+        tree.check_apart(output, Path(path))

@@ -1,7 +1,7 @@
 """Perturbation: the noise itself, whole steps of its space (pixel values), one per class or one per sample."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -24,7 +24,7 @@ class Perturbation:
     fingerprint: the samples it is for.
     """
 
-    delta: Tensor
+    delta: Tensor = field(repr=False)
     kind: str
     epsilon: int
     method: str

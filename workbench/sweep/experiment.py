@@ -24,7 +24,7 @@ from typing import Any
 from workbench import registry
 from workbench.config import ConfigError, DataError, check_choice, key
 from workbench.figures import FIGURES
-from workbench.files import untrusted
+from workbench.files import places, untrusted
 from workbench.records import run_folder
 from workbench.records.record import Record
 from workbench.sweep import notebook as notebooks
@@ -156,6 +156,8 @@ def load(path: Path) -> Experiment:
     notebook = path.parent / content["notebook"]
     if str(notebook) != untrusted.one_line(notebook, LONGEST_PATH):
         raise ConfigError(f"{path}: notebook must be a plain path, not {untrusted.one_line(content['notebook'])}")
+    if not notebook.is_file() and not os.path.dirname(content["notebook"]):
+        notebook = places.find(content["notebook"], "notebooks")  # one of this program's own, by its name
     notebook = Path(os.path.realpath(notebook))
     if not sizes:
         raise ConfigError(f"{path}: sizes has no size, such as quick")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 LIMITS = (
     "The copies are meant to be harder to learn from, for networks trained from scratch on them. They do not hide "
     "anybody from systems that know a face already, do not stop matching of one photo with another, and what is "
-    "published once cannot be improved later. Measure it on these photos: --self-test."
+    "published once cannot be improved later."
 )
 MOST_LINES = 30  # of refusals and notes shown to a person
 

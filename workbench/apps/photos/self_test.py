@@ -70,7 +70,10 @@ def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int =
     """
     sets = _sets(source, output, config)
     trainings = [(seed, *plan) for seed in range(seeds) for plan in _plan(sets)]
-    rows = table.merged(_trained(sets, config, method, defence, seed) for seed, method, defence in trainings)
+    rows = table.merged(
+        _trained(sets, config, method, defence, seed, f"self-test {number} of {len(trainings)}, ")
+        for number, (seed, method, defence) in enumerate(trainings, 1)
+    )
     chance, photos = 1 / len(sets.original.classes), len(sets.held_out)
     return SelfTest(rows, sentences(rows, chance, photos, sets.tested, sets.drawn), photos)
 
@@ -83,7 +86,7 @@ def _plan(sets: Sets) -> Iterator[tuple[str, str]]:
     yield from ((method, defence) for defence in countermeasures for method in sets.variants if method != "random")
 
 
-def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed: int) -> pd.DataFrame:
+def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed: int, number: str) -> pd.DataFrame:
     epochs = max(EPOCHS[0], min(EPOCHS[1], round(IMAGE_PASSES / len(sets.original))))
     asked = VictimConfig(victim=RECOGNISER, epochs=epochs, defence=defence, seed=seed, device=config.device)
     asked = train.resolved(asked, recipes.named("photos"))
@@ -91,7 +94,8 @@ def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed:
     pair = DataPair(published, sets.held_out, "photos")
     name = {"clean": "the originals", "random": "random noise"}.get(method, "the copies")
     exposed, carries = exposure.expose(published, None, asked)
-    curve = train.train(asked, pair, exposed, carries, label=f"recogniser on {name}, {defence}, epoch")
+    after = "" if defence == "none" else f" after {defence}"
+    curve = train.train(asked, pair, exposed, carries, label=f"{number}recogniser on {name}{after}, epoch")
     clean = method == "clean"
     identity = table.Identity(
         key({"method": method, "defence": defence, "seed": seed, "photos": published.fingerprint}),
