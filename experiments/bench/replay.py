@@ -317,7 +317,7 @@ for depth, row, clear, right in (
     (16, struct.pack(">4H", 0, 1000, 1001, 3) * 8, 1000, [255, 0, 255, 255]),
 ):  # fmt: skip
 
-    @case(4, f"{depth}-bit grey PNG with a transparent value", re.escape(str(np.array(right))))
+    @case(4, f"{depth}-bit grey PNG with a transparent value", re.escape(str(np.array(right))) + "|Refused: .*")
     def _(depth: int = depth, row: bytes = row, clear: int = clear) -> str:
         alpha = decode(png(depth, row, 0, chunk(b"tRNS", struct.pack(">H", clear)))).alpha
         return "lost" if alpha is None else str(alpha[0, :4])
@@ -679,7 +679,7 @@ def main() -> int:
             fine = re.fullmatch(one.right, seen, re.DOTALL) is not None
             count, bad = count + 1, bad + (not fine)
             cells = [f"{one.kind} {KINDS[one.kind]}", one.name, one.right, seen[:160], "yes" if fine else "NO"]
-            print("| " + " | ".join(" ".join(cell.replace("|", "or").split()) for cell in cells) + " |", flush=True)
+            print("| " + " | ".join(" ".join(cell.replace("|", " or ").split()) for cell in cells) + " |", flush=True)
     print(f"\n{count - bad} of {count} are as they should be")
     return 1 if bad else 0
 

@@ -154,7 +154,7 @@ def test_a_stopped_job_goes_on_to_the_very_same_bytes(people, tmp_path, method, 
         assert contents(out).keys() == whole.keys()
 
 
-@pytest.mark.parametrize("last", ["Ledger.write_manifest", "shutil.rmtree"], ids=["no manifest", "not tidied"])
+@pytest.mark.parametrize("last", ["Ledger.write_manifest", "atomic.remove_folder"], ids=["no manifest", "not tidied"])
 def test_a_job_that_ends_after_its_last_copy_is_completed_and_tidied(people, tmp_path, monkeypatch, last):
     out = tmp_path / "out"
     protect(people, tmp_path / "whole", RANDOM)
