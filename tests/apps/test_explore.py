@@ -142,7 +142,7 @@ def test_every_picture_has_words_and_text_is_never_markup(panel):
 def test_the_pair_is_trained_beside_live_controls_and_told_in_numbers(panel):
     panel.fit.click()
     panel.epsilon.value = 3  # the choice was made: this changes the picture only
-    assert "only scaled" in plain(panel.text) or "No noise yet" in plain(panel.text)
+    assert "only scaled" in plain(panel.text) or "is being searched" in plain(panel.text)
     panel.job.wait(LONG)
     words = plain(panel.answer)
     assert "em-joint, class-wise noise at ε = 8" in words

@@ -111,7 +111,7 @@ def test_a_file_of_such_a_name_is_refused_by_name_and_before_it_is_read(tmp_path
     for folder in ("ant", "bee"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_bytes(b"no picture")
-    refused(lambda: read_folder(tmp_path), "file name 'ant/a|file name 'ant/caf")
+    refused(lambda: read_folder(tmp_path), "file name 'ant/a|ant/caf.* is not in UTF-8")
 
 
 @pytest.mark.parametrize(("one", "other"), [("é", "e\u0301"), ("Anna", "Anna "), (" Anna", "Anna\u3000")])
@@ -148,7 +148,7 @@ def test_a_folder_of_all_hard_names_goes_through_the_whole_program(tmp_path, fol
     pack(tmp_path / "copies", tmp_path / "copies.zip")
     with zipfile.ZipFile(tmp_path / "copies.zip") as archive:
         assert set(archive.namelist()) == {*again.names, "manifest.json", "README.md"}
-    sources, refusals = gather(folder)
+    sources, refusals, _ = gather(folder)
     assert refusals == []
     assert {source.person for source in sources} == set(TAKEN)
 
@@ -160,7 +160,7 @@ def test_a_photo_that_is_refused_for_its_name_is_the_same_to_verify(tmp_path):
         Image.fromarray(picture(seed, 64)).save(tmp_path / "in" / "Anna" / name)
     protect.protect(tmp_path / "in", tmp_path / "out", ProtectConfig(method="random"))
     verdict = verify.verify(tmp_path / "in", tmp_path / "out", None)
-    assert (verdict.kept, verdict.checked, verdict.refused) == (True, 1, 1)
+    assert (verdict.kept, verdict.checked, sum(verdict.skipped.values())) == (True, 1, 1)
 
 
 def test_figures_and_pages_hold_all_hard_names(tmp_path):

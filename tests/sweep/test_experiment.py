@@ -80,7 +80,7 @@ def test_an_edited_notebook_makes_other_jobs(make, tmp_path):
     ({"figurs": []}, "did you mean 'figures'"),
     ({"figures": ["budgit"]}, "did you mean 'budget'"),
     ({"figures": "budget"}, "figures must be a list"),
-    ({"notebook": "absent.ipynb"}, "absent.ipynb cannot be read"),
+    ({"notebook": "absent.ipynb"}, "there is no absent.ipynb"),
     ({"title": 3}, "title must be a str"),
     ({"sizes": {}}, "no size"),
     ({"sizes": {"quick": {"seed": [0]}}}, "did you mean 'seeds'"),

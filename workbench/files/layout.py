@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.config import DataError
 from workbench.files import tree, untrusted
+from workbench.files.names import check_classes
 from workbench.progress import say
 
 TRAIN, TEST, VALIDATION = ("train", "training"), ("test", "testing"), ("val", "valid", "validation", "dev")
@@ -167,6 +168,8 @@ def layout(root: Path, *, check: bool = True) -> Layout:
 
 def _check_classes(root: Path, found: Layout) -> None:
     train = found.train
+    for part in found.given:
+        check_classes(part.classes)  # first of all: other refusals name them
     if odd := set(train.classes) ^ set(found.given[-1].classes):
         raise DataError(f"{root}: class {min(odd)!r} is not in both {' and '.join(found.parts[:2])}: put it in both")
     for part in found.given:

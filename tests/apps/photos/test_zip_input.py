@@ -252,9 +252,9 @@ def unflagged(path, *folders: bytes):
 
 @pytest.mark.parametrize("name", ["José", "Jose\u0301", "猫", "علی\u200cرضا", "Jörg Müller", "👩\u200d👧", "├⌐"])
 def test_names_in_utf8_without_its_flag_are_read_as_utf8(path, name):
-    (source,), refusals = gather(unflagged(path, name.encode()))
+    (source,), refusals, _ = gather(unflagged(path, name.encode()))
     assert (source.person, source.read(), refusals) == (name, PNG, [])
-    (source,), _ = gather(pack(path, (f"{name}/a.png", PNG)))  # with the flag, as ever
+    (source,), _, _ = gather(pack(path, (f"{name}/a.png", PNG)))  # with the flag, as ever
     assert source.person == name
 
 
@@ -262,7 +262,7 @@ def test_names_in_utf8_without_its_flag_are_read_as_utf8(path, name):
     ("content", "name"), [(b"Jos\x82", "José"), (b"caf\xe9", "cafΘ"), (b"\xc3(", "├("), (b"ab", "ab")]
 )
 def test_other_names_are_of_code_page_437(path, content, name):
-    (source,), refusals = gather(unflagged(path, content))
+    (source,), refusals, _ = gather(unflagged(path, content))
     assert (source.person, source.read(), refusals) == (name, PNG, [])
 
 
@@ -276,5 +276,5 @@ def test_times_that_are_none_do_not_stop_the_reading(path, stamp):
     mark = struct.pack("<HH", 12 << 11 | 30 << 5 | 1, 19 << 9 | 7 << 5 | 31)
     assert path.read_bytes().count(mark) == 2
     path.write_bytes(path.read_bytes().replace(mark, stamp))
-    (source,), refusals = gather(path)
+    (source,), refusals, _ = gather(path)
     assert (source.read(), refusals) == (PNG, [])
