@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from filelock import FileLock
 from photographs import encoded, photograph
 from PIL import Image, ImageCms
 
+from workbench.apps.photos import protect as protecting
 from workbench.apps.photos import working_set, write_copy
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.report import Report, Verdict
@@ -337,3 +339,19 @@ def test_the_search_asks_for_passes_enough_for_few_and_not_too_many_for_thousand
     assert few.options["train_steps"] > many.options["train_steps"]
     assert many.options["rounds"] >= 5
     assert torch.get_num_threads() == 1
+
+
+def test_what_was_running_beside_an_error_is_noted_too():
+    begun = threading.Barrier(2, timeout=60)
+
+    def work(turn):
+        begun.wait()
+        if turn == 0:
+            raise OSError("full")
+        time.sleep(0.3)  # ends after the error
+        return {"turn": turn}
+
+    given = []
+    with pytest.raises(OSError, match="full"):
+        given.extend(protecting._side_by_side([0, 1], work))
+    assert given == [{"turn": 1}]

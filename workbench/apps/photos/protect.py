@@ -168,13 +168,27 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_f
 
 
 def _side_by_side(todo: list[int], work: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Give the results of `work` as they come. An error or an interruption lets running work end and starts no more."""
+    """Give the results of `work` as they come. An error or an interruption lets running work end and starts no more.
+
+    Raises the first error once the results of what was running are given: their copies are in place already.
+    """
+    failed: BaseException | None = None
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        waiting = [pool.submit(work, turn) for turn in todo]
         try:
-            for done in as_completed([pool.submit(work, turn) for turn in todo]):
-                yield done.result()
+            for done in as_completed(waiting):
+                if done.cancelled():
+                    continue
+                if error := done.exception():
+                    failed = failed or error
+                    for one in waiting:
+                        one.cancel()
+                else:
+                    yield done.result()
         finally:
             pool.shutdown(cancel_futures=True)
+    if failed:
+        raise failed
 
 
 def _search(working: WorkingSet, config: ProtectConfig, folder: Path) -> Tensor:
