@@ -44,7 +44,7 @@ MOST_SAID = 2000  # characters of an error's line
 def parser(words: Sequence[str] = ()) -> Parser:
     """The program's arguments; words: those of the command line, of which a method's own options depend."""
     top = Parser(prog="workbench", description="Can this data still be learnt from? Make, measure and undo noise.")
-    top.add_argument("--version", action="version", version=_version())
+    top.add_argument("--version", action="version", version=_version() if "--version" in words else "")
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
     for name, (text, example, add) in COMMANDS.items():
         described = text[0].upper() + text[1:] + "."
