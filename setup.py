@@ -1,14 +1,16 @@
 """Put the notebooks, the experiments and the commit into a wheel; everything else stands in pyproject.toml."""
 
-import os
 import shutil
-import subprocess
+import sys
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))  # which builders leave out
+from workbench import installation  # noqa: E402 (needs nothing but Python)
+
 TAKEN = {"notebooks": "**/*.ipynb", "experiments": "*.yml"}
 
 
@@ -30,26 +32,7 @@ class WithNotebooks(build_py):
                     copy = shipped / source.relative_to(ROOT)
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, copy)
-        (shipped / "COMMIT").write_text(commit(), encoding="utf-8")
-
-
-def commit() -> str:
-    """The commit of this repository, whatever others GIT_DIR and the like name, with "+changes" when files differ; ""
-    where it is none.
-    """
-    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    own["GIT_CEILING_DIRECTORIES"] = str(ROOT.parent)
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    if not (ROOT / ".git").exists():
-        return ""
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""
+        (shipped / "COMMIT").write_text(installation.commit() or "", encoding="utf-8")
 
 
 setup(cmdclass={"build_py": WithNotebooks})
