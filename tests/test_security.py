@@ -162,7 +162,8 @@ def html_of_photos(folder: Path) -> dict[str, str]:
 
 def html_of_report(folder: Path) -> dict[str, str]:
     rows = table()
-    drawn = {name: report.picture_of(figures.FIGURES["confusion"](rows, 0.5)) for name in (EVIL, "confusion")}
+    confused = figures.FIGURES["confusion"](rows, 0.5)
+    drawn = {name: report.Picture(figures.png(confused), figures.words_of(confused)) for name in (EVIL, "confusion")}
     facts = {EVIL: EVIL, "parameters": {EVIL: [EVIL]}, "experiment": EVIL}
     job = {"name": EVIL, "key": EVIL, "state": EVIL, "seconds": None, "error": EVIL, EVIL: EVIL}
     path = report.write(folder, title=EVIL, text=[EVIL], figures=drawn, rows=rows, jobs=[job], facts=facts)

@@ -8,11 +8,11 @@ from typing import Any
 
 from workbench import noise, registry
 from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig
+from workbench.files.places import PLACES
 from workbench.victim import recipes, train
 
 SEVERAL = {"protected_fraction": ("fractions", "shares")}  # other lists are called as their setting with an s: epsilons
 ALSO = {"probe": "victim"}  # a parameter that names what another setting names; it may be empty
-PLACES = ("out", "store")
 
 
 def check_parameters(values: Mapping[str, Any]) -> None:

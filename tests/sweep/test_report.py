@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from workbench import figures
 from workbench.records import table
@@ -42,6 +43,10 @@ def rows():
     return pd.concat([run(), *noisy])
 
 
+def picture(figure):
+    return report.Picture(figures.png(figure), figures.words_of(figure))
+
+
 def drawn(name, rows):
     return figures.FIGURES[name](rows, 0.5)
 
@@ -51,7 +56,7 @@ def given(rows):
     return {
         "title": f"Budget {EVIL}",
         "text": ["First & foremost.", EVIL],
-        "figures": {name: report.picture_of(drawn(name, rows)) for name in ("curves", "bars", "confusion")},
+        "figures": {name: picture(drawn(name, rows)) for name in ("curves", "bars", "confusion")},
         "rows": rows,
         "jobs": [
             {"job": "a", "state": "complete", "seconds": 12.34567},
@@ -174,3 +179,8 @@ def test_a_report_says_what_guessing_is_and_where_nothing_can_be_said():
     assert len(unlearnt) == 12
     assert all("clean twin itself did not learn" in sentence for sentence in unlearnt[1:])
     assert report._sentences(rows[rows["metric"] == "loss"], {"folder": 0.5}) == []
+
+
+def test_a_figure_of_somebody_else_has_no_words(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "own.png")
+    assert report.saved(tmp_path / "own.png").words == ""

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import itertools
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -98,12 +98,15 @@ def add_own_options(command: argparse.ArgumentParser, words: Sequence[str]) -> t
 
 def _help(entry: Any) -> str:
     text = str(entry.metadata.get("help", entry.name.replace("_", " ")))
-    networks = [f"{name}-wN" if one.by_width else name for name, one in catalogue.NETWORKS.items()]
-    names: dict[str, Iterable[str]] = {
-        "method": catalogue.METHODS, "defence": catalogue.DEFENCES, "surrogate": networks, "victim": networks,
-        "data": [one.form for one in catalogue.DATA.values()],
-    }  # fmt: skip
-    return f"{text.partition(': ')[0]}: {listed(names[entry.name])}" if entry.name in names else text
+    kind = {"surrogate": "network", "victim": "network"}.get(entry.name, entry.name)
+    if kind not in registry.TABLES:
+        return text
+    return f"{text.partition(': ')[0]}: {listed(form(name, one) for name, one in registry.TABLES[kind].items())}"
+
+
+def form(name: str, entry: Any) -> str:
+    """How an entry of the catalogue is asked for: photo-digits[:N], convnet-wN, em-joint."""
+    return getattr(entry, "form", "") or (f"{name}-wN" if getattr(entry, "by_width", False) else name)
 
 
 def _add(command: Any, entry: Any, hint: Any, default: Any, text: str) -> None:

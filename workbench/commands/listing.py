@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from workbench import catalogue, registry
+from workbench.commands.arguments import form
 from workbench.commands.table import COMMANDS, DONE, Command, Parser, Run
 
 WORDS = {
@@ -40,7 +41,7 @@ def listing(kind: str, text: str, example: str) -> Command:
                 registry.check(kind, arguments.name)
             names = [arguments.name] if arguments.name else list(registry.TABLES[kind])
             found = {name: facts(kind, name, whole=bool(arguments.name)) for name in names}
-            print(json.dumps(found, indent=2) if arguments.json else in_words(found))
+            print(json.dumps(found, indent=2) if arguments.json else in_words(kind, found))
             return DONE
 
         return run
@@ -59,16 +60,15 @@ def facts(kind: str, name: str, *, whole: bool) -> dict[str, Any]:
     return found
 
 
-def in_words(found: dict[str, dict[str, Any]]) -> str:
+def in_words(kind: str, found: dict[str, dict[str, Any]]) -> str:
     """Entries as lines: name and words, and of one alone everything else that is known."""
     lines = []
     for name, entry in found.items():
-        lines.append(f"{entry.get('form', f'{name}-wN' if entry.get('by_width') else name):22} {entry['words']}")
+        lines.append(f"{form(name, registry.TABLES[kind][name]):22} {entry['words']}")
         if len(found) > 1:
             continue
-        shown = {key: entry[key] for key in WORDS if entry.get(key) not in ("", {}, None)}
-        shown |= {} if entry["default"] else {"default": ""}
-        lines += [f"  {WORDS[key]:20} {_shown(value)}" for key, value in shown.items() if value != ""]
+        known = [key for key in WORDS if entry.get(key) not in ("", {}, None) and (key != "default" or entry[key])]
+        lines += [f"  {WORDS[key]:20} {_shown(entry[key])}" for key in known]
         lines += [f"  --{key.replace('_', '-'):18} {text}" for key, text in entry.get("options", {}).items()]
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ from workbench.installation import PACKAGE, SHIPPED
 
 HOME = "WORKBENCH_HOME"
 FIRST = "00_explore.ipynb"
+PLACES = ("out", "store")  # parameters of notebooks that say where, not what
 SUFFIXES = {"notebooks": ".ipynb", "experiments": ".yml"}
 
 

@@ -19,7 +19,7 @@ from workbench import registry
 from workbench.config import ConfigError, DataError, check_choice
 from workbench.files import untrusted
 from workbench.files.atomic import check_no_link, write_atomically
-from workbench.files.places import home
+from workbench.files.places import PLACES, home
 from workbench.progress import saying_to
 from workbench.records import run_folder, study_file
 from workbench.sweep import kernels
@@ -29,7 +29,6 @@ LAID_OUT = {"metadata": {"papermill?": {str: object}}, "cells?": [{"metadata?": 
 MOST_BYTES = 128 * 2**20  # of a notebook, with pictures among its outputs
 MOST_CODE = 10_000  # characters of a cell of parameters, or of one value
 UNREADABLE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)  # what reading Python's literals raises
-PLACES = ("out", "store")  # parameters that say where, not what
 
 
 class KernelDied(DataError):

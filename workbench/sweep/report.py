@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from matplotlib.figure import Figure
 from PIL import Image
 
 from workbench import figures as drawing
@@ -40,9 +39,9 @@ class Picture(NamedTuple):
     words: str
 
 
-def picture_of(figure: Figure) -> Picture:
-    """Draw a figure for the page."""
-    return Picture(drawing.png(figure), drawing.words_of(figure))
+def saved(path: Path) -> Picture:
+    """Read a figure back as figures.save wrote it; without words where somebody else wrote it."""
+    return Picture(path.read_bytes(), str(Image.open(path).info.get("Description", "")))
 
 
 def of_run(out: Path) -> Path | None:
@@ -55,7 +54,7 @@ def of_run(out: Path) -> Path | None:
     record, study, rows = run_folder.read(out), study_file.read(out), results.read(out)
     told = notebooks.told(out / notebooks.OUTPUT)
     title, aim = re.search(r"^# (.+)", told, re.M), re.search(r"^\*\*Aim\.\*\* (.+?)\n\n", told, re.M | re.S)
-    saved = sorted((out / "figures").glob("*.png"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    drawn = sorted((out / "figures").glob("*.png"), key=lambda path: (path.stat().st_mtime_ns, path.name))
     facts = {"notebook": record.config["notebook"], "ended": record.ended, **_provenance(study["stages"])}
     others = ("notebook", "source", "sources")
     facts["parameters"] = {name: value for name, value in record.config.items() if name not in others}
@@ -67,7 +66,7 @@ def of_run(out: Path) -> Path | None:
             _set(out, record.config),
             *_sentences(rows, dict.fromkeys(rows["data"], study["chance"])),
         ],
-        figures={path.stem: Picture(path.read_bytes(), str(Image.open(path).info["Description"])) for path in saved},
+        figures={path.stem: saved(path) for path in drawn},
         rows=rows,
         jobs=[],
         facts=facts,
@@ -107,14 +106,15 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     rows = results.merged(tables)
     results.write(rows, sweep.out)
     stages = {name: stage for study in studies for name, stage in study["stages"].items()}
-    drawn = {name: drawing.FIGURES[name](rows, studies[0]["chance"]) for name in sweep.experiment.figures}
-    for name, figure in drawn.items():
-        drawing.save(figure, sweep.out / "figures", name)
+    drawn = {
+        name: drawing.save(drawing.FIGURES[name](rows, studies[0]["chance"]), sweep.out / "figures", name)[0]
+        for name in sweep.experiment.figures
+    }
     write(
         sweep.out,
         title=sweep.experiment.title,
         text=[sweep.experiment.text, *_sentences(rows, chances)],
-        figures={name: picture_of(figure) for name, figure in drawn.items()},
+        figures={name: saved(path) for name, path in drawn.items()},
         rows=rows,
         jobs=listed,
         facts=facts_for_people(sweep, stages),
