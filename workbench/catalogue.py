@@ -1,11 +1,14 @@
 """What there is by name: methods, defences, data sets, networks, panels. Facts alone, and their look-up; no torch.
 
 Help texts, refusals, figures' words and looks, notebooks' lists and estimates of cost and room come from here. A new
-method or defence is its file and one entry below; one's own, from outside, registers itself (registry.py).
+method is its file and one entry below, a new defence its class and one entry of defences.toml; one's own, from outside,
+registers itself (registry.py).
 """
 
+import tomllib
 from collections.abc import Iterable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from workbench.config import ConfigError
 
@@ -74,47 +77,23 @@ class Defence(NamedTuple):
     module: str
     words: str
     source: str
-    given: dict[str, int] = {}  # noqa: RUF012 (never changed)
+    given: dict[str, Any] = {}  # noqa: RUF012 (never changed)
     help: str = ""  # what it needs from outside: clean samples, pretrained weights
     tests_through: bool = False  # whether test samples pass through it too
     cost: float = 1.0  # in plain trainings
     spaces: tuple[str, ...] = IMAGE
 
 
-_ISS, _PAPER = "Liu et al., ISS, ICML 2023", "Huang et al., ICLR 2021, §4.3"
-_IN = "workbench.victim.defences"
-_JPEG = f"{_IN}.conversions:Jpeg"
-DEFENCES: dict[str, Defence] = {
-    "none": Defence("workbench.victim.defence:Defence", "training as usual", "", spaces=ANY),
-    "crop-flip": Defence(f"{_IN}.augmentations:CropFlip", "random crops and flips", "Szegedy et al., CVPR 2015"),
-    "cutout": Defence(f"{_IN}.augmentations:Cutout", "Cutout", _PAPER),
-    "randaugment": Defence(f"{_IN}.augmentations:RandAugment", "RandAugment", "Cubuk et al., NeurIPS 2020"),
-    "mixup": Defence(f"{_IN}.mixing:MixUp", "MixUp", _PAPER),
-    "cutmix": Defence(f"{_IN}.mixing:CutMix", "CutMix", _PAPER),
-    "grayscale": Defence(f"{_IN}.conversions:Grayscale", "turning the images grey", _ISS, tests_through=True),
-    "jpeg-75": Defence(_JPEG, "JPEG compression at quality 75", _ISS, {"quality": 75}, tests_through=True),
-    "jpeg-30": Defence(_JPEG, "JPEG compression at quality 30", _ISS, {"quality": 30}, tests_through=True),
-    "jpeg-10": Defence(_JPEG, "JPEG compression at quality 10", _ISS, {"quality": 10}, tests_through=True),
-    "bit-depth-2": Defence(
-        f"{_IN}.conversions:BitDepth", "cutting to 2 bits a channel", _ISS, {"bits": 2}, tests_through=True
-    ),
-    "blur": Defence(f"{_IN}.conversions:Blur", "blurring", _ISS, tests_through=True),
-    "resize-half": Defence(
-        f"{_IN}.conversions:ResizeHalf", "halving the size and back", "a learner at half the size", tests_through=True
-    ),
-    "adversarial-4": Defence(
-        f"{_IN}.adversarial:Adversarial", "adversarial training, radius 4", "Madry et al., ICLR 2018; short, for CPUs",
-        {"radius": 4, "steps": 3}, cost=4.0,
-    ),
-    "adversarial-8": Defence(
-        f"{_IN}.adversarial:Adversarial", "adversarial training, radius 8", "Madry et al., ICLR 2018; as APBench, 2024",
-        {"radius": 8, "steps": 10}, cost=11.0,
-    ),
-    "leave-out": Defence(
-        f"{_IN}.leave_out:LeaveOut", "learning from the clean part alone", "Huang et al., ICLR 2021, Table 2",
-        help="which samples carry noise", spaces=ANY,
-    ),
-}  # fmt: skip
+def _defences() -> dict[str, Defence]:
+    """Read defences.toml, where the built-in ones stand."""
+    read = tomllib.loads(Path(__file__).with_name("defences.toml").read_text(encoding="utf-8"))
+    for facts in read.values():
+        facts |= {"spaces": tuple(facts.get("spaces", IMAGE))}
+        facts["module"] = "workbench.victim." + facts["module"]
+    return {name: Defence(**facts) for name, facts in read.items()}
+
+
+DEFENCES = _defences()
 
 
 class Data(NamedTuple):
@@ -152,14 +131,17 @@ class Network(NamedTuple):
     module: str
     words: str
     by_width: bool = False  # named NAME-wN, for any width N
+    heads: bool = False  # ends in global max pooling, or, named NAME-wN-avg, in average pooling
     least: int = 1  # pixels of a sample's shorter side
     spaces: tuple[str, ...] = IMAGE
 
 
 _NETWORKS = "workbench.models.images"
 NETWORKS: dict[str, Network] = {
-    "convnet": Network(f"{_NETWORKS}:convnet", "three stages of two convolutions, for CPUs", by_width=True),
-    "resnet9": Network(f"{_NETWORKS}:resnet9", "nine-layer residual network, for CPUs (Page 2018)", by_width=True),
+    "convnet": Network(f"{_NETWORKS}:convnet", "three stages of two convolutions, for CPUs", by_width=True, heads=True),
+    "resnet9": Network(
+        f"{_NETWORKS}:resnet9", "nine-layer residual network, for CPUs (Page 2018)", by_width=True, heads=True
+    ),
     "mlp": Network(f"{_NETWORKS}:mlp", "perceptron of two hidden layers at 16×16 pixels", by_width=True),
     "resnet18": Network(f"{_NETWORKS}:resnet18", "ResNet-18 (He et al. 2016)", least=16),
     "resnet50": Network(f"{_NETWORKS}:resnet50", "ResNet-50 (He et al. 2016)", least=16),

@@ -135,8 +135,12 @@ class VictimConfig(DataConfig):
     victim: str = documented("convnet-w16", "network to train, N being its width")
     epochs: int | None = documented(None, "passes over the training images", least=1)
     batch_size: int | None = documented(None, "images a batch", least=1)
-    learning_rate: float | None = documented(None, "peak learning rate (SGD, momentum 0.9)", least=0)
+    learning_rate: float | None = documented(None, "peak learning rate", least=0)
     weight_decay: float | None = documented(None, "weight decay", least=0)
+    optimiser: str = documented("sgd", "sgd (momentum 0.9) or adamw", choices=("sgd", "adamw"))
+    schedule: str = documented(
+        "cosine", "of the learning rate: cosine, constant or one-cycle", choices=("cosine", "constant", "one-cycle")
+    )
     augmentation: str | None = documented(None, "none, shift, shift-flip or shift-flip-rotate")
     defence: str = documented("none", "what is done against the noise; NAME+NAME does both: `workbench defences`")
     protected_fraction: float = documented(1.0, "share of the training images that carry the noise, 0 to 1")
@@ -153,6 +157,11 @@ class VictimConfig(DataConfig):
             object.__setattr__(self, "protected_classes", as_row(names))
         super().__post_init__()
         check_range(self, "protected_fraction", 0, 1)
+
+    def identity(self) -> dict[str, Any]:
+        """The form that the run's key is the hash of: what came after 0.2 stands in it where it is not as before."""
+        later = {"optimiser": "sgd", "schedule": "cosine"}
+        return {name: value for name, value in dataclasses.asdict(self).items() if later.get(name, ...) != value}
 
 
 @dataclass(frozen=True)

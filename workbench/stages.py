@@ -4,7 +4,6 @@ The command line and the notebooks both call these, so a notebook's stage and a 
 disk, and what is finished is read back.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -154,7 +153,7 @@ def row_identity(
 
 def victim_identity(config: VictimConfig, found: Found | None, start: Record | None = None) -> dict[str, Any]:
     """What a victim's run is known by: its configuration, its noise, and the key of the run it goes on from."""
-    identity = {**asdict(config), "noise": found.key if found else None} | ({"start": start.key} if start else {})
+    identity = {**config.identity(), "noise": found.key if found else None} | ({"start": start.key} if start else {})
     name = config.data.partition(":")[0]
     return _with_sources(identity, registry.sources(network=config.victim, defence=config.defence, data=name))
 

@@ -5,7 +5,7 @@ others wait for it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ class Study:
         if config.victim != models.PROBE:
             others, _ = matching.halves(self.pair, config.seed)
             lesson = replace(config, protected_fraction=1.0, protected_classes="", confusion=False)
-            taught = self.store / f"matcher-{config.defence}-{key(asdict(lesson))}"
+            taught = self.store / f"matcher-{config.defence}-{key(lesson.identity())}"
             stages.train_victim(lesson, None, taught, data=others, resume=True, wait=True)
             self._note(taught)
         value = matching.match(config, self.pair, made.noise if made else None, taught)

@@ -31,6 +31,10 @@ class Stream(IntEnum):
     CARRIERS = 11  # which samples carry the noise
     BANDS = 12
     MATCHING = 13  # which people teach the network
+    HELD = 14  # which samples a learner keeps aside
+    HELPED = 15  # which clean samples or pairs a learner has
+    LEARNER = 16  # of a network that a defence trains beforehand
+    PLAID = 17
 
 
 def generator(device: torch.device, seed: int, stream: Stream, *place: int) -> torch.Generator:

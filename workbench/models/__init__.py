@@ -6,6 +6,7 @@ them to 0..1, so noise is searched and applied in whole steps.
 
 import difflib
 import re
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from workbench.models import own
 from workbench.models.pretrained import PROBE as PROBE
 from workbench.models.pretrained import has_weights as has_weights
 
-WIDTH = re.compile(r"([a-z][a-z0-9-]*)-w([1-9]\d{0,3})")
+WIDTH = re.compile(r"([a-z][a-z0-9-]*)-w([1-9]\d{0,3})(-avg)?")
 
 
 class ToUnit(nn.Module):
@@ -34,11 +35,11 @@ class ToUnit(nn.Module):
         return self.space.unit_range(samples)
 
 
-def _entry(name: str) -> tuple[str, int]:
-    """The entry of the catalogue that a name means, and its width, 0 for those without. Raises ConfigError."""
+def _entry(name: str) -> tuple[str, dict[str, Any]]:
+    """The entry of the catalogue that a name means, and what the name says besides: width, head. Raises ConfigError."""
     named = WIDTH.fullmatch(name)
-    if named and named[1] in NETWORKS and NETWORKS[named[1]].by_width:
-        return named[1], int(named[2])
+    if named and named[1] in NETWORKS and NETWORKS[named[1]].by_width and NETWORKS[named[1]].heads >= bool(named[3]):
+        return named[1], {"width": int(named[2])} | ({"average": True} if named[3] else {})
     if name not in NETWORKS or NETWORKS[name].by_width:
         try:
             registry.check("network", name)
@@ -46,15 +47,16 @@ def _entry(name: str) -> tuple[str, int]:
             pass
         else:
             if not NETWORKS[name].by_width:
-                return name, 0
+                return name, {}
         fixed = [other for other, entry in NETWORKS.items() if not entry.by_width]
         wide = [other for other, entry in NETWORKS.items() if entry.by_width]
-        nearest = difflib.get_close_matches(name, [*fixed, *(f"{other}-w16" for other in wide)], n=1, cutoff=0.0)[0]
+        known = [*fixed, *(f"{other}-w16" for other in wide), *(f"{n}-w16-avg" for n in wide if NETWORKS[n].heads)]
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise ConfigError(
             f"unknown architecture {name!r}: did you mean {nearest!r}? "
             f"There are {', '.join(fixed)} and, for any width N, {', '.join(f'{other}-wN' for other in wide)}"
         )
-    return name, 0
+    return name, {}
 
 
 def check_name(name: str) -> None:
@@ -89,14 +91,14 @@ def build(
     Raises ConfigError for an unknown name, for images that the network would shrink to less than a pixel, and for a
     network of one's own that fails or gives other than one logit per class.
     """
-    entry, width = _entry(name)
+    entry, said = _entry(name)
     check_fits(name, short or side)
     make = registry.look_up("network", entry)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         foreign = not NETWORKS[entry].module
         body = own.built(name, make, channels, side, classes) if foreign else make(
-            channels, side, classes, **({"width": width} if width else {})
+            channels, side, classes, **said
         )  # fmt: skip
     network = nn.Sequential(ToUnit(space), body)
     if foreign:

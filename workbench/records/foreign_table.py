@@ -18,7 +18,7 @@ BOUNDS = (  # a budget in dB is below 0
     ("epoch", 0, 10**9),
     ("protected_fraction", 0, 1),
 )
-SPLITS = {"train", "test"}
+SPLITS = {"train", "test", "held"}
 LONGEST = 1000  # characters of a metric, which names two classes
 NAME = re.compile(r"\w[\w .,:;+/()-]{0,999}")  # no formula for a spreadsheet, no markup for a figure or a page
 

@@ -21,11 +21,6 @@ class Composed(Defence):
     def __init__(self, parts: Sequence[Defence]):
         self.parts = parts
 
-    def prepare(self, data: Dataset) -> None:
-        """Prepare each."""
-        for part in self.parts:
-            part.prepare(data)
-
     def check(self, data: Dataset, carries: Tensor) -> None:
         """Check each, on the data as published."""
         for part in self.parts:
@@ -36,6 +31,7 @@ class Composed(Defence):
         by_name = dict(zip(data.names, carries.tolist(), strict=True))
         for part in self.parts:
             data = part.train_set(data, torch.tensor([by_name.get(name, False) for name in data.names]))
+            self.held = part.held or self.held
         return data
 
     def inputs(self, x: Tensor) -> Tensor:
@@ -76,12 +72,16 @@ def named(name: str) -> Defence:
     return made[0] if len(made) == 1 else Composed(made)
 
 
-def prepared(name: str, data: Dataset, carries: Tensor) -> Defence:
-    """Build a defence for published data, ready for its hooks. Raises ConfigError when it makes no sense for them."""
+def prepared(name: str, data: Dataset, carries: Tensor, *, seed: int = 0, originals: Dataset | None = None) -> Defence:
+    """Build a defence for published data, ready for its hooks. Raises ConfigError when it makes no sense for them.
+
+    originals: the same samples without noise; only a defence that has help, by the catalogue, gets to see them.
+    """
     made = named(name)
-    for part in name.split("+"):
-        catalogue.check_space("defence", part, catalogue.DEFENCES[part].spaces, data.space.name)
-    made.prepare(data)
+    for part, one in zip(name.split("+"), made.parts if isinstance(made, Composed) else [made], strict=True):
+        entry = catalogue.DEFENCES[part]
+        catalogue.check_space("defence", part, entry.spaces, data.space.name)
+        one.prepare(data, seed, originals if entry.help else None)
     made.check(data, carries)
     return made
 

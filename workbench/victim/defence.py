@@ -16,14 +16,19 @@ from workbench.data.dataset import Dataset
 class Defence:
     """One attempt. Every hook does nothing unless overridden.
 
-    classes: how many the data has, from `prepare` on.
+    From `prepare` on: classes: how many the data has; seed: of the training; originals: the training samples without
+    noise, for a defence alone whose entry in the catalogue says that it has help.
+    held: after `train_set`, published samples kept from training, on which a learner may choose the epoch to stop at.
     """
 
     classes: int = 0
+    seed: int = 0
+    originals: Dataset | None = None
+    held: Dataset | None = None
 
-    def prepare(self, data: Dataset) -> None:
-        """Note what the hooks may need of the published data; called once, before any of them."""
-        self.classes = len(data.classes)
+    def prepare(self, data: Dataset, seed: int = 0, originals: Dataset | None = None) -> None:
+        """Note what the hooks may need; called once, before any of them."""
+        self.classes, self.seed, self.originals = len(data.classes), seed, originals
 
     def check(self, data: Dataset, carries: Tensor) -> None:
         """Raise ConfigError when this defence makes no sense for the published data. carries: as for `train_set`."""

@@ -51,11 +51,12 @@ class Foreign(Defence):
         """Go into another process by name: its class may stand in a file that has to be run there first."""
         return _again, (self.name, self.classes, vars(self.own))
 
-    def prepare(self, data: Dataset) -> None:
+    def prepare(self, data: Dataset, seed: int = 0, originals: Dataset | None = None) -> None:
         """Prepare it, when it derives from Defence; else its methods of that name are its own business."""
+        super().prepare(data, seed, originals)
         if self._checks:
             self.own.prepare(data)
-        self.own.classes = self.classes = len(data.classes)
+        self.own.classes, self.own.seed, self.own.originals = len(data.classes), seed, originals
 
     def check(self, data: Dataset, carries: Tensor) -> None:
         """Let it check, when it derives from Defence."""

@@ -1,6 +1,5 @@
 """The victim: a network that learns from what is published and is tested on clean samples, as a LightningModule."""
 
-import math
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from workbench.data.augment import AUGMENTATIONS
 from workbench.data.batches import Batches, Stream, generator, network_input
 from workbench.data.dataset import Dataset
 from workbench.records import nan_guard
+from workbench.victim import recipes
 from workbench.victim.defence import Defence
 
 TEST_BATCH = 500  # images; only speed depends on it
@@ -24,23 +24,26 @@ TEST_BATCH = 500  # images; only speed depends on it
 class Victim(LightningModule):
     """A network in training, with its accuracy and loss after every epoch in `curve`.
 
-    train, test: as the defence left them; warmup: share of the training in which the learning rate climbs.
-    curve: rows {epoch from 1, split "train" or "test", metric "accuracy" or "loss", value}; training values are those
-    met during the epoch, after augmentation and defence; test values are those of the clean test images after it, epoch
-    0 those before any training, if they were measured. With `config.confusion` also metric "confusion/TRUE/PREDICTED"
-    after the last epoch: of the test images of the class TRUE the share that is taken for PREDICTED.
+    train, test: as the defence left them; held: training samples that it keeps from training, as published; warmup:
+    share of the training in which the learning rate climbs.
+    curve: rows {epoch from 1, split "train", "test" or "held", metric "accuracy" or "loss", value}; training values are
+    those met during the epoch, after augmentation and defence; test values are those of the clean test images after it,
+    epoch 0 those before any training, if they were measured. With `config.confusion` also metric
+    "confusion/TRUE/PREDICTED" after the last epoch: of the test images of the class TRUE the share taken for PREDICTED.
     """
 
     def __init__(
-        self, network: nn.Module, config: VictimConfig, train: Dataset, test: Dataset, defence: Defence, warmup: float
-    ):
+        self, network: nn.Module, config: VictimConfig, train: Dataset, test: Dataset, defence: Defence, warmup: float,
+        held: Dataset | None = None,
+    ):  # fmt: skip
         super().__init__()
         self.network, self.config, self.defence, self.warmup = network, config, defence, warmup
-        self.train_set, self.test_set = train, test
+        self.train_set, self.test_set, self.held = train, test, held
         self.curve: list[dict[str, Any]] = []
         # Means in float64, which Apple's GPU lacks, are the exact shares; float32's are not. Of NaN the guard is told.
         exact = torch.float32 if device.pick(config.device).type == "mps" else torch.float64
-        names = (f"{split}_{metric}" for split in ("train", "test") for metric in ("accuracy", "loss"))
+        splits = ("train", "test", *(["held"] if held else []))
+        names = (f"{split}_{metric}" for split in splits for metric in ("accuracy", "loss"))
         means = {name: MeanMetric(nan_strategy="disable").set_dtype(exact) for name in names}
         self.means: Any = nn.ModuleDict(means)
         self.confused: Any = None
@@ -59,8 +62,8 @@ class Victim(LightningModule):
 
         return Batches(self.train_set, self.config.batch_size or 1, draw, augmented, share=self._share())
 
-    def val_dataloader(self) -> Batches:
-        return Batches(self.test_set, TEST_BATCH, share=self._share())
+    def val_dataloader(self) -> list[Batches]:
+        return [Batches(part, TEST_BATCH, share=self._share()) for part in (self.test_set, self.held) if part]
 
     def _share(self) -> tuple[int, int]:
         """Which of how many devices this is."""
@@ -68,6 +71,7 @@ class Victim(LightningModule):
 
     def setup(self, stage: str) -> None:
         self.train_set, self.test_set = self.train_set.to(self.device), self.test_set.to(self.device)
+        self.held = self.held.to(self.device) if self.held else None
 
     def on_train_epoch_start(self) -> None:
         self._watch = nan_guard.Watch(f"epoch {self.current_epoch + 1}: the training loss")
@@ -81,9 +85,9 @@ class Victim(LightningModule):
         self._watch.see(loss)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        _, predicted = self._seen("test", *batch)
-        if self.confused is not None:
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int = 0, dataloader_idx: int = 0) -> None:
+        _, predicted = self._seen("held" if dataloader_idx else "test", *batch)
+        if self.confused is not None and not dataloader_idx:
             self.confused.update(predicted, batch[1])
 
     def _seen(self, split: str, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,7 +101,7 @@ class Victim(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         trained = self.trainer.state.fn == "fit"
-        found = {name: metric.compute() for name, metric in self.means.items() if trained or name.startswith("test")}
+        found = {name: one.compute() for name, one in self.means.items() if trained or not name.startswith("train")}
         epoch = self.current_epoch + 1 if trained else 0
         if trained:
             self._watch.end()
@@ -121,21 +125,11 @@ class Victim(LightningModule):
 
     def configure_optimizers(self) -> Any:
         config = self.config
-        optimiser = torch.optim.SGD(
-            self.network.parameters(),
-            lr=config.learning_rate or 0.0,
-            momentum=0.9,
-            weight_decay=config.weight_decay or 0.0,
-        )
+        optimiser = recipes.optimiser(config, self.network.parameters())
         steps = (config.epochs or 1) * -(-len(self.train_set) // (config.batch_size or 1))
-        rising = self.warmup * steps
-
-        def share(step: int) -> float:
-            if step < rising:
-                return (step + 1) / (rising + 1)
-            return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: recipes.share(config, step, steps, self.warmup)
+        )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def get_extra_state(self) -> dict[str, Any]:

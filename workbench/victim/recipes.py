@@ -1,9 +1,15 @@
 """How victims are trained: one recipe per data set, for every setting that is left open."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
 
 from workbench import catalogue
-from workbench.config import check_choice
+from workbench.config import VictimConfig, check_choice
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,31 @@ RECIPES = {
     "cifar100": Recipe(100, 128, 0.1, 5e-5, "shift-flip-rotate", 0.0),
     "svhn": Recipe(30, 128, 0.1, 5e-4, "none", 0.0),
 }
+
+
+# What an optimiser has of its own instead of the recipe's.
+OPTIMISERS: dict[str, dict[str, float]] = {"sgd": {}, "adamw": {"learning_rate": 1e-3, "weight_decay": 0.01}}
+RISING = 0.3  # share of a one-cycle training in which the learning rate climbs (Smith and Topin 2017)
+
+
+def optimiser(config: VictimConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser of a resolved configuration."""
+    how: dict[str, Any] = {"lr": config.learning_rate or 0.0, "weight_decay": config.weight_decay or 0.0}
+    return (
+        torch.optim.AdamW(parameters, **how)
+        if config.optimiser == "adamw"
+        else torch.optim.SGD(parameters, momentum=0.9, **how)
+    )
+
+
+def share(config: VictimConfig, step: int, steps: int, warmup: float) -> float:
+    """The learning rate at a step, as a share of its peak. warmup: the recipe's."""
+    rising = (RISING if config.schedule == "one-cycle" else warmup) * steps
+    if config.schedule == "constant":
+        return 1.0
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
 
 
 def named(name: str) -> Recipe:

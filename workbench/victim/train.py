@@ -36,7 +36,8 @@ def resolved(config: VictimConfig, recipe: Recipe) -> VictimConfig:
     if config.devices * config.num_nodes > 1 and registry.sources(network=config.victim):
         raise ConfigError(f"network {config.victim}: one of your own trains on one device only: use --devices 1")
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation")
-    full = replace(config, **{name: getattr(recipe, name) for name in names if getattr(config, name) is None})
+    usual = {**vars(recipe), **recipes.OPTIMISERS[config.optimiser]}
+    full = replace(config, **{name: usual[name] for name in names if getattr(config, name) is None})
     check_choice("augmentation", full.augmentation or "", AUGMENTATIONS)
     return full
 
@@ -61,13 +62,14 @@ def train(
     with its test values before any training, as epoch 0. callbacks: Lightning's, to watch the training. Raises
     DataError, naming epoch and step, for a loss that is not finite, and when there is not enough memory.
     """
-    made = composed.prepared(config.defence, exposed, carries)
+    made = composed.prepared(config.defence, exposed, carries, seed=config.seed, originals=data.train)
     learnt = made.train_set(exposed, carries)
-    learnt = replace(learnt, samples=made.inputs(learnt.samples))
-    test = replace(data.test, samples=made.inputs(data.test.samples))
+    learnt, test, *held = (
+        replace(part, samples=made.inputs(part.samples)) for part in (learnt, data.test, made.held) if part
+    )
     network = models.for_data(config.victim, learnt, seed=config.seed)
     warmup = (recipe or recipes.named(data.name)).warmup
-    victim = Victim(network, config, learnt, test, made, warmup)
+    victim = Victim(network, config, learnt, test, made, warmup, *held)
     with device.enough_memory(config.batch_size or 1), quiet(), heard():
         if start is not None:
             warm_start.take_over(network, warm_start.weights(start))
