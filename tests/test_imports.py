@@ -27,6 +27,7 @@ LINE = (
     ("victim",),
     ("export", "figures"),
     ("stages",),
+    ("judging",),
     ("study", "library", "parameters"),
     ("sweep",),
     ("apps",),
@@ -46,7 +47,17 @@ CORE = (
 )  # fmt: skip
 CORE_LINES = 3300
 PLACE = {name: level for level, names in enumerate(LINE) for name in names}
-TORCH_FREE = ("config", "progress", "catalogue", "registry", "records.table", "records.run_folder", "figures", "cli")
+TORCH_FREE = (
+    "config",
+    "progress",
+    "catalogue",
+    "registry",
+    "records.table",
+    "records.run_folder",
+    "figures",
+    "cli",
+    "judging.config",
+)
 HEAVY = ("torch", "torchvision", "lightning", "torchmetrics", "safetensors")
 LABORATORY = ("papermill", "nbformat", "nbclient", "dask", "distributed", "ipywidgets", "ipykernel", "IPython", "voila")
 

@@ -13,6 +13,7 @@ _NAMES = {
     "load": "library",
     "make_noise": "library",
     "train": "library",
+    "judge": "library",
     "Protected": "library",
     "Dataset": "data.dataset",
     "DataPair": "data.dataset",
@@ -31,7 +32,7 @@ _MODULES = {"results": "records.table", "explore": "apps.explore"}  # as noteboo
 
 __all__ = [
     "DataPair", "Dataset", "Defence", "Perturbation", "Protected", "Study", "WorkbenchError", "check_parameters",
-    "data_set", "defence", "load", "make_noise", "method", "network", "option", "train",
+    "data_set", "defence", "judge", "load", "make_noise", "method", "network", "option", "train",
 ]  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """What there is by name: methods, defences, data sets, networks, panels. Facts alone, and their look-up; no torch.
 
 Help texts, refusals, figures' words and looks, notebooks' lists and estimates of cost and room come from here. A new
-method is its file and one entry below, a new defence its class and one entry of defences.toml; one's own, from outside,
-registers itself (registry.py).
+method is its file and one entry of methods.toml, a new defence its class and one of defences.toml; one's own, from
+outside, registers itself (registry.py).
 """
 
 import tomllib
@@ -32,42 +32,6 @@ class Method(NamedTuple):
     spaces: tuple[str, ...] = IMAGE
 
 
-METHODS: dict[str, Method] = {
-    "em-joint": Method(
-        "workbench.noise.em_joint", "error-minimising noise, network and noise in one backward pass (default)",
-        "after Huang et al., ICLR 2021", (("#D55E00", "s"), ("#009E73", "D")), "6 per image",
-        several_devices=True, spaces=ANY,
-    ),
-    "em": Method(
-        "workbench.noise.em", "error-minimising noise, by the paper's alternation",
-        "Huang et al., ICLR 2021, Algorithm 1", (("#E69F00", "P"), ("#CC79A7", "X")), "11 to 200 per image", spaces=ANY,
-    ),
-    "em-max": Method(
-        "workbench.noise.em_max", "error-maximising noise, the adversarial kind",
-        "Huang et al., ICLR 2021, §4.1; Fowl et al., NeurIPS 2021", (("#999999", "<"), ("#666666", ">")),
-        "20 to 200 per image",
-    ),
-    "targeted": Method(
-        "workbench.noise.targeted", "features of another class, from networks of several ages (default for photos)",
-        "Fowl et al., NeurIPS 2021; Chen et al., ICLR 2023", (("#7F3C10", "p"), ("#5E3C99", "h")), "72 per image",
-        surrogates=2, kept=2,
-    ),
-    "linear": Method(
-        "workbench.noise.linear", "from a linear classifier, without a network: the cheapest search",
-        "after Liu, Chen and Zhang, ICLR 2026, arXiv 2601.19967", (("#4D4D00", "*"), ("#003C30", "d")), "none",
-        surrogates=0, stands_for="linear", kept=0,
-    ),
-    "bands": Method(
-        "workbench.noise.bands", "bands of colour drawn for each class, without a search",
-        "after Yu et al., KDD 2022", (("#B2182B", "D"), ("#2166AC", "s")), "none", surrogates=0, stands_for="none",
-        drawn=True, kept=0,
-    ),
-    "random": Method(
-        "workbench.noise.random", "random noise of the same size: the control",
-        "Huang et al., ICLR 2021, §4.1", (("#56B4E9", "v"), ("#0072B2", "^")), "none", surrogates=0, drawn=True, kept=0,
-        spaces=ANY,
-    ),
-}  # fmt: skip
 CLEAN_LOOK = ("#000000", "o")
 
 
@@ -84,16 +48,22 @@ class Defence(NamedTuple):
     spaces: tuple[str, ...] = IMAGE
 
 
-def _defences() -> dict[str, Defence]:
-    """Read defences.toml, where the built-in ones stand."""
-    read = tomllib.loads(Path(__file__).with_name("defences.toml").read_text(encoding="utf-8"))
-    for facts in read.values():
-        facts |= {"spaces": tuple(facts.get("spaces", IMAGE))}
-        facts["module"] = "workbench.victim." + facts["module"]
-    return {name: Defence(**facts) for name, facts in read.items()}
+def _read(kind: type[Any], below: str) -> dict[str, Any]:
+    """The built-in entries of a kind, from the table beside this file. below: the folder of their modules."""
+    path = Path(__file__).with_name(f"{kind.__name__.lower()}s.toml")
+    found = tomllib.loads(path.read_text(encoding="utf-8"))
+    for facts in found.values():
+        facts["module"] = f"{below}.{facts['module']}"
+        facts |= {name: _frozen(value) for name, value in facts.items() if isinstance(value, list)}
+    return {name: kind(**facts) for name, facts in found.items()}
 
 
-DEFENCES = _defences()
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+METHODS: dict[str, Method] = _read(Method, "workbench.noise")
+DEFENCES: dict[str, Defence] = _read(Defence, "workbench.victim")
 
 
 class Data(NamedTuple):
@@ -155,18 +125,15 @@ NETWORKS: dict[str, Network] = {
 
 
 class Panel(NamedTuple):
-    """Defences that are tried together, for "what breaks it"."""
+    """Learners that a judgement tries, as judging/learners.toml marks them."""
 
     words: str
-    defences: tuple[str, ...]
 
 
 PANELS: dict[str, Panel] = {
-    "quick": Panel("what binds in practice, in minutes", ("grayscale", "jpeg-10", "bit-depth-2", "mixup")),
-    "standard": Panel(
-        "the grid of experiments/what_breaks_it.yml: twelve that need no help from outside",
-        tuple(name for name in DEFENCES if name not in ("none", "resize-half", "adversarial-8", "leave-out")),
-    ),
+    "quick": Panel("the learners that bind in practice, in minutes"),
+    "standard": Panel("all learners that have the published data alone"),
+    "full": Panel("those, and the learners that have help: clean samples, pairs, pretrained networks"),
 }
 
 

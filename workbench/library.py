@@ -6,8 +6,11 @@ noise = wb.make_noise(pair.train, method="em", epsilon=8, seed=0)
 rows = wb.train(pair, noise=noise, victim="resnet18", defence="grayscale", epochs=12)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -20,6 +23,10 @@ from workbench import noise as noises
 from workbench.config import ConfigError, DataConfig, DataError, NoiseConfig, VictimConfig, check_choice, key
 from workbench.data import sources
 from workbench.data.dataset import IMAGE, DataPair, Dataset
+from workbench.files.places import temporary
+from workbench.judging import stage as judging
+from workbench.judging.config import JudgeConfig
+from workbench.judging.score import Score
 from workbench.noise.perturbation import Perturbation
 from workbench.records import table
 from workbench.victim import exposure, recipes
@@ -81,6 +88,30 @@ def train(
     curve = stages.learn(config, pair, exposed, found)
     run = key({**stages.victim_identity(config, found), "data": pair.train.fingerprint})
     return table.table(stages.row_identity(config, pair, run, found, exposed), curve)
+
+
+def judge(
+    pair: DataPair, noise: Perturbation | Dataset | None, panel: str = "quick", seeds: Sequence[int] = (0,),
+    out: str | Path | None = None, workers: int = 0, **settings: Any,
+) -> Score:  # fmt: skip
+    """Ask whether the data can still be learnt from, as `workbench judge` does: every learner of the panel in turn.
+
+    noise: or the training samples as some tool published them, in the order of pair.train; None judges clean data.
+    out: a folder for tables, figure and every training, where an interrupted judgement goes on (None: nothing is kept
+    but the ceilings on clean data). settings: other fields of JudgeConfig (learners="none,grayscale", network=…,
+    epochs=…, device=…). Raises a WorkbenchError of one line.
+    """
+    if not isinstance(pair, DataPair):
+        raise DataError(f"a DataPair (training and test samples) is judged, not {type(pair).__name__}")
+    _not_settled(settings)
+    pair.check_sizes()
+    for name in settings:
+        check_choice("setting", name, sorted(entry.name for entry in fields(JudgeConfig)))
+    config = JudgeConfig(data=pair.name, panel=panel, seeds=",".join(map(str, seeds)), **settings)
+    with ExitStack() as held:
+        folder = Path(out) if out is not None else Path(held.enter_context(TemporaryDirectory(dir=temporary()))) / "out"
+        case = judging.case_of(config, pair, noise)
+        return judging.judged(config, case, folder, resume=True, workers=workers)
 
 
 def _not_settled(settings: Mapping[str, Any]) -> None:

@@ -54,16 +54,16 @@ class Progress:
         bar = self._mode == "bar" and sys.stderr is not None
         self._bar = tqdm(desc=label, total=total, initial=done, unit="step") if bar else None
 
-    def advance(self, **numbers: float) -> None:
-        """Count one step that is done; show the numbers, the time taken and the time left."""
-        self.done += 1
+    def advance(self, steps: int = 1, /, **numbers: float) -> None:
+        """Count steps that are done; show the numbers, the time taken and the time left."""
+        before, self.done = self.done, self.done + steps
         spent = time.monotonic() - self._begun
         left = spent / (self.done - self._first) * (self.total - self.done)
         step = Step(self.label, self.done, self.total, numbers, spent, left)
         if self._bar is not None:
             self._bar.set_postfix_str(in_words(numbers), refresh=False)
-            self._bar.update()
-        elif self._mode == "lines" and (self.done % self._stride == 0 or self.done == self.total):
+            self._bar.update(steps)
+        elif self._mode == "lines" and (self.done // self._stride > before // self._stride or self.done == self.total):
             print(step, flush=True)
         for told in _listeners.get():
             told(step)

@@ -3,7 +3,7 @@
 Imports are made where they are used, so that `--help` and refusals need not wait for torch.
 """
 
-from workbench.commands import listing, people, stages, sweeps
+from workbench.commands import judging, listing, people, stages, sweeps
 from workbench.commands.table import COMMANDS
 
-__all__ = ["COMMANDS", "listing", "people", "stages", "sweeps"]
+__all__ = ["COMMANDS", "judging", "listing", "people", "stages", "sweeps"]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from workbench.figures.budget import budget, fractions, looks
 from workbench.figures.curves import bars, curves
+from workbench.figures.learners import learners
 from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
@@ -32,6 +33,6 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 
 __all__ = [
     "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
-    "learnt", "looks", "name_of", "noise_sheet", "panel", "people", "png", "save", "say", "shares", "show", "spectrum",
-    "styles", "table", "transfer", "whole", "words_of", "worst_case",
+    "learners", "learnt", "looks", "name_of", "noise_sheet", "panel", "people", "png", "save", "say", "shares", "show",
+    "spectrum", "styles", "table", "transfer", "whole", "words_of", "worst_case",
 ]  # fmt: skip

@@ -1,0 +1,208 @@
+"""Whole judgements of tiny data: what they leave, that killed ones go on, and that ceilings are shared."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import workbench as wb
+from workbench.cli import main
+from workbench.config import ConfigError, DataError
+from workbench.data.dataset import DataPair
+from workbench.judging import case_file, judgement, trial
+from workbench.judging.config import JudgeConfig
+from workbench.judging.stage import case_of
+
+LEARNERS = "none-avg,grayscale,early-stop"
+KILLS = 3
+SAME = ("judge.csv", "score.json", "results.csv", "figures/learners.png")
+
+
+@pytest.fixture(autouse=True)
+def at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def words(noise, out):
+    return [
+        "judge", "--data", "photo-digits:200", "--limit-test", "60", "--noise", str(noise), "--learners", LEARNERS,
+        "--network", "convnet-w4", "--epochs", "2", "--seeds", "0,1", "--out", str(out), "--workers", "2",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("noise") / "noise"
+    pair = wb.load("photo-digits:200", limit_test=60)
+    folder.mkdir()
+    return wb.make_noise(pair.train, method="plaid").save(folder)
+
+
+def program(arguments, **more):
+    return subprocess.Popen([sys.executable, "-m", "workbench", *arguments], stderr=subprocess.PIPE, **more)
+
+
+def state(out: Path):
+    return {name: (out / name).read_bytes() for name in SAME}
+
+
+def test_a_judgement_killed_again_and_again_equals_an_uninterrupted_one(noise, tmp_path, at_home, monkeypatch):
+    begun = time.monotonic()
+    whole = program(words(noise, tmp_path / "whole"), stdout=subprocess.DEVNULL)
+    assert whole.wait() == 0, whole.stderr.read()
+    lasted = time.monotonic() - begun
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "other"))  # with no ceilings yet
+    draw = random.Random(7)
+    for _ in range(KILLS):
+        killed = program([*words(noise, tmp_path / "killed"), "--resume"], stdout=subprocess.DEVNULL)
+        time.sleep(draw.uniform(0.3, 0.9) * lasted / 2)
+        killed.send_signal(draw.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+        killed.wait()
+    last = program([*words(noise, tmp_path / "killed"), "--resume"], stdout=subprocess.DEVNULL)
+    assert last.wait() == 0, last.stderr.read()
+    assert state(tmp_path / "killed") == state(tmp_path / "whole")
+    assert not (tmp_path / "killed" / "case").exists()
+
+
+def test_workers_end_with_their_parent(noise, tmp_path):
+    parent = program([*words(noise, tmp_path / "out"), "--epochs", "500"], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (found := workers(parent.pid)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert found
+    parent.kill()
+    parent.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in found) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in found)
+
+
+def workers(parent: int) -> list[int]:
+    try:
+        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    except OSError:
+        pytest.skip("no /proc here")
+
+
+def test_the_library_gives_the_same_and_every_number_of_workers_too(noise, tmp_path):
+    pair = wb.load("photo-digits:200", limit_test=60)
+    made = wb.Perturbation.load(noise)
+    how = {"learners": LEARNERS, "network": "convnet-w4", "epochs": 2, "seeds": [0, 1]}
+    one = wb.judge(pair, made, out=tmp_path / "one", workers=1, **how)
+    assert program(words(noise, tmp_path / "two"), stdout=subprocess.DEVNULL).wait() == 0
+    assert one.as_json() == json.loads((tmp_path / "two" / "score.json").read_text())
+    read = pd.read_csv(tmp_path / "two" / "judge.csv")
+    pd.testing.assert_frame_equal(read, one.learners.reset_index(drop=True), check_dtype=False)
+    assert len(one.learners) == 3
+    assert set(one.learners["head"]) == {"max", "avg"}
+    assert {"clean", "plaid"} == set(one.rows["method"])
+
+
+def test_clean_data_retains_everything(tmp_path):
+    found = wb.judge(wb.load("photo-digits:600", limit_test=200), None, learners="none,adamw", epochs=6)
+    assert found.retained == 1
+    assert "can still be learnt from" in found.sentence
+
+
+def test_ceilings_are_trained_once_for_all_judgements(tiny, at_home):
+    how = {"learners": "none", "network": "convnet-w4", "epochs": 1}
+    noises = [wb.make_noise(tiny.train, method="random", seed=seed) for seed in (0, 1)]
+    first = wb.judge(tiny, noises[0], **how)
+    kept = sorted((at_home / "runs" / "ceilings").glob("*/run.json"))
+    stamp = [path.stat().st_mtime_ns for path in kept]
+    second = wb.judge(tiny, noises[1], **how)
+    assert [path.stat().st_mtime_ns for path in kept] == stamp
+    assert len(kept) == 1
+    assert first.learners["ceiling"][0] == second.learners["ceiling"][0]
+    other = DataPair(tiny.train, tiny.test.subset(torch.arange(12)), "photo-digits")
+    wb.judge(other, None, **how)  # tested on other samples
+    assert len(list((at_home / "runs" / "ceilings").glob("*/run.json"))) == 2
+
+
+def test_what_any_tool_published_is_judged_as_arrays(tiny):
+    published = wb.Dataset.of(255 - tiny.train.samples, tiny.train.labels, tiny.train.classes)
+    found = wb.judge(tiny, published, learners="none", network="convnet-w4", epochs=1)
+    assert set(found.rows["method"]) == {"clean", "foreign"}
+    wrong = wb.Dataset.of(tiny.train.samples, tiny.train.labels.roll(1), tiny.train.classes)
+    with pytest.raises(DataError, match="same labels"):
+        wb.judge(tiny, wrong, learners="none")
+
+
+def test_who_cannot_take_part_is_left_out_or_refused(tiny):
+    with pytest.raises(ConfigError, match="leave-out"):
+        wb.judge(tiny, None, learners="leave-out")
+    with pytest.raises(ConfigError, match="no learner is left"):
+        wb.judge(tiny, None, learners="pretrained-elsewhere")
+    with pytest.raises(ConfigError, match="unknown setting 'paneel'"):
+        wb.judge(tiny, None, paneel="quick")
+    with pytest.raises(ConfigError, match="goes into load"):
+        wb.judge(tiny, None, limit_train=3)
+
+
+def test_the_learner_who_knew_other_classes_starts_from_them(tiny, at_home, patterned):
+    config = JudgeConfig(data="photo-digits", learners="pretrained-elsewhere", network="convnet-w4", epochs=1)
+    case = case_of(config, tiny, None)
+    other = wb.load("photo-digits:100", limit_test=20)
+    case = trial.Case(case.pair, case.train, case.made, other)
+    found = judgement.judge(config, case, at_home / "out")
+    assert len(list((at_home / "runs" / "ceilings").glob("elsewhere-*/run.json"))) == 1
+    first = found.rows[(found.rows["epoch"] == 0) & (found.rows["metric"] == "accuracy")]
+    assert len(first) == 2  # tested before any training, on both sides
+    assert found.with_help == {} or found.with_help["binding"] == "pretrained-elsewhere"
+
+
+def test_a_case_comes_back_from_its_file(tiny, tmp_path):
+    case = case_of(JudgeConfig(data="photo-digits"), tiny, wb.make_noise(tiny.train, method="random"))
+    case_file.write(trial.Case(case.pair, case.train, case.made, tiny), tmp_path)
+    found = case_file.read(tmp_path)
+    for mine, theirs in ((found.pair.train, tiny.train), (found.pair.test, tiny.test), (found.train, case.train)):
+        assert torch.equal(mine.samples, theirs.samples)
+        assert torch.equal(mine.labels, theirs.labels)
+        assert (mine.classes, mine.source) == (theirs.classes, theirs.source)
+    assert found.made == case.made
+    assert found.elsewhere is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ([], "Give two folders"),
+        (["photos"], "Give two folders"),
+        (["photos", "copies", "--data", "photo-digits"], "not both"),
+        (["--data", "photo-digits", "--learners", "greyscale"], "did you mean 'grayscale'"),
+        (["--data", "photo-digits", "--network", "convnet"], "convnet-w16"),
+        (["--data", "photo-digit"], "photo-digits"),
+        (["--data", "photo-digits", "--seeds", "a"], "whole numbers"),
+        (["--data", "photo-digits", "--noise", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_senseless_command_is_one_line_and_leaves_nothing(given, why, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["judge", *given, "--out", "out"]) == 2
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert why in found.err
+    assert found.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_of_the_environment_changes_the_bits(tiny, tmp_path):
+    """Threads that this process has do not count: learners train in processes of one."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        one = wb.judge(tiny, None, learners="none", network="convnet-w4", epochs=2, out=tmp_path / "a")
+    finally:
+        torch.set_num_threads(before)
+    os.environ["WORKBENCH_HOME"] = str(tmp_path / "b")
+    two = wb.judge(tiny, None, learners="none", network="convnet-w4", epochs=2, out=tmp_path / "b" / "out")
+    pd.testing.assert_frame_equal(one.rows, two.rows)

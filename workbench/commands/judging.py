@@ -1,0 +1,82 @@
+"""`workbench judge`: can this data still be learnt from?"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.commands.arguments import add_reuse, add_settings
+from workbench.commands.table import DONE, Parser, Run, command, config_of
+from workbench.config import ConfigError
+
+
+@command("list who may try to learn in a judgement", "--json")
+def learners(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench learners`"""
+    parser.add_argument("--json", action="store_true", help="print all facts as JSON")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench.judging.learners import known
+
+        if arguments.json:
+            print(json.dumps({name: one.facts for name, one in known().items()}, indent=2))
+        else:
+            for name, one in known().items():
+                print(f"{name:30}{one.panel:10}{one.units:5.3g}  {one.words}{one.needs}")
+            print("\nname, smallest panel, cost in plain trainings; any defence by its name is a learner too")
+        return DONE
+
+    return run
+
+
+@command(
+    "can this data still be learnt from? one score for any noise, any two folders", "photos copies --out runs/judged"
+)
+def judge(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench judge`"""
+    from workbench.judging.config import JudgeConfig
+
+    parser.add_argument("original", nargs="?", type=Path, metavar="ORIGINAL", help="folder of the originals, by class")
+    parser.add_argument(
+        "protected", nargs="?", type=Path, metavar="PROTECTED", help="the same as some tool protected it"
+    )
+    parser.add_argument(
+        "--test", type=Path, metavar="FOLDER", help="clean images to test on (default: a fifth held out)"
+    )
+    parser.add_argument("--noise", type=Path, metavar="DIR|FILE", help="noise for --data: a run's folder, or its file")
+    add_settings(parser, JudgeConfig)
+    parser.set_defaults(data="")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the judgement")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted judgement in --out")
+    parser.add_argument("--workers", type=int, default=0, help="learners at once (default: as many as processors)")
+    parser.add_argument("--json", action="store_true", help="print the score as JSON")
+    add_reuse(parser)
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench.judging import stage
+        from workbench.judging.score import Score
+        from workbench.sweep import judged
+
+        config = config_of(JudgeConfig, arguments)
+        folders = (arguments.original, arguments.protected)
+        if arguments.data:
+            if any(folders) or arguments.test:
+                raise ConfigError("give either --data (with --noise) or two folders, ORIGINAL and PROTECTED, not both")
+        elif not all(folders):
+            raise ConfigError("what is to be judged? Give two folders, ORIGINAL and PROTECTED, or --data and --noise")
+        how: dict[str, Any] = {"resume": arguments.resume, "reuse": arguments.reuse, "workers": arguments.workers}
+        if arguments.data:
+            found: Score | None = stage.of_noise(config, arguments.noise, arguments.out, **how)
+        else:
+            found = stage.of_folders(config, *folders, arguments.test, arguments.out, **how)
+        if found is None:  # measured distances of flat folders, which were said
+            return DONE
+        page = judged.page(arguments.out, found)
+        if arguments.json:
+            print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        else:
+            print(f"\n{judged.in_lines(found)}\n\n{found.sentence}\n\ntable, figure and report: {page}")
+        return DONE
+
+    return run

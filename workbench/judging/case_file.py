@@ -1,0 +1,56 @@
+"""What is judged, as one file that the processes of a judgement map: samples, labels, names of classes."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from torch import Tensor
+
+from workbench.data.dataset import DataPair, Dataset
+from workbench.data.sources import numbered
+from workbench.files.atomic import make, replacing
+from workbench.judging.trial import Case
+from workbench.records import table
+
+NAME = "case.safetensors"
+
+
+def write(case: Case, folder: Path) -> None:
+    """Write folder/case.safetensors."""
+    from safetensors.torch import save
+
+    parts = {"train": case.pair.train, "test": case.pair.test, "published": case.train}
+    if case.elsewhere:
+        parts |= {"elsewhere-train": case.elsewhere.train, "elsewhere-test": case.elsewhere.test}
+    tensors: dict[str, Tensor] = {}
+    for name, data in parts.items():
+        tensors |= {name: data.samples.clone(), f"{name}-labels": data.labels.clone()}  # some are the same in memory
+    facts = {name: [data.source, list(data.classes)] for name, data in parts.items()}
+    make(folder)
+    with replacing(folder / NAME) as file:
+        file.write(save(tensors, {"parts": json.dumps(facts), "made": json.dumps(asdict(case.made))}))
+
+
+def read(folder: Path) -> Case:
+    """Read it back, with names that count the samples."""
+    with safe_open(folder / NAME, "pt") as file:
+        facts: dict[str, Any] = json.loads(file.metadata()["parts"])
+        made = table.Identity(**json.loads(file.metadata()["made"]))
+        found = {name: _dataset(file, name, *facts[name]) for name in facts}
+    pair = DataPair(found["train"], found["test"])
+    there = "elsewhere-train" in found
+    return Case(
+        pair, found["published"], made, DataPair(found["elsewhere-train"], found["elsewhere-test"]) if there else None
+    )
+
+
+def counted(data: Dataset) -> Dataset:
+    """The samples under names that count them, as a worker knows them."""
+    return replace(data, names=numbered(data.labels, data.classes), root=None)
+
+
+def _dataset(file: Any, name: str, source: str, classes: list[str]) -> Dataset:
+    samples, labels = file.get_tensor(name), file.get_tensor(f"{name}-labels")
+    return Dataset(samples, labels, tuple(classes), numbered(labels, tuple(classes)), source=source)

@@ -1,0 +1,43 @@
+"""What a judgement is asked to do. No torch, or the command line would load it to show its help."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from workbench.catalogue import PANELS
+from workbench.config import ConfigError, DataConfig, check_choice, documented
+
+
+@dataclass(frozen=True)
+class JudgeConfig(DataConfig):
+    """Which learners are tried, how often. `data` is empty where two folders are judged."""
+
+    panel: str = documented("quick", "quick, standard or full: `workbench learners` lists who is in them")
+    learners: str = documented("", "names of learners or defences, by commas, instead of a panel")
+    seeds: str = documented("0", "seeds of the trainings, by commas: 0,1,2")
+    network: str = documented("convnet-w16", "network that they train, with both heads where it has them")
+    epochs: int = documented(0, "passes over the training images (0: by data set)", least=0)
+    elsewhere: str = documented("", "clean data of other classes, as a SPEC, for the learner who learnt these before")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("panel", self.panel, PANELS)
+        _ = self.each_seed
+
+    @property
+    def names(self) -> list[str]:
+        """The learners that are asked for by name."""
+        return list(dict.fromkeys(name.strip() for name in self.learners.split(",") if name.strip()))
+
+    @property
+    def each_seed(self) -> list[int]:
+        """The seeds as numbers. Raises ConfigError."""
+        words = [word.strip() for word in self.seeds.split(",")]
+        if not all(word.isascii() and word.isdigit() and int(word) < 2**31 for word in words):
+            raise ConfigError(f"seeds are {self.seeds!r}: they must be whole numbers by commas, as in 0,1,2")
+        if len(set(words)) < len(words):
+            raise ConfigError(f"seeds are {self.seeds!r}: name each once")
+        return [int(word) for word in words]
+
+    def identity(self) -> dict[str, Any]:
+        """What the judgement is known by."""
+        return asdict(self)
