@@ -27,6 +27,7 @@ LINE = (
     ("victim",),
     ("export", "figures"),
     ("stages",),
+    ("judge",),
     ("study", "library", "parameters"),
     ("sweep",),
     ("apps",),
