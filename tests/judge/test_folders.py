@@ -322,7 +322,9 @@ def test_a_test_folder_inside_the_originals_is_the_test_set(tmp_path):
     again = read(original, wrapped)
     assert torch.equal(again.train.samples, found.train.samples)
     shutil.copytree(original / "test", wrapped / "test")
-    assert torch.equal(read(original, wrapped).train.samples, found.train.samples)
+    again = read(original, wrapped)
+    assert torch.equal(again.train.samples, found.train.samples)
+    says(again, wrapped / "test", "not used", "stay clean")
     shutil.rmtree(wrapped / "train")
     refused(lambda: read(original, wrapped), wrapped / "test", "part to test on")
 
@@ -421,6 +423,15 @@ def test_links_are_not_followed_and_said(both, tmp_path):
     says(found, f"Not read in {both[1]}", "1 link out of the folder", "1 of another format")
     (both[1] / "eel").symlink_to(outside / "eel")
     refused(lambda: read(*both), "eel", "link that leads out")
+
+
+def test_a_wrapping_folder_may_have_any_name_that_steers_nothing(both, tmp_path):
+    found = read(*both)
+    (tmp_path / "outer").mkdir()
+    both[1].rename(tmp_path / "outer" / "inner")
+    assert read(both[0], tmp_path / "outer").train.fingerprint == found.train.fingerprint
+    (tmp_path / "outer" / "inner").rename(tmp_path / "outer" / "in\nner")
+    refused(lambda: read(both[0], tmp_path / "outer"), "control character")
 
 
 @pytest.mark.parametrize("value", [-1, 7, 1025])

@@ -65,6 +65,9 @@ def read(original: Path, protected: Path, test: Path | None = None, *, side: int
     tested, said = _tested(test, given)
     _check_copies(protected, copied)
     roots = clean.root, published.root
+    for above, root in zip((original, protected), roots, strict=True):
+        for name in root.relative_to(above).parts:
+            check_file(name)
     check_classes(clean.names, published.names, roots)
     pairs = pair(clean.names, published.names, roots)
     labels = _labels(pairs.originals, clean.classes)
@@ -88,6 +91,8 @@ def read(original: Path, protected: Path, test: Path | None = None, *, side: int
     seen = Dataset(after[:, :channels].contiguous(), labels[training], clean.classes, names, source="folder")
     test_labels = _labels(tested.names, clean.classes)
     kept = Dataset(unchanged[:, :channels].contiguous(), test_labels, clean.classes, tested.names)
+    if copied.test:
+        said.append(f"{copied.test.root} was not used: test images stay clean.")
     said += pairs.said + _left(original, given) + _left(protected, copied)
     said += [f"Side of {side} pixels: {why}.", *small.said(), *_identical(same, len(names)), *_known(train, kept)]
     return Published(DataPair(train, kept, "folder"), seen, tuple(said))

@@ -83,7 +83,7 @@ def _size(file: Path) -> tuple[int, int] | None:
 
 
 class Small:
-    """Takes pictures to one side, uint8 3×side×side, and keeps what the reader is to be told of it."""
+    """Takes pictures to one side, and keeps what the reader is to be told of it."""
 
     def __init__(self, side: int):
         self.side, self.colour, self.grey, self.squeezed, self.transparent = side, 0, 0, 0, 0
@@ -91,7 +91,7 @@ class Small:
         self._notes: Counter[str] = Counter()
 
     def take(self, photo: Photo, file: Path, which: str) -> Tensor:
-        """One picture at the side; which: "originals", "copies" or "test images". Raises DataError for a tiny one."""
+        """One picture at the side, uint8 C×side×side; which: "originals", "copies" or "test images". Raises DataError for a tiny one."""
         height, width, channels = photo.pixels.shape
         if min(height, width) < SMALLEST_SIDE:
             raise DataError(f"{file} is {width}×{height}: images need {SMALLEST_SIDE} pixels a side, or more")
@@ -100,7 +100,7 @@ class Small:
         self.colour, self.grey = self.colour + (channels == 3), self.grey + (channels == 1)
         self.squeezed += width != height
         self.transparent += photo.alpha is not None
-        return scaled(photo.pixels, self.side, self.side).expand(3, -1, -1)
+        return scaled(photo.pixels, self.side, self.side)
 
     @property
     def channels(self) -> int:
