@@ -91,7 +91,7 @@ class Small:
         self._notes: Counter[str] = Counter()
 
     def take(self, photo: Photo, file: Path, which: str) -> Tensor:
-        """One picture at the side, uint8 C×side×side; which: "originals", "copies" or "test images". Raises DataError for a tiny one."""
+        """One picture at the side, uint8 C×side×side; which: whose it is. Raises DataError for a tiny one."""
         height, width, channels = photo.pixels.shape
         if min(height, width) < SMALLEST_SIDE:
             raise DataError(f"{file} is {width}×{height}: images need {SMALLEST_SIDE} pixels a side, or more")
