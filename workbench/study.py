@@ -22,6 +22,9 @@ from workbench.files.atomic import make
 from workbench.files.layout import check_output
 from workbench.files.names import chosen
 from workbench.files.places import home
+from workbench.judging import stage as judging
+from workbench.judging.config import JudgeConfig
+from workbench.judging.score import Score
 from workbench.noise.perturbation import Perturbation
 from workbench.records import run_folder, study_file, table
 from workbench.records.record import Record
@@ -105,6 +108,24 @@ class Study:
         self._note(folder)
         self._folders[rows["run"].iloc[0]] = folder
         return rows
+
+    def judge(
+        self, made: Made | None = None, *, panel: str = "quick", seeds: Sequence[int] = (), **settings: Any
+    ) -> Score:
+        """Let every learner of a panel try on the noise `made`, or on clean images, and score what they get.
+
+        seeds: of the trainings (none: the study's own); settings: other fields of JudgeConfig.
+        """
+        for name in settings:
+            check_choice("setting", name, [entry.name for entry in fields(JudgeConfig)])
+        own = self._which.get("seed", DataConfig().seed)
+        config = JudgeConfig(**self._which, panel=panel, seeds=",".join(map(str, seeds or [own])), **settings)
+        label = "clean" if made is None else "-".join((*made.name, str(made.noise.epsilon)))
+        case = judging.case_of(config, self.pair, made.found if made else None)
+        folder = self.store / f"judged-{label}-{key(config.identity() | {'noise': made.found.key if made else None})}"
+        score = judging.judged(config, case, folder, resume=True, wait=True)
+        self._note(folder)
+        return score
 
     def _victim_config(self, epochs: int, settings: Mapping[str, Any]) -> VictimConfig:
         for name in settings:

@@ -3,12 +3,14 @@
 import argparse
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from workbench.commands.arguments import add_reuse, add_settings
 from workbench.commands.table import DONE, Parser, Run, command, config_of
 from workbench.config import ConfigError
+from workbench.progress import shown_as, watched
 
 
 @command("list who may try to learn in a judgement", "--json")
@@ -54,24 +56,27 @@ def judge(parser: Parser, words: Sequence[str]) -> Run:
     add_reuse(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        from workbench.judging import stage
-        from workbench.judging.score import Score
+        from workbench.judging import folders, stage
         from workbench.sweep import judged
 
         config = config_of(JudgeConfig, arguments)
-        folders = (arguments.original, arguments.protected)
-        if arguments.data:
-            if any(folders) or arguments.test:
-                raise ConfigError("give either --data (with --noise) or two folders, ORIGINAL and PROTECTED, not both")
-        elif not all(folders):
-            raise ConfigError("what is to be judged? Give two folders, ORIGINAL and PROTECTED, or --data and --noise")
+        given = (arguments.original, arguments.protected)
         how: dict[str, Any] = {"resume": arguments.resume, "reuse": arguments.reuse, "workers": arguments.workers}
-        if arguments.data:
-            found: Score | None = stage.of_noise(config, arguments.noise, arguments.out, **how)
-        else:
-            found = stage.of_folders(config, *folders, arguments.test, arguments.out, **how)
-        if found is None:  # measured distances of flat folders, which were said
-            return DONE
+        with shown_as("bar" if watched() else "off") if arguments.json else nullcontext():
+            if arguments.data:
+                if any(given) or arguments.test:
+                    raise ConfigError("give --data (with --noise) or two folders, ORIGINAL and PROTECTED, not both")
+                found = stage.of_noise(config, arguments.noise, arguments.out, **how)
+            elif not all(given) or arguments.noise:
+                raise ConfigError(
+                    "what is to be judged? Give two folders, ORIGINAL and PROTECTED, or --data and --noise"
+                )
+            elif not folders.has_classes(given[0]):
+                measured = folders.distances(*given)
+                print(json.dumps(measured._asdict(), indent=2) if arguments.json else measured.in_words())
+                return DONE
+            else:
+                found = stage.of_folders(config, *given, arguments.test, arguments.out, **how)
         page = judged.page(arguments.out, found)
         if arguments.json:
             print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))

@@ -66,23 +66,23 @@ def images_below(rest: str, seed: int) -> DataPair:
         raise ConfigError("folder: needs a path, as in folder:photos")
     found = layout(Path(rest))
     train, *test = [Dataset(*folder.read(part), part.root) for part in found.given]
-    return replace(DataPair(train, test[0]) if test else _split(train, seed), layout=found)
+    parts = [train, *test] if test else map(train.subset, split(train.labels, train.classes, seed))
+    return replace(DataPair(*parts), layout=found)
 
 
-def _split(images: Dataset, seed: int) -> DataPair:
-    """A seeded split, 80/20 within every class."""
+def split(labels: Tensor, classes: tuple[str, ...], seed: int) -> list[Tensor]:
+    """Where the training and the test samples are, in a seeded split, 80/20 within every class."""
     generator = torch.Generator().manual_seed(seed)
     parts: dict[bool, list[Tensor]] = {True: [], False: []}
-    for label, name in enumerate(images.classes):
-        mine = (images.labels == label).nonzero()[:, 0]
+    for label, name in enumerate(classes):
+        mine = (labels == label).nonzero()[:, 0]
         if len(mine) < 2:
             raise DataError(f"class {name!r} has one image only: two are needed to train and to test")
         mine = mine[torch.randperm(len(mine), generator=generator)]
         cut = max(1, len(mine) // TEST_PART)
         parts[True].append(mine[:cut])
         parts[False].append(mine[cut:])
-    train, test = (torch.cat(parts[is_test]).sort().values for is_test in (False, True))
-    return DataPair(images.subset(train), images.subset(test))
+    return [torch.cat(parts[is_test]).sort().values for is_test in (False, True)]
 
 
 def read_folder(root: Path) -> Dataset:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -135,12 +135,12 @@ class Layout:
 _say_once = cache(say)
 
 
-def layout(root: Path, *, check: bool = True) -> Layout:
+def layout(root: Path, *, check: bool = True, suffixes: Set[str] = tree.SUFFIXES) -> Layout:
     """Find classes and parts of a folder of images. Raises DataError where they cannot be told or not be read.
 
     Of several parts the one to train on and the one to test on are taken, which is test, or else the validation part.
     A folder that is a link or cannot be opened may be a class or a part, so it is never just left out. check: raise
-    DataError also for less than two classes, for one without images, or not in both parts.
+    DataError also for less than two classes, for one without images, or not in both parts. suffixes: of images.
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder: give a folder that holds one folder a class")
@@ -149,7 +149,7 @@ def layout(root: Path, *, check: bool = True) -> Layout:
         folder = one.reason in tree.SAID and os.path.isdir(root / one.name)
         if folder or one.reason in (tree.CLOSED, tree.MISNAMED):
             raise DataError(f"{root}: {untrusted.one_line(one.name)} {tree.SAID[one.reason]}")
-    images = tree.images(found.files)
+    images = tree.images(found.files, suffixes)
     arranged = arrange(root, images, found.folders)
     roles = _roles(root, list(arranged))
     bases = [arranged[role] for role in roles]
@@ -162,11 +162,11 @@ def layout(root: Path, *, check: bool = True) -> Layout:
     parted = len(taken) > 1
     whole = Layout(taken[0], taken[1] if parted else None, (*roles, *unused) if parted else (), +left)
     if check:
-        _check_classes(root, whole)
+        _check_classes(root, whole, suffixes)
     return whole
 
 
-def _check_classes(root: Path, found: Layout) -> None:
+def _check_classes(root: Path, found: Layout, suffixes: Set[str]) -> None:
     train = found.train
     for part in found.given:
         check_classes(part.classes)  # first of all: other refusals name them
@@ -174,7 +174,7 @@ def _check_classes(root: Path, found: Layout) -> None:
         raise DataError(f"{root}: class {min(odd)!r} is not in both {' and '.join(found.parts[:2])}: put it in both")
     for part in found.given:
         if empty := set(part.classes) - {name.partition("/")[0] for name in part.names}:
-            line = f"holds no images ({', '.join(sorted(tree.SUFFIXES))})"
+            line = f"holds no images ({', '.join(sorted(suffixes))})"
             raise DataError(
                 f"{part.root / min(empty)} {line}{tree.left_in_words(found.left)}: fill or remove the class"
             )

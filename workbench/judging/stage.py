@@ -31,19 +31,13 @@ def of_noise(config: JudgeConfig, noise: Path | None, out: Path, **how: Any) -> 
     return judged(config, case_of(config, data, found), out, **how)
 
 
-def of_folders(
-    config: JudgeConfig, original: Path, protected: Path, test: Path | None, out: Path, **how: Any
-) -> Score | None:
-    """Judge two folders of pictures; of flat ones say what can be measured, and return None."""
+def of_folders(config: JudgeConfig, original: Path, protected: Path, test: Path | None, out: Path, **how: Any) -> Score:
+    """Judge two folders of pictures, one folder a class, as whatever tool protected them."""
     from workbench.judging import folders
 
     check(config)
     for folder in (original, protected):
         check_output(f"folder:{folder}", out)
-    if not folders.has_classes(original):
-        for sentence in folders.distances(original, protected):
-            print(sentence)
-        return None
     found = folders.read(original, protected, test, side=config.side, seed=config.seed)
     for sentence in found.said:
         say(sentence)
