@@ -52,7 +52,7 @@ def rows_of(folder: Path) -> pd.DataFrame:
         return rows
     kept = rows[(rows["metric"] != "loss") & ~rows["metric"].str.startswith("confusion/")]
     last = kept.groupby("run")["epoch"].transform("max")
-    return kept[(kept["split"] == "test") | (kept["epoch"] == last)]
+    return kept[(kept["split"] != "train") | (kept["epoch"] == last)]
 
 
 def provenance(folder: Path) -> dict[str, Any]:

@@ -125,7 +125,7 @@ NETWORKS: dict[str, Network] = {
 
 
 class Panel(NamedTuple):
-    """Learners that a judgement tries, as judging/learners.toml marks them."""
+    """Learners that a judgement tries, as learners.toml marks them."""
 
     words: str
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from workbench.figures.budget import budget, fractions, looks
 from workbench.figures.curves import bars, curves
+from workbench.figures.leaderboard import leaderboard, peak, scores
 from workbench.figures.learners import learners
 from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
@@ -24,6 +25,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
     "transfer": transfer,
     "confusion": lambda rows, chance: confusion(rows),
     "panel": panel,
+    "leaderboard": leaderboard,
     "looks": looks,
     "people": people,
     # The same rows hold other scenes too, which would be lines of their own.
@@ -33,6 +35,6 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 
 __all__ = [
     "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
-    "learners", "learnt", "looks", "name_of", "noise_sheet", "panel", "people", "png", "save", "say", "shares", "show",
-    "spectrum", "styles", "table", "transfer", "whole", "words_of", "worst_case",
+    "leaderboard", "learners", "learnt", "looks", "name_of", "noise_sheet", "panel", "peak", "people", "png", "save",
+    "say", "scores", "shares", "show", "spectrum", "styles", "table", "transfer", "whole", "words_of", "worst_case",
 ]  # fmt: skip

@@ -73,9 +73,9 @@ def _write_cell(axis: Axes, place: tuple[int, ...], cell: "pd.Series[Any]") -> N
     if not np.isfinite(cell["mean"]):
         _write(axis, place, "not run", "#444444", size=8)
         return
-    _write(axis, place, f"{cell['mean']:.2f}", _ink_on(cell["mean"]), size=11, lower=-0.1 * several)
+    _write(axis, place, f"{cell['mean']:.2f}", ink_on(cell["mean"]), size=11, lower=-0.1 * several)
     if several:
-        _write(axis, place, f"{cell['low']:.2f} to {cell['high']:.2f}", _ink_on(cell["mean"]), size=7.5, lower=0.24)
+        _write(axis, place, f"{cell['low']:.2f} to {cell['high']:.2f}", ink_on(cell["mean"]), size=7.5, lower=0.24)
 
 
 def confusion(rows: pd.DataFrame) -> Figure:
@@ -158,7 +158,7 @@ def _draw(axis: Axes, shares: np.ndarray, classes: list[str]) -> None:
     axis.set_aspect("equal")
     for place, share in np.ndenumerate(shares if written else np.empty((0, 0))):
         if np.isfinite(share) and share >= 0.005:
-            _write(axis, place, f"{100 * share:.0f}", _ink_on(share), size=7)
+            _write(axis, place, f"{100 * share:.0f}", ink_on(share), size=7)
     axis.set_xlabel("predicted class" + (" (cells in %)" if written else ""), size=9)
     axis.set_ylabel("true class", size=9)
 
@@ -186,7 +186,7 @@ def _write(axis: Axes, place: tuple[int, ...], text: str, colour: str, *, size: 
     axis.text(place[1], place[0] + lower, text, ha="center", va="center", size=size, color=colour)
 
 
-def _ink_on(share: float) -> str:
+def ink_on(share: float) -> str:
     """Black or white, whichever reads better on the colour of a share (WCAG's relative luminance)."""
     parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in MAP(float(share))[:3]]
     luminance = 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]

@@ -5,13 +5,13 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from workbench import models
 from workbench.catalogue import DEFENCES, NETWORKS, PANELS
 from workbench.config import SMALLEST_SIDE, VictimConfig, check_choice
 from workbench.data.dataset import Dataset
+from workbench.installation import PACKAGE
 from workbench.victim import composed, recipes, train
 from workbench.victim.recipes import Recipe
 
@@ -109,7 +109,7 @@ def suited(recipe: Recipe, count: int) -> Recipe:
 @cache
 def known() -> dict[str, Learner]:
     """The built-in learners."""
-    table = tomllib.loads(Path(__file__).with_name("learners.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((PACKAGE / "learners.toml").read_text(encoding="utf-8"))
     return {name: Learner(name, **facts) for name, facts in table.items()}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.figures import learnt
+from workbench.figures import learnt, peak
 from workbench.files.atomic import write_atomically
 from workbench.judging.learners import Learner
 from workbench.judging.trial import CLEAN, PUBLISHED
@@ -54,15 +54,6 @@ class Score:
         """Write judge.csv and score.json."""
         write_atomically(folder / FILES[0], self.learners.to_csv(index=False, lineterminator="\n"))
         write_atomically(folder / FILES[1], json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
-
-
-def peak(curve: pd.DataFrame) -> float:
-    """The accuracy on clean test samples of one training: at its best epoch, or, where samples were held out to choose
-    the epoch by, at the first that is best on these.
-    """
-    curve = curve[curve["metric"] == "accuracy"].sort_values("epoch", kind="stable")
-    test, held = (curve[curve["split"] == split].set_index("epoch")["value"] for split in ("test", "held"))
-    return float(test.max() if held.empty else test.loc[held == held.max()].iloc[0])
 
 
 def of(learners: Sequence[Learner], rows: pd.DataFrame, sides: dict[str, str], chance: float) -> Score:

@@ -16,7 +16,8 @@ import torch
 
 from workbench import registry
 from workbench.config import VictimConfig, WorkbenchError
-from workbench.judging import case_file, score, trial
+from workbench.figures import peak
+from workbench.judging import case_file, trial
 from workbench.judging.learners import Learner
 from workbench.progress import shown_as
 
@@ -36,7 +37,7 @@ def serve(folder: Path) -> None:
             learner, config = Learner(**found["learner"]), VictimConfig(**found["config"])
             try:
                 one = trial.Trial(learner, found["side"], config, found["data"], Path(found["where"]))
-                answer: dict[str, Any] = {"peak": score.peak(trial.learn(one, case))}
+                answer: dict[str, Any] = {"peak": peak(trial.learn(one, case))}
             except WorkbenchError as error:
                 answer = {"error": str(error)}
             print(json.dumps(answer), file=answers, flush=True)

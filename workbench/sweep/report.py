@@ -27,7 +27,8 @@ HEADINGS = {
     "noise": "The noise", "sheet": "The noise", "curves": "Accuracy, epoch by epoch", "bars": "Peak and final accuracy",
     "budget": "Accuracy by perturbation budget", "fractions": "Accuracy by share of images with noise",
     "transfer": "Noise made against one network, met by others", "confusion": "Which class is taken for which",
-    "panel": "What breaks it", "looks": "How visible the noise is", "people": "Photos of people, scene by scene",
+    "panel": "What breaks it", "learners": "What every learner gets", "leaderboard": "Methods against learners",
+    "looks": "How visible the noise is", "people": "Photos of people, scene by scene",
 }  # fmt: skip
 JOB_COLUMNS = ("job", "state", "error")  # shown first, in this order; whatever else a job says follows
 
