@@ -9,6 +9,8 @@ from typing import Any
 from workbench import noise, registry
 from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig
 from workbench.files.places import PLACES
+from workbench.judging import stage as judging
+from workbench.judging.config import JudgeConfig
 from workbench.victim import recipes, train
 
 SEVERAL = {"protected_fraction": ("fractions", "shares")}  # other lists are called as their setting with an s: epsilons
@@ -35,6 +37,8 @@ def check_parameters(values: Mapping[str, Any]) -> None:
             noise.resolved(NoiseConfig.of(**{setting: item}), name)
         if setting in of_victims and (setting, item) != ("epochs", 0):
             train.resolved(VictimConfig(**{setting: item}), recipes.named(name))
+    asked = {name: values[name] for name in ("panel", "learners", "network", "elsewhere") if name in values}
+    judging.check(JudgeConfig(**asked))
     for method in [item for setting, item in given if setting == "method"]:
         options = noise.options_of(method)
         own = {entry.name for entry in dataclasses.fields(options)} if options else set()

@@ -45,10 +45,12 @@ def of_folders(config: JudgeConfig, original: Path, protected: Path, test: Path 
 
 
 def check(config: JudgeConfig) -> None:
-    """Raise ConfigError for a network or a learner that there is not, before anything is read."""
+    """Raise ConfigError for a network, a learner or data elsewhere that there is not, before anything is read."""
     models.check_name(config.network)
     for name in config.names:
         learners.named(name)
+    if config.elsewhere:
+        registry.check("data", config.elsewhere.partition(":")[0])
 
 
 def case_of(config: JudgeConfig, data: DataPair, found: Perturbation | Dataset | stages.Found | None) -> Case:
