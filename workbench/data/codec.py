@@ -2,7 +2,7 @@
 
 What libjpeg does by default (Wallace, CACM 1991; JFIF 1.02; ITU-T T.81, Annex K): YCbCr, colour at half the size
 (4:2:0), 8×8 cosine transforms, the standard tables scaled by quality, and colour brought back by its triangle filter.
-The entropy coding loses nothing and is left out. On a CPU the real codec is no slower.
+The entropy coding loses nothing and is left out. Of large images the real codec is faster on a CPU.
 """
 
 import math
