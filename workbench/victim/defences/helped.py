@@ -17,7 +17,7 @@ STEPS, BATCH, RATE = 400, 32, 2e-3  # of Adam; the rate falls to zero along half
 SIDE = 32  # pixels, of the crops that it learns from
 NOISE = 8  # pixel values, of a noise as it may be expected
 WIDTH = 16  # channels of the purifier's first layers
-AT_ONCE = 64  # images; bounds what the layers hold
+AT_ONCE = 32  # images; bounds what the layers hold
 
 
 class Helped(Defence):
@@ -82,7 +82,7 @@ class Pairs(Helped):
         clean = originals.samples[torch.tensor([place[data.names[i]] for i in index.tolist()])]
         published, labels = data.samples[index], data.labels[index]
         common = Common(published.float() - clean, labels, len(data.classes))
-        network = fitted(published, clean, common.without_own(), self.seed)
+        network = fitted(published, clean, common, self.seed)
         with torch.no_grad():
             samples = torch.cat([
                 whole(part - network(part.float(), common.mean(label)))
@@ -103,9 +103,10 @@ class Common:
         """The mean noise of these classes, 0 for one without pairs: float32 N×C×H×W."""
         return self.sums[labels] / self.counts[labels].clamp(min=1)
 
-    def without_own(self) -> Tensor:
-        """For every pair the mean of the others of its class: with its own in it, the network would learn to trust it."""
-        return (self.sums[self.labels] - self.noise) / (self.counts[self.labels] - 1).clamp(min=1)
+    def of_others(self, index: Tensor) -> Tensor:
+        """For these pairs the mean of the others of its class: the network would learn to trust the own in it."""
+        labels = self.labels[index]
+        return (self.sums[labels] - self.noise[index]) / (self.counts[labels] - 1).clamp(min=1)
 
 
 class UNet(nn.Module):
@@ -120,6 +121,9 @@ class UNet(nn.Module):
         self.down, self.deep = _block(width, 2 * width), _block(2 * width, 4 * width)
         self.up, self.end = _block(6 * width, 2 * width), _block(3 * width, width)
         self.last = nn.Conv2d(width, channels, 1)
+        with torch.no_grad():
+            for parameter in self.last.parameters():
+                parameter.zero_()  # it begins by leaving the samples as they are
 
     def forward(self, pixels: Tensor, common: Tensor) -> Tensor:
         """Down by averages, up by repetition, each level beside the one on the way down."""
@@ -131,20 +135,18 @@ class UNet(nn.Module):
         return noise * NOISE
 
 
-def fitted(published: Tensor, clean: Tensor, common: Tensor, seed: int) -> nn.Module:
-    """Teach a U-Net what to subtract from `published` to get `clean` (uint8 N×C×H×W), with `common` of their classes."""
+def fitted(published: Tensor, clean: Tensor, common: Common, seed: int) -> nn.Module:
+    """Teach a U-Net what to subtract from `published` to get `clean`: uint8 N×C×H×W, in the same order."""
     cpu, channels = torch.device("cpu"), clean.shape[1]
     with seeded(generator(cpu, seed, Stream.LEARNER)):
         network = UNet(channels).to(memory_format=LAYOUT)
-    nn.init.zeros_(network.last.weight)  # it begins by leaving the samples as they are
-    nn.init.zeros_(network.last.bias)
     optimiser = torch.optim.Adam(network.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-    together = torch.cat([published, clean, common], 1)  # cropped and mirrored as one
     for step in range(STEPS):
         draw = generator(cpu, seed, Stream.LEARNER, step)
-        index = torch.randint(len(together), (BATCH,), generator=draw)
-        noisy, goal, hint = flip(_crop(together[index], draw), draw).split(channels, 1)
+        index = torch.randint(len(clean), (BATCH,), generator=draw)
+        together = torch.cat([published[index], clean[index], common.of_others(index)], 1)
+        noisy, goal, hint = flip(_crop(together, draw), draw).split(channels, 1)  # cropped and mirrored as one
         loss = (noisy - network(noisy, hint) - goal).square().mean() / NOISE
         optimiser.zero_grad()
         loss.backward()

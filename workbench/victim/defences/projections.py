@@ -1,4 +1,4 @@
-"""Defences that subtract what a linear look at the training set finds: the means of its classes, or a classifier of them."""
+"""Defences that subtract what a linear look at the training set finds: the classes' means, or a classifier of them."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,8 @@ from workbench.victim.defence import Defence
 from workbench.victim.defences.mixing import CutMix
 
 AT_ONCE = 1024  # images; bounds the float copy
-EPOCHS, BATCH, RATE = 20, 1024, 0.1  # of the logistic regression; the rate is divided by 10 after half and 3/4 of them
+EPOCHS, BATCH, RATE = 20, 1024, 0.1  # of the logistic regression; the rate is divided by 10 after half and 3/4 of it
+STEPS = 980  # at least: 20 epochs of the source's 50,000 images. After fewer its weights are mostly their random start
 ROTATION, SHEAR, SCALE, JITTER = 10, 10, 0.2, 0.2  # up to ± so many degrees, degrees, and factors 1 ± so much
 GREY = (0.299, 0.587, 0.114)
 
@@ -35,7 +36,7 @@ class ClassMean(Defence):
 
 
 class OrthogonalProjection(Defence):
-    """The directions of pixel space by which a logistic regression tells the classes, taken out (training set alone)."""
+    """The directions by which a logistic regression tells the classes, taken out of the training set alone."""
 
     def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
         """Project every image on the complement of the weights' span, about the mean image.
@@ -57,8 +58,9 @@ class OrthogonalProjection(Defence):
         size = data.samples[0].numel()
         bound = 1 / math.sqrt(size)  # as a layer of torch starts
         weight = (torch.rand(len(data.classes), size, generator=draw) * 2 - 1) * bound
-        for epoch in range(EPOCHS):
-            rate = RATE / 10 ** ((epoch >= EPOCHS // 2) + (epoch >= EPOCHS * 3 // 4))
+        epochs = max(EPOCHS, -(-STEPS // -(-len(data) // BATCH)))
+        for epoch in range(epochs):
+            rate = RATE / 10 ** ((epoch >= epochs // 2) + (epoch >= epochs * 3 // 4))
             for index in torch.randperm(len(data), generator=draw).split(BATCH):
                 pixels = data.samples[index].flatten(1) / 255
                 wrong = (pixels @ weight.T).softmax(1) - functional.one_hot(data.labels[index], len(data.classes))
@@ -67,7 +69,7 @@ class OrthogonalProjection(Defence):
 
 
 class OrthogonalProjectionStrong(OrthogonalProjection, CutMix):
-    """The same, then training under strong augmentation, so that nothing else is learnt by heart."""
+    """The same, then training under strong augmentation, as the source trains."""
 
     def batch(self, x: Tensor, draw: torch.Generator) -> Tensor:
         """Turn, shear and scale each image, change its colours, shift and mirror it: a draw an image."""

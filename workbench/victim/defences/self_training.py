@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench import models
+from workbench.config import ConfigError
 from workbench.data.batches import Stream, generator, network_input
 from workbench.data.dataset import Dataset
 from workbench.victim.defence import Defence
@@ -14,6 +15,8 @@ from workbench.victim.defences.augmentations import CropFlip
 from workbench.victim.defences.conversions import Grayscale, Jpeg
 
 TEACHER, EPOCHS, BATCH, RATE = "convnet-w16", 8, 128, 0.05
+STEPS = 320  # at least: as many as of 5,000 samples; small sets are passed over more often
+LEAST = 8  # pixels, of which the teacher's three poolings leave one
 QUALITY = 30  # of the JPEG files
 KEPT = 70  # percent, the most confident
 
@@ -23,7 +26,8 @@ class SelfTraining(Defence):
 
     def check(self, data: Dataset, carries: Tensor) -> None:
         """Raise ConfigError for images that are too small for the teacher."""
-        models.check_fits(TEACHER, data.short)
+        if data.short < LEAST:
+            raise ConfigError(f"defence self-training: its teacher needs images of {LEAST} pixels a side or more")
 
     def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
         """Teach, label, and keep the most confident."""
@@ -38,10 +42,11 @@ class SelfTraining(Defence):
     def taught(self, data: Dataset) -> nn.Module:
         """Train the teacher on `data`, cropped and mirrored anew in every epoch; in evaluation mode."""
         network = models.for_data(TEACHER, data, seed=self.seed).train()
-        steps = -(-len(data) // BATCH)
+        steps = -(-len(data) // BATCH)  # an epoch
+        epochs = max(EPOCHS, -(-STEPS // steps))
         optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=5e-4)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * steps)
-        for epoch in range(EPOCHS):
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
+        for epoch in range(epochs):
             draw = generator(torch.device("cpu"), self.seed, Stream.LEARNER, epoch)
             for index in torch.randperm(len(data), generator=draw).chunk(steps):
                 pixels = CropFlip().batch(data.samples[index], draw)

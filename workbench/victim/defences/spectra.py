@@ -15,8 +15,8 @@ AROUND = 5  # frequencies a side, of the neighbourhood that a peak stands out fr
 class Notch(Defence):
     """The frequencies by which the published classes differ most, taken out of training and test images alike.
 
-    Written against periodic noise: a pattern of a class's own is a peak in the mean spectrum of its images, whatever its
-    phase in each of them.
+    Written against periodic noise: a pattern of a class's own is a peak in the mean spectrum of its images, whatever
+    its phase in each of them.
     """
 
     gain: Tensor | None = None  # float32 C×H×(W//2+1), zeros and ones; from `train_set` on
@@ -52,7 +52,7 @@ def spectra(data: Dataset) -> Tensor:
 
 
 def peaks(found: Tensor, width: int) -> Tensor:
-    """How far each class's spectrum, less the mean of all, stands out from its own neighbourhood's median: as `spectra`.
+    """How far each class's spectrum, less the mean of all, stands out from the median around: as `spectra`.
 
     Classes differ over whole regions of the spectrum by nature; a pattern is a frequency. width: of the images.
     """
