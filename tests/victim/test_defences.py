@@ -25,7 +25,8 @@ def overriding(hook: str) -> list[str]:
 
 
 BUILT_IN = [name for name, entry in DEFENCES.items() if entry.module]
-EACH_TIME, IN_THE_LOSS = overriding("batch"), overriding("loss_batch")
+EACH_TIME = [name for name in overriding("batch") if name not in overriding("train_set")]
+IN_THE_LOSS = overriding("loss_batch")
 REAL = [name for name in overriding("inputs") if name not in overriding("train_set")]  # those learn nothing first
 MIXED, ATTACKED = ["mixup", "cutmix"], ["adversarial-4", "adversarial-8"]
 
