@@ -118,7 +118,7 @@ def test_noise_is_taken_off_samples_that_were_no_pairs(shape, own, monkeypatch):
     clean = plain(120, shape)
     data = noisy(clean, own)
     before = data.samples.clone()
-    mine = torch.randperm(120, generator=helped.generator(torch.device("cpu"), 0, helped.Stream.HELPED))
+    mine = torch.randperm(120, generator=helped.generator(torch.device("cpu"), 0, helped.Stream.HELPED, 1))
     others = mine[50:]
     found = changed("pairs-50", data, clean)
     assert error(found.subset(others), clean.subset(others)) < 0.3 * error(data.subset(others), clean.subset(others))
@@ -134,7 +134,7 @@ def test_purifying_is_of_the_seed_alone_and_of_the_pairs_alone(monkeypatch):
     one, again, other = (changed("pairs-50", data, clean, seed).samples for seed in (0, 0, 1))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
-    mine = torch.randperm(80, generator=helped.generator(torch.device("cpu"), 0, helped.Stream.HELPED))[:50]
+    mine = torch.randperm(80, generator=helped.generator(torch.device("cpu"), 0, helped.Stream.HELPED, 1))[:50]
     hidden = clean.samples.clone()
     hidden[[i for i in range(80) if i not in set(mine.tolist())]] = 0  # the originals that it may not see
     assert torch.equal(one, changed("pairs-50", data, replace(clean, samples=hidden)).samples)

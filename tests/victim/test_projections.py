@@ -86,7 +86,7 @@ def naive_weights(data: Dataset, seed: int) -> np.ndarray:
     """The regression sample by sample, on the start and the order that were drawn."""
     made = named("orthogonal-projection")
     made.seed = seed
-    chance = projections.generator(torch.device("cpu"), seed, projections.Stream.LEARNER)
+    chance = projections.generator(torch.device("cpu"), seed, projections.Stream.LEARNER, 0)
     pixels = data.samples.flatten(1).numpy() / 255
     size, classes = pixels.shape[1], len(data.classes)
     weight = ((torch.rand(classes, size, generator=chance) * 2 - 1) / size**0.5).numpy().astype(float)

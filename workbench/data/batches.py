@@ -33,8 +33,9 @@ class Stream(IntEnum):
     MATCHING = 13  # which people teach the network
     HELD = 14  # which samples a learner keeps aside
     HELPED = 15  # which clean samples or pairs a learner has
-    LEARNER = 16  # of a network that a defence trains beforehand
+    LEARNER = 16  # the weights of a network that a defence trains beforehand
     PLAID = 17
+    LEARNER_STEPS = 18
 
 
 def generator(device: torch.device, seed: int, stream: Stream, *place: int) -> torch.Generator:

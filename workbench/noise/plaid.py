@@ -45,7 +45,7 @@ def search(task: Search, options: Options) -> Tensor:
         )
     pairs = frequencies(len(task.data.classes), options.low, options.high).to(task.device)
     pairs = pairs if task.classwise else pairs[task.labels]
-    draw = task.generator(Stream.PLAID)
+    draw = task.generator(Stream.PLAID, 0)
     phases = torch.rand(pairs.shape, generator=draw, device=task.device) * 2 * math.pi
     height, width = task.samples.shape[2:]
     down, across = (_wave(pairs[:, axis], phases[:, axis], length) for axis, length in enumerate((height, width)))

@@ -25,7 +25,7 @@ class EarlyStop(Defence):
 
     def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
         """Take the share out, and hold it."""
-        draw = generator(torch.device("cpu"), self.seed, Stream.HELD)
+        draw = generator(torch.device("cpu"), self.seed, Stream.HELD, 0)
         order = torch.randperm(len(data), generator=draw)
         aside = torch.zeros(len(data), dtype=torch.bool)
         for label in range(len(data.classes)):

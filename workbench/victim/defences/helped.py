@@ -50,7 +50,7 @@ class CleanShare(Helped):
     def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
         """Put originals in the places of a seeded share of each class."""
         originals, place = self._originals(data)
-        order = torch.randperm(len(data), generator=generator(torch.device("cpu"), self.seed, Stream.HELPED))
+        order = torch.randperm(len(data), generator=generator(torch.device("cpu"), self.seed, Stream.HELPED, 0))
         samples = data.samples.clone()
         for label in data.labels.unique().tolist():
             mine = order[data.labels[order] == label]
@@ -77,7 +77,7 @@ class Pairs(Helped):
     def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
         """Learn from the pairs, then purify all."""
         originals, place = self._originals(data)
-        draw = generator(torch.device("cpu"), self.seed, Stream.HELPED)
+        draw = generator(torch.device("cpu"), self.seed, Stream.HELPED, 1)
         index = torch.randperm(len(data), generator=draw)[: self.count]
         clean = originals.samples[torch.tensor([place[data.names[i]] for i in index.tolist()])]
         published, labels = data.samples[index], data.labels[index]
@@ -138,12 +138,12 @@ class UNet(nn.Module):
 def fitted(published: Tensor, clean: Tensor, common: Common, seed: int) -> nn.Module:
     """Teach a U-Net what to subtract from `published` to get `clean`: uint8 N×C×H×W, in the same order."""
     cpu, channels = torch.device("cpu"), clean.shape[1]
-    with seeded(generator(cpu, seed, Stream.LEARNER)):
+    with seeded(generator(cpu, seed, Stream.LEARNER, 0)):
         network = UNet(channels).to(memory_format=LAYOUT)
     optimiser = torch.optim.Adam(network.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for step in range(STEPS):
-        draw = generator(cpu, seed, Stream.LEARNER, step)
+        draw = generator(cpu, seed, Stream.LEARNER_STEPS, step)
         index = torch.randint(len(clean), (BATCH,), generator=draw)
         together = torch.cat([published[index], clean[index], common.of_others(index)], 1)
         noisy, goal, hint = flip(_crop(together, draw), draw).split(channels, 1)  # cropped and mirrored as one

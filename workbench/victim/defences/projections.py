@@ -54,7 +54,7 @@ class OrthogonalProjection(Defence):
 
     def weights(self, data: Dataset) -> Tensor:
         """Fit the logistic regression without a bias, on pixels in 0..1: float32 K×D."""
-        draw = generator(torch.device("cpu"), self.seed, Stream.LEARNER)
+        draw = generator(torch.device("cpu"), self.seed, Stream.LEARNER, 0)
         size = data.samples[0].numel()
         bound = 1 / math.sqrt(size)  # as a layer of torch starts
         weight = (torch.rand(len(data.classes), size, generator=draw) * 2 - 1) * bound

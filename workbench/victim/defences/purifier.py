@@ -84,13 +84,13 @@ class Autoencoder(nn.Module):
 def fitted(data: Dataset, seed: int) -> Autoencoder:
     """Teach an autoencoder the samples; in evaluation mode."""
     cpu = torch.device("cpu")
-    with seeded(generator(cpu, seed, Stream.LEARNER)):
+    with seeded(generator(cpu, seed, Stream.LEARNER, 0)):
         network = Autoencoder(tuple(data.samples.shape[1:]), len(data.classes)).to(memory_format=LAYOUT)
     optimiser = torch.optim.Adam(network.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
     batch = min(BATCH, max(LEAST_BATCH, PIXELS // data.samples[0, 0].numel()))
     for step in range(STEPS):
-        draw = generator(cpu, seed, Stream.LEARNER, step)
+        draw = generator(cpu, seed, Stream.LEARNER_STEPS, step)
         index = torch.randint(len(data), (batch,), generator=draw)
         optimiser.zero_grad()
         network.loss(data.samples[index], data.labels[index], draw).backward()

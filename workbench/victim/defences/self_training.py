@@ -47,7 +47,7 @@ class SelfTraining(Defence):
         optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=5e-4)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
         for epoch in range(epochs):
-            draw = generator(torch.device("cpu"), self.seed, Stream.LEARNER, epoch)
+            draw = generator(torch.device("cpu"), self.seed, Stream.LEARNER_STEPS, epoch)
             for index in torch.randperm(len(data), generator=draw).chunk(steps):
                 pixels = CropFlip().batch(data.samples[index], draw)
                 loss = functional.cross_entropy(network(network_input(pixels)), data.labels[index])
