@@ -13,7 +13,7 @@ from workbench.data.dataset import Dataset
 from workbench.victim.defence import Defence, seeded
 from workbench.victim.defences.projections import whole
 
-STEPS, BATCH, RATE = 400, 32, 2e-3  # of Adam; the rate falls to zero along half a cosine
+STEPS, BATCH, RATE = 400, 32, 4e-3  # of Adam; the rate climbs to its largest and falls to zero
 SIDE = 32  # pixels, of the crops that it learns from
 NOISE = 8  # pixel values, of a noise as it may be expected
 WIDTH = 16  # channels of the purifier's first layers
@@ -141,7 +141,7 @@ def fitted(published: Tensor, clean: Tensor, common: Common, seed: int) -> nn.Mo
     with seeded(generator(cpu, seed, Stream.LEARNER, 0)):
         network = UNet(channels).to(memory_format=LAYOUT)
     optimiser = torch.optim.Adam(network.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
     for step in range(STEPS):
         draw = generator(cpu, seed, Stream.LEARNER_STEPS, step)
         index = torch.randint(len(clean), (BATCH,), generator=draw)
