@@ -58,7 +58,7 @@ class Progress:
         """Count steps that are done; show the numbers, the time taken and the time left."""
         before, self.done = self.done, self.done + steps
         spent = time.monotonic() - self._begun
-        left = spent / (self.done - self._first) * (self.total - self.done)
+        left = spent / max(1, self.done - self._first) * (self.total - self.done)
         step = Step(self.label, self.done, self.total, numbers, spent, left)
         if self._bar is not None:
             self._bar.set_postfix_str(in_words(numbers), refresh=False)

@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from workbench import models
-from workbench.config import ConfigError, DataConfig
+from workbench.config import ConfigError, DataConfig, VictimConfig
 from workbench.data import sources
 from workbench.data.dataset import DataPair, Dataset
 from workbench.study import Study
-from workbench.victim import matching
+from workbench.victim import matching, recipes, train
+from workbench.victim.defences import conversions
 
 SMALL = {"data": "synthetic-people:12", "side": 32, "seed": 0, "device": "cpu"}
 TRAINING = {"victim": "convnet-w4", "epochs": 40}
@@ -97,3 +98,14 @@ def test_noise_reaches_the_gallery_and_not_the_queries(tmp_path):
     study = Study(str(tmp_path), **SMALL)
     made = study.noise("random", "samplewise", 127)
     assert float(study.matching(made, **TRAINING)["value"].iloc[0]) <= 0.5
+
+
+def test_queries_pass_through_the_defence_as_the_gallery_does(pair, monkeypatch):
+    seen = []
+    monkeypatch.setattr(conversions.Blur, "inputs", lambda self, x: seen.append(len(x)) or torch.zeros_like(x))
+    config = replace(train.resolved(VictimConfig(victim="convnet-w4", defence="blur"), recipes.named("folder")), seed=0)
+    value = matching.match(config, pair, None, None)
+    _, known = matching.halves(pair, 0)
+    photos = [len(matching.of(part, known)) for part in (pair.train, pair.test)]
+    assert seen == photos
+    assert value == pytest.approx(1 / len(known))  # all look alike: the first of the gallery is everybody's nearest

@@ -18,6 +18,8 @@ from workbench.judging.trial import CLEAN, PUBLISHED, Case, Trial
 from workbench.progress import Progress, say
 from workbench.records import table
 
+LINES = 50  # of progress, about
+
 
 def ceilings() -> Path:
     """Where what learners reach on clean data is kept, for all judgements."""
@@ -89,9 +91,8 @@ def judge(config: JudgeConfig, case: Case, out: Path, *, store: Path | None = No
     left = [one for one in wanted if not one.done]
     with ExitStack() as held:
         if left:
-            shown = Progress(
-                "learners", sum(map(_weight, wanted)), done=sum(map(_weight, wanted)) - sum(map(_weight, left))
-            )
+            whole, rest = (sum(map(_weight, some)) for some in (wanted, left))
+            shown = Progress("learners", whole, done=whole - rest, lines=LINES)
             held.callback(shown.close)
             _learn(left, case, out, pool.workers_for(config.device, len(left), workers), shown)
     rows = [table.read(one.folder) for one in wanted]
@@ -105,11 +106,15 @@ def _weight(one: Trial) -> int:
 
 
 def _learn(left: Sequence[Trial], case: Case, out: Path, workers: int, shown: Progress) -> None:
-    lock = threading.Lock()
+    lock, counted = threading.Lock(), dict.fromkeys(left, 0)
 
-    def told(one: Trial, reached: float) -> None:
+    def told(one: Trial, share: float, reached: float | None) -> None:
         with lock:
-            shown.advance(_weight(one), **{f"{one.learner.name}_{one.side}": reached})
+            steps = round(share * _weight(one)) - counted[one]
+            counted[one] += steps
+            if steps or reached is not None:
+                numbers = {} if reached is None else {f"{one.learner.name}_{one.side}": reached}
+                shown.advance(steps, **numbers)
 
     folder = out / "case"
     case_file.write(case, folder)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -18,7 +18,7 @@ from workbench.config import DataError
 from workbench.judging.trial import Trial
 
 MEMORY = 3 << 29  # bytes that a learner is expected to need
-Told = Callable[[Trial, float], None]
+Told = Callable[[Trial, float, float | None], None]  # a trial, the share of it that is done, and then its peak
 
 
 def workers_for(name: str, trials: int, asked: int) -> int:
@@ -31,7 +31,7 @@ def workers_for(name: str, trials: int, asked: int) -> int:
 
 
 def run(trials: Sequence[Trial], folder: Path, workers: int, told: Told) -> None:
-    """Do all trials in so many processes, on the case in `folder`; tell of each that is done, with its peak accuracy.
+    """Do all trials in so many processes, on the case in `folder`; tell of every epoch.
 
     Raises DataError with the first refusal; the others end with what they have on disk.
     """
@@ -67,15 +67,22 @@ def _serve(process: "subprocess.Popen[str]", waiting: "SimpleQueue[Trial]", told
             return
         try:
             print(_line(trial), file=process.stdin, flush=True)
-            answer = process.stdout.readline()
-        except OSError:
-            answer = ""
-        if not answer:
-            raise DataError(f"the process that trained {trial.learner.name} ended (code {process.wait()}): start again")
-        said = json.loads(answer)
+            _follow(process.stdout, trial, told)
+        except (OSError, EOFError) as error:
+            line = f"the process that trained {trial.learner.name} ended (code {process.wait()}): start again"
+            raise DataError(line) from error
+
+
+def _follow(answers: IO[str], trial: Trial, told: Told) -> None:
+    """Tell what a worker says of a trial, until that is done. Raises DataError for a refusal, EOFError at the end."""
+    for line in answers:
+        said = json.loads(line)
         if "error" in said:
             raise DataError(f"learner {trial.learner.name}: {said['error']}")
-        told(trial, said["peak"])
+        told(trial, said["share"], said.get("peak"))
+        if "peak" in said:
+            return
+    raise EOFError
 
 
 def _line(trial: Trial) -> str:

@@ -1,4 +1,4 @@
-"""A process that trains learners for a judgement: a line of JSON names a trial, a line says that it is done.
+"""A process that trains learners for a judgement: a line of JSON names a trial, lines say how far it is and its peak.
 
 It ends with its parent, whose pipe it reads from: an orphan would go on training for nobody.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -19,7 +19,7 @@ from workbench.config import VictimConfig, WorkbenchError
 from workbench.figures import peak
 from workbench.judging import case_file, trial
 from workbench.judging.learners import Learner
-from workbench.progress import shown_as
+from workbench.progress import listening, shown_as
 
 
 def serve(folder: Path) -> None:
@@ -37,10 +37,15 @@ def serve(folder: Path) -> None:
             learner, config = Learner(**found["learner"]), VictimConfig(**found["config"])
             try:
                 one = trial.Trial(learner, found["side"], config, found["data"], Path(found["where"]))
-                answer: dict[str, Any] = {"peak": peak(trial.learn(one, case))}
+                with listening(lambda step: _say(answers, share=step.share)):
+                    rows = trial.learn(one, case)
+                _say(answers, share=1.0, peak=peak(rows))
             except WorkbenchError as error:
-                answer = {"error": str(error)}
-            print(json.dumps(answer), file=answers, flush=True)
+                _say(answers, error=str(error))
+
+
+def _say(answers: TextIO, **said: Any) -> None:
+    print(json.dumps(said), file=answers, flush=True)
 
 
 def _listen(asked: "SimpleQueue[str]") -> None:

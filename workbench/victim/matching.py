@@ -40,16 +40,16 @@ def halves(data: DataPair, seed: int) -> tuple[DataPair, Tensor]:
 
 def match(config: VictimConfig, data: DataPair, found: Perturbation | None, taught: Path | None) -> float:
     """The accuracy on the people that `halves` left over: their photos in `data.train`, with the noise if given, are
-    the gallery, those in `data.test` the clean queries; what the defence of `config` does to inputs is
-    done to both.
+    the gallery, those in `data.test` the clean queries; what the defence of `config` does to inputs is done to both,
+    what it does to a training set to the gallery.
 
     taught: the folder of the run that trained `config.victim` on the others; None for a network that comes trained.
     """
     on = device.pick(config.device)
     _, known = halves(data, config.seed)
     exposed = expose(data.train, found, config)
-    made = composed.prepared(config.defence, *exposed)
-    gallery, queries = of(exposed.data, known), of(data.test, known)
+    made = composed.prepared(config.defence, *exposed, seed=config.seed, originals=data.train)
+    gallery, queries = of(made.train_set(*exposed), known), of(data.test, known)
     sets = [replace(one, samples=made.inputs(one.samples)).to(on) for one in (gallery, queries)]
     network = models.for_data(config.victim, gallery, seed=config.seed)
     if taught is not None:
