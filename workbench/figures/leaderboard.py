@@ -40,7 +40,7 @@ def scores(rows: pd.DataFrame, chance: float) -> pd.DataFrame:
     binding; clean_best; retained; learners; seeds.
     """
     cells = _cells(rows)
-    cells = cells[~cells["learner"].map(_has_help)]
+    cells = cells[[not _has_help(name) for name in cells["learner"]]]
     clean = cells[cells["method"] == "clean"]
     found = []
     for key, part in cells[cells["method"] != "clean"].groupby(NOISE, sort=False):
