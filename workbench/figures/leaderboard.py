@@ -40,7 +40,7 @@ def scores(rows: pd.DataFrame, chance: float) -> pd.DataFrame:
     binding; clean_best; retained; learners; seeds.
     """
     cells = _cells(rows)
-    cells = cells[[not _has_help(name) for name in cells["learner"]]]
+    cells = cells[cells["learner"].isin([name for name in cells["learner"] if not _has_help(name)])]
     clean = cells[cells["method"] == "clean"]
     found = []
     for key, part in cells[cells["method"] != "clean"].groupby(NOISE, sort=False):
