@@ -138,9 +138,9 @@ def _different(learners: Sequence[Learner], base: str, data: Dataset) -> Iterato
     seen = set()
     for one in learners:
         grey = data.samples.shape[1] == 1 and "grayscale" in one.defence.split("+")
-        parts = [DEFENCES[part] for part in one.defence.split("+")]
-        own = [NETWORKS[one.architecture]] if one.architecture else []
-        fits = all(data.space.name in entry.spaces for entry in [*parts, *own])
+        spaces = [DEFENCES[part].spaces for part in one.defence.split("+")]
+        spaces += [NETWORKS[one.architecture].spaces] if one.architecture else []
+        fits = all(data.space.name in each for each in spaces)
         same = (replace(one, name="", words="", head="max"), one.network(base))
         if not grey and fits and same not in seen:
             seen.add(same)

@@ -15,7 +15,7 @@ from workbench.models.pretrained import LITE0, Pretrained, Probe, lacking
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 MEAN, SPREAD = (127 / 255,) * 3, (128 / 255,) * 3  # of pixels 0..1, as the weights expect
-SIDE = 128  # pixels; smaller images are enlarged to it
+SIDE = 112  # pixels; smaller images are enlarged to it. On CIFAR-10 96 is 2 points worse, 160 takes twice as long
 STEM, HEAD, CLASSES = 32, 1280, 1000
 # Of each stage: how much wider its blocks are inside, channels, blocks, kernel, stride of the first block.
 STAGES = (
