@@ -16,6 +16,7 @@ from workbench.judging.learners import known, named, of_panel
 from workbench.judging.trial import Case
 from workbench.models import efficientnet, pretrained
 from workbench.records import table
+from workbench.victim import train
 
 NAMES = ("probe-efficientnet", "fine-tune-efficientnet")
 installed = pytest.mark.skipif(not models.has_weights(NAMES[0]), reason="its weights are not installed")
@@ -106,6 +107,19 @@ def test_logits_are_images_by_classes_of_colour_and_grey_images(name):
 @installed
 def test_a_probe_trains_its_head_alone():
     assert learnt(build(NAMES[0])) == {"1.head.weight", "1.head.bias"}
+
+
+@installed
+def test_a_victim_leaves_the_probed_network_alone(tiny, monkeypatch):
+    """Also in Lightning's hands, who calls no train()."""
+    built = []
+    make = models.for_data
+    monkeypatch.setattr(train.models, "for_data", lambda *given, **more: built.append(make(*given, **more)) or built[0])
+    config = named(NAMES[0]).config("convnet-w4", tiny.train, seed=0, device="cpu", epochs=1)
+    train.train(config, tiny, tiny.train, torch.zeros(len(tiny.train), dtype=torch.bool))
+    fresh = make(NAMES[0], tiny.train, seed=0).state_dict()
+    changed = {name for name, value in built[0].state_dict().items() if not torch.equal(value, fresh[name])}
+    assert changed == {"1.head.weight", "1.head.bias"}
 
 
 @installed

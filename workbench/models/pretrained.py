@@ -46,6 +46,7 @@ class Probe(Pretrained):
 
     def __init__(self, backbone: nn.Module, features: int, classes: int):
         super().__init__(backbone.requires_grad_(False), features, classes)
+        self.train()  # Lightning trains a network in the mode that it finds it in
 
     def train(self, mode: bool = True) -> "Probe":
         super().train(mode)
