@@ -58,6 +58,8 @@ def _prepare(learner: Learner, config: JudgeConfig, case: Case) -> VictimConfig:
     made = learner.config(config.network, case.pair.train, seed=0, device=config.device, epochs=config.epochs)
     short = learner.side(case.pair.train) or case.pair.train.short
     models.check_fits(made.victim, short)
+    if lacks := models.lacking(made.victim):
+        raise ConfigError(lacks)
     carries = torch.ones(len(case.train), dtype=torch.bool)
     composed.prepared(made.defence, case.train, carries, originals=case.pair.train)
     return made
