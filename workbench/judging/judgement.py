@@ -99,7 +99,7 @@ def judge(config: JudgeConfig, case: Case, out: Path, *, store: Path | None = No
             _learn(left, case, out, pool.workers_for(config.device, len(left), workers), shown)
     rows = [table.read(one.folder) for one in wanted]
     sides = {part["run"].iloc[0]: one.side for part, one in zip(rows, wanted, strict=True)}
-    return score.of(panel, table.merged(rows), sides, 1 / len(case.pair.train.classes))
+    return score.of(panel, table.merged(rows), sides, 1 / len(case.pair.train.classes), len(case.pair.test))
 
 
 def _weight(one: Trial) -> int:

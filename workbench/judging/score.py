@@ -55,8 +55,10 @@ class Score:
         write_atomically(folder / FILES[1], json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
-def of(learners: Sequence[Learner], rows: pd.DataFrame, sides: dict[str, str], chance: float) -> Score:
-    """Score the trainings. rows: tidy, `defence` the learner's name; sides: by run, clean or published."""
+def of(learners: Sequence[Learner], rows: pd.DataFrame, sides: dict[str, str], chance: float, tested: int = 0) -> Score:
+    """Score the trainings. rows: tidy, `defence` the learner's name; sides: by run, clean or published; tested: on how
+    many test samples, for the sentence.
+    """
     table = pd.DataFrame([_row(one, rows[rows["defence"] == one.name], sides, chance) for one in learners])
     found = {tier: _of_tier(table[(table["tier"] == tier) & table["learnt"]], chance) for tier in TIERS}
     bound = [one["binding"] for one in found.values() if one]
@@ -67,7 +69,7 @@ def of(learners: Sequence[Learner], rows: pd.DataFrame, sides: dict[str, str], c
     table = table.loc[order.index, list(COLUMNS)].reset_index(drop=True)
     alone = found["alone"] or dict.fromkeys(("worst", "clean_best", "retained", "binding"))
     return Score(
-        **alone, chance=chance, with_help=found["with help"], sentence=in_words(table, found, chance),
+        **alone, chance=chance, with_help=found["with help"], sentence=in_words(table, found, chance, tested),
         learners=table, rows=rows,
     )  # fmt: skip
 
@@ -101,12 +103,12 @@ def _of_tier(counted: pd.DataFrame, chance: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def in_words(table: pd.DataFrame, found: dict[str, dict[str, Any]], chance: float) -> str:
+def in_words(table: pd.DataFrame, found: dict[str, dict[str, Any]], chance: float, tested: int = 0) -> str:
     """Say it in a sentence or two, never without its numbers."""
     alone, helped = (found[tier] for tier in TIERS)
     words, tried = table.set_index("learner")["words"], table[table["tier"] == "alone"]
     if alone:
-        counts = {"learners": int(tried["learnt"].sum()), "seeds": int(table["seeds"].min())}
+        counts = {"learners": int(tried["learnt"].sum()), "seeds": int(table["seeds"].min()), "tested": tested}
         said = verdict({**alone, **counts}, str(words[alone["binding"]]), chance)
     else:
         best = f"the best got {tried['ceiling'].max():.2f}" if len(tried) else "nobody tried alone"
