@@ -4,7 +4,8 @@
 
 writes experiments/results/NAME.csv (the tidy rows of all runs; of sweeps only the accuracies),
 NAME.json (device, versions, commit, seconds and data fingerprint of each; of noise runs, which have no table, only
-these) and, of a sweep, its figures as NAME.png or NAME_FIGURE.png. Only complete runs are taken.
+these) and, of a sweep, its figures as NAME.png or NAME_FIGURE.png, of judgements (judge) the leaderboard. Only complete
+runs are taken.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from workbench import figures
 from workbench.config import WorkbenchError
 from workbench.files import atomic
 from workbench.records import run_folder, table
@@ -41,6 +43,9 @@ def main() -> int:
     atomic.write_atomically(RESULTS / f"{arguments.name}.json", json.dumps(records, indent=1) + "\n")
     for folder in arguments.runs:
         copy_figures(folder, arguments.name)
+    chances = [record["score"]["chance"] for record in records.values() if "score" in record]
+    if chances:  # of judgements the leaderboard is drawn
+        (RESULTS / f"{arguments.name}.png").write_bytes(figures.png(figures.leaderboard(rows, chances[0])))
     print(table.summary(rows).to_string(index=False))
     return 0
 
@@ -63,6 +68,11 @@ def provenance(folder: Path) -> dict[str, Any]:
         jobs = {job["name"]: job["seconds"] for job in record.jobs}
         short = {name: {k: v for k, v in stage.items() if k != "versions"} for name, stage in record.stages.items()}
         return kept | {"config": record.config, "seeds": record.seeds, "job_seconds": jobs, "stages": short}
+    if record.command == "judge":
+        each = sorted((folder / "learners").glob(f"*/{run_folder.RECORD}"))
+        spent = {path.parent.name: round(sum(run_folder.read(path.parent).seconds.values()), 1) for path in each}
+        score = json.loads((folder / "score.json").read_text(encoding="utf-8"))
+        return kept | {"config": record.config, "score": score, "learner_seconds": spent}
     inside = {path.parent.name: provenance(path.parent) for path in sorted(folder.glob(f"*/{run_folder.RECORD}"))}
     return kept | ({"stages": inside} if inside else {})
 

@@ -9,7 +9,8 @@ A table stands between two comments, of which the first says what it holds:
 
 CSV file of experiments/results, the rows' columns to keep, and the columns to show. Accuracies are means over seeds
 (lowest to highest) on clean test images. `scores:` instead of `table:` takes the table of a leaderboard and shows the
-score of every noise; its column "published" is the worst case of learners alone in published.json.
+score of every noise; its column "published" is the worst case of learners alone in published.json. `learners:` shows
+the peak of every learner, one column per noise, clean data first.
 --check writes nothing and exits with 1 when a table is not what it should be.
 """
 
@@ -22,14 +23,15 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.figures import name_of
+from workbench.figures import name_of, peak
 from workbench.figures import scores as score_table
 from workbench.records import table
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (ROOT / "README.md", ROOT / "docs" / "design.md", ROOT / "experiments" / "results" / "README.md")
 MARKED = re.compile(
-    r"(<!-- (?P<kind>table|scores): (?P<what>[^|\n]+)\|(?P<shown>[^\n]+) -->\n).*?(<!-- end of table -->)", re.DOTALL
+    r"(<!-- (?P<kind>table|scores|learners): (?P<what>[^|\n]+)\|(?P<shown>[^\n]+) -->\n).*?(<!-- end of table -->)",
+    re.DOTALL,
 )
 CHANCE = 0.1  # of the data sets of all leaderboards so far
 HEADS = {"defence": "learner's countermeasure", "share": "share with noise"}
@@ -56,7 +58,7 @@ def main() -> int:
 
 def anew(found: re.Match[str]) -> str:
     """A marked table with its lines as they follow from the result file."""
-    made = {"table": markdown, "scores": scores}[found["kind"]]
+    made = {"table": markdown, "scores": scores, "learners": learners}[found["kind"]]
     return found[1] + made(found["what"], found["shown"]) + found[5]
 
 
@@ -75,6 +77,23 @@ def scores(what: str, shown: str) -> str:
             "published": worst_published(published, row["method"]),
         }  # fmt: skip
         lines.append("| " + " | ".join(str(cells[column]) for column in columns) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def learners(what: str, shown: str) -> str:
+    """The peak of every learner as Markdown, one column per noise; shown: what a learner is called in the head."""
+    rows = read(what)
+    rows = rows[(rows["metric"] == "accuracy") & (rows["split"] != "train")]
+    keys = ["method", "kind", "defence", "seed", "run"]
+    peaks = rows.groupby(keys, sort=False)[["epoch", "split", "metric", "value"]].apply(peak).reset_index(name="peak")
+    noises = sorted(
+        peaks[["method", "kind"]].drop_duplicates().itertuples(index=False), key=lambda one: one[0] != "clean"
+    )
+    head = [shown.strip(), *(name_of(*one) for one in noises)]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for learner, part in peaks.groupby("defence", sort=False):
+        cells = [part[(part["method"] == method) & (part["kind"] == kind)]["peak"] for method, kind in noises]
+        lines.append("| " + " | ".join([learner, *(spread(one) if len(one) else "" for one in cells)]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -115,7 +115,7 @@ def leaderboard(rows: pd.DataFrame, chance: float) -> Figure:
         if not learnt(float(grid[name].iloc[-1]), chance):
             axis.plot([across - 0.4, across + 0.4], [-0.5, len(labels) - 0.5], color="#B22222", linewidth=1)
     numbers = []
-    box: dict[str, Any] = {"fill": False, "edgecolor": "#B22222", "linewidth": 2}
+    box: dict[str, Any] = {"fill": False, "edgecolor": "#B22222", "linewidth": 2, "zorder": 4}
     for down, (_, row) in enumerate(ranked.iterrows()):
         axis.add_patch(Rectangle((list(order).index(row["binding"]) - 0.5, down - 0.5), 1, 1, **box))
         reached = f"{row['worst']:.2f} by {row['binding']}, of {row['clean_best']:.2f}"
