@@ -141,10 +141,14 @@ def test_its_spectrum_is_highest_at_the_pair_of_the_class(kind):
         assert (min(down, 32 - down), min(across, 32 - across)) == TEN[label]
 
 
-def test_a_highest_frequency_below_the_lowest_is_refused_in_one_line(patterned):
-    with pytest.raises(ConfigError, match="high is 3, low 4") as refusal:
-        delta(patterned(6), low=4.0, high=3.0)
+@pytest.mark.parametrize("high", [3.0, 4.0])
+def test_a_highest_frequency_that_is_not_above_the_lowest_is_refused_in_one_line(patterned, high):
+    with pytest.raises(ConfigError, match=f"high is {high:g}, low 4: the highest frequency lies above") as refusal:
+        delta(patterned(6), low=4.0, high=high)
     assert "\n" not in str(refusal.value)
+
+
+def test_senseless_options_are_refused():
     with pytest.raises(ConfigError, match="low"):
         config(low=0.5)
     with pytest.raises(ConfigError, match="did you mean 'sine'"):
