@@ -80,15 +80,18 @@ def test_they_are_tested_as_published_and_through_the_defence(tiny, monkeypatch)
     """Measured again, with the network of the last epoch, image by image."""
     networks, build = [], training.models.for_data
     monkeypatch.setattr(training.models, "for_data", lambda *a, **k: networks.append(build(*a, **k)) or networks[-1])
-    curve = train(replace(CONFIG, defence="early-stop+grayscale"), tiny)
+    curve = train(replace(CONFIG, defence="early-stop+grayscale", epochs=10), tiny)
     _, held = parts(published(tiny.train), "early-stop+grayscale")
     network = networks[0].eval()
+    with torch.no_grad():
+        coloured = torch.nn.functional.cross_entropy(network(held.samples.float()), held.labels)
+    assert abs(values(curve, "held", "loss")[-1] - float(coloured)) > 0.1
     for split, part in (("held", held), ("test", tiny.test)):
         with torch.no_grad():
             logits = torch.cat([network(image[None].float()) for image in named("grayscale").inputs(part.samples)])
         right = float((logits.argmax(1) == part.labels).float().mean())
         loss = float(torch.nn.functional.cross_entropy(logits, part.labels))
-        assert len(values(curve, split)) == 2
+        assert len(values(curve, split)) == 10
         assert values(curve, split)[-1] == pytest.approx(right)
         assert values(curve, split, "loss")[-1] == pytest.approx(loss, rel=1e-3)
 
