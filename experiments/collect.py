@@ -48,7 +48,7 @@ def main() -> int:
 def rows_of(folder: Path) -> pd.DataFrame:
     """The rows of a run; of many trainings only accuracies, those on training images of the last epoch alone."""
     rows = table.read(folder)
-    if run_folder.read(folder).command not in ("sweep", "recognition"):
+    if run_folder.read(folder).command not in ("sweep", "recognition", "judge"):
         return rows
     kept = rows[(rows["metric"] != "loss") & ~rows["metric"].str.startswith("confusion/")]
     last = kept.groupby("run")["epoch"].transform("max")

@@ -8,22 +8,30 @@ A table stands between two comments, of which the first says what it holds:
     <!-- end of table -->
 
 CSV file of experiments/results, the rows' columns to keep, and the columns to show. Accuracies are means over seeds
-(lowest to highest) on clean test images. --check writes nothing and exits with 1 when a table is not what it should be.
+(lowest to highest) on clean test images. `scores:` instead of `table:` takes the table of a leaderboard and shows the
+score of every noise; its column "published" is the worst case of learners alone in published.json.
+--check writes nothing and exits with 1 when a table is not what it should be.
 """
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from workbench.figures import name_of
+from workbench.figures import scores as score_table
 from workbench.records import table
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (ROOT / "README.md", ROOT / "docs" / "design.md", ROOT / "experiments" / "results" / "README.md")
-MARKED = re.compile(r"(<!-- table: ([^|\n]+)\|([^\n]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+MARKED = re.compile(
+    r"(<!-- (?P<kind>table|scores): (?P<what>[^|\n]+)\|(?P<shown>[^\n]+) -->\n).*?(<!-- end of table -->)", re.DOTALL
+)
+CHANCE = 0.1  # of the data sets of all leaderboards so far
 HEADS = {"defence": "learner's countermeasure", "share": "share with noise"}
 BY = ["data", "method", "kind", "epsilon", "victim", "defence", "protected_fraction"]
 
@@ -35,7 +43,7 @@ def main() -> int:
     check, stale = parser.parse_args().check, []
     for path in FILES:
         text = path.read_text(encoding="utf-8")
-        fresh = MARKED.sub(lambda found: found[1] + markdown(found[2], found[3]) + found[4], text)
+        fresh = MARKED.sub(anew, text)
         if fresh != text:
             stale.append(path)
             if not check:
@@ -46,13 +54,55 @@ def main() -> int:
     return int(bool(stale) and check)
 
 
-def markdown(what: str, shown: str) -> str:
-    """One table as Markdown. what: "CSV column=value …" (several values by commas); shown: its columns, by commas."""
+def anew(found: re.Match[str]) -> str:
+    """A marked table with its lines as they follow from the result file."""
+    made = {"table": markdown, "scores": scores}[found["kind"]]
+    return found[1] + made(found["what"], found["shown"]) + found[5]
+
+
+def scores(what: str, shown: str) -> str:
+    """The scores of a leaderboard as Markdown, the smallest worst case first, clean data last."""
+    ranked = score_table(read(what), CHANCE)
+    columns = [column.strip() for column in shown.split(",")]
+    published = json.loads((ROOT / "experiments" / "published.json").read_text(encoding="utf-8"))
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    for _, row in ranked.iterrows():
+        several = f" ({row['low']:.2f} to {row['high']:.2f})" if row["seeds"] > 1 else ""
+        cells = {
+            "noise": name_of(row["method"], row["kind"]), "worst": f"{row['worst']:.2f}{several}",
+            "binds": row["binding"], "its ceiling": f"{row['ceiling']:.2f}", "clean best": f"{row['clean_best']:.2f}",
+            "retained": f"{row['retained']:.2f}", "seeds": row["seeds"], "learners": row["learners"],
+            "published": worst_published(published, row["method"]),
+        }  # fmt: skip
+        lines.append("| " + " | ".join(str(cells[column]) for column in columns) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def worst_published(published: dict[str, Any], method: str) -> str:
+    """The most that a learner alone got from the method's kin in papers, of clean, as shares; an em dash for none."""
+    name = published["kin"].get(method)
+    found = [
+        (one["accuracy"][name][learner], one["clean"])
+        for one in published["sources"]
+        if name in one["accuracy"]
+        for learner in one["alone"]
+    ]
+    return f"{name} {max(found)[0] / 100:.2f} of {max(found)[1] / 100:.2f}" if found else "—"
+
+
+def read(what: str) -> pd.DataFrame:
+    """The rows of a result file that meet all conditions: "CSV column=value,value …"."""
     name, *conditions = what.split()
-    runs = table.summary(pd.read_csv(ROOT / "experiments" / "results" / f"{name}.csv", dtype={"run": str}))
+    rows = pd.read_csv(ROOT / "experiments" / "results" / f"{name}.csv", dtype={"run": str})
     for condition in conditions:
         column, _, values = condition.partition("=")
-        runs = runs[runs[column].astype(str).isin(values.split(","))]
+        rows = rows[rows[column].astype(str).isin(values.split(","))]
+    return rows
+
+
+def markdown(what: str, shown: str) -> str:
+    """One table as Markdown. what: "CSV column=value …" (several values by commas); shown: its columns, by commas."""
+    runs = table.summary(read(what))
     runs = runs.sort_values("defence", key=lambda column: column != "none", kind="stable")
     columns = [column.strip() for column in shown.split(",")]
     lines = ["| " + " | ".join(HEADS.get(column, column) for column in columns) + " |", "|---" * len(columns) + "|"]

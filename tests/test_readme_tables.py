@@ -16,7 +16,7 @@ def test_every_marked_table_is_what_was_measured(path):
     found = list(tables.MARKED.finditer(path.read_text(encoding="utf-8")))
     assert found
     for one in found:
-        assert one[0] == one[1] + tables.markdown(one[2], one[3]) + one[4], one[2]
+        assert one[0] == tables.anew(one), one["what"]
 
 
 def test_a_table_says_mean_and_spread():

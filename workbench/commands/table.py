@@ -40,11 +40,11 @@ def config_of(kind: type[Any], arguments: argparse.Namespace) -> Any:
 
 def print_summary(rows: Any, chance: float | None) -> None:
     """Print peak and final accuracy of every run of a table, beside guessing (None: not known), and what they say."""
-    from workbench.figures import honest_sentences
+    from workbench.figures import honest_sentences, verdicts
     from workbench.records import table
 
     shown = table.summary(rows)[["method", "kind", "epsilon", "victim", "defence", "seed", "peak", "final"]]
     print(f"\naccuracy on clean test images{'' if chance is None else f', guessing is {chance:.2f}'}:")
     print(shown.to_string(index=False, formatters={"peak": "{:.3f}".format, "final": "{:.3f}".format}))
-    for sentence in [] if chance is None else honest_sentences(rows, chance):
+    for sentence in [] if chance is None else [*honest_sentences(rows, chance), *verdicts(rows, chance)]:
         print(f"\n{textwrap.fill(sentence, 100)}")

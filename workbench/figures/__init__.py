@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from workbench.figures.budget import budget, fractions, looks
 from workbench.figures.curves import bars, curves
-from workbench.figures.leaderboard import leaderboard, peak, scores
+from workbench.figures.leaderboard import leaderboard, peak, scores, verdict, verdicts
 from workbench.figures.learners import learners
 from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
@@ -36,5 +36,6 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 __all__ = [
     "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
     "leaderboard", "learners", "learnt", "looks", "name_of", "noise_sheet", "panel", "peak", "people", "png", "save",
-    "say", "scores", "shares", "show", "spectrum", "styles", "table", "transfer", "whole", "words_of", "worst_case",
+    "say", "scores", "shares", "show", "spectrum", "styles", "table", "transfer", "verdict", "verdicts", "whole",
+    "words_of", "worst_case",
 ]  # fmt: skip

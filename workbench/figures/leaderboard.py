@@ -1,6 +1,7 @@
 """Methods against learners: the worst case of every noise, who binds, and a heat map of what each learner gets."""
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -14,11 +15,13 @@ from workbench.catalogue import DEFENCES
 from workbench.figures.grouping import heading, needed
 from workbench.figures.matrix import MAP, ink_on
 from workbench.figures.sheet import frame, tell
-from workbench.figures.style import name_of
+from workbench.figures.style import name_of, way_of
 from workbench.figures.tables import learnt
 from workbench.installation import PACKAGE
 
 NOISE = ["data", "method", "kind", "epsilon"]
+SCORE = ["worst", "low", "high", "ceiling", "binding", "clean_best", "retained", "learners", "seeds"]
+HALF = 0.5  # of what clean data teaches above guessing: from there data counts as learnable
 
 
 def peak(curve: pd.DataFrame) -> float:
@@ -37,7 +40,7 @@ def scores(rows: pd.DataFrame, chance: float) -> pd.DataFrame:
     binding; clean_best; retained; learners; seeds.
     """
     cells = _cells(rows)
-    cells = cells[~cells["learner"].map(_has_help)]
+    cells = cells[cells["learner"].isin([name for name in cells["learner"] if not _has_help(name)])]
     clean = cells[cells["method"] == "clean"]
     found = []
     for key, part in cells[cells["method"] != "clean"].groupby(NOISE, sort=False):
@@ -52,8 +55,36 @@ def scores(rows: pd.DataFrame, chance: float) -> pd.DataFrame:
             | {"binding": worst["learner"], "clean_best": best, "retained": (worst["mean"] - chance) / (best - chance)}
             | {"learners": len(part), "seeds": int(part["seeds"].min())}
         )
-    table = pd.DataFrame(found)
-    return table.sort_values("worst", kind="stable", ignore_index=True) if found else table
+    table = pd.DataFrame(found, columns=[*NOISE, *SCORE])
+    return table.sort_values("worst", kind="stable", ignore_index=True)
+
+
+def verdicts(rows: pd.DataFrame, chance: float) -> list[str]:
+    """Say of every noise in the tidy rows, but the random control, what the best learner gets from it."""
+    ranked = scores(rows[rows["method"] != "random"], chance)
+    found = []
+    for _, row in ranked.iterrows():
+        said = verdict(
+            {str(name): value for name, value in row.items()},
+            _words().get(row["binding"], way_of(row["binding"])),
+            chance,
+        )
+        found.append(f"{name_of(row['method'], row['kind'])}: {said}")
+    return found
+
+
+def verdict(score: Mapping[str, Any], words: str, chance: float) -> str:
+    """Say what a score means, never without its numbers. words: what the learner does who binds.
+
+    score: worst, clean_best, retained, learners (how many had a say), seeds; tested: on how many test images, if known.
+    """
+    seeds = f"{score['seeds']} seed{'s' * (score['seeds'] > 1)}"
+    seeds += f", {score['tested']:,} test images" if score.get("tested") else ""
+    got, how = f"{score['worst']:.2f} of {score['clean_best']:.2f}", f"(guessing is {chance:.2f}, {seeds})"
+    if score["retained"] >= HALF:
+        return f"This data can still be learnt from: {words} gives {got} {how}."
+    who = f"None of {score['learners']} learners" if score["learners"] > 1 else "Not the one learner who tried"
+    return f"{who} got half of what the clean data teaches: the best, {words}, gets {got} {how}. Others may get more."
 
 
 def leaderboard(rows: pd.DataFrame, chance: float) -> Figure:
@@ -100,6 +131,8 @@ def leaderboard(rows: pd.DataFrame, chance: float) -> Figure:
 def _cells(rows: pd.DataFrame) -> pd.DataFrame:
     """mean, low, high and seeds of the peak of every learner and noise; a seed that ran twice counts once."""
     rows = rows[(rows["metric"] == "accuracy") & (rows["split"] != "train")]
+    if rows.empty:
+        return pd.DataFrame(columns=[*NOISE, "learner", "mean", "low", "high", "seeds"])
     runs = rows.groupby([*NOISE, "defence", "seed", "run"], sort=False)[["epoch", "split", "metric", "value"]].apply(
         peak
     )
@@ -110,16 +143,16 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @cache
-def _helped() -> frozenset[str]:
-    """Learners with help that their defence's entry does not tell of."""
-    table = tomllib.loads((PACKAGE / "learners.toml").read_text(encoding="utf-8"))
-    defences = {name: str(facts.get("defence", "none")) for name, facts in table.items()}
-    return frozenset(name for name in table if table[name].get("help") or _defence_helps(defences[name]))
+def _learners() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((PACKAGE / "learners.toml").read_text(encoding="utf-8"))
 
 
-def _defence_helps(defence: str) -> bool:
-    return any(part in DEFENCES and bool(DEFENCES[part].help) for part in defence.split("+"))
+def _words() -> dict[str, str]:
+    return {name: str(facts["words"]) for name, facts in _learners().items()}
 
 
 def _has_help(learner: str) -> bool:
-    return learner in _helped() or _defence_helps(learner)
+    """Whether a learner, or one that a defence is the name of, has more than what was published."""
+    facts = _learners().get(learner, {"defence": learner})
+    parts = str(facts.get("defence", "none")).split("+")
+    return bool(facts.get("help")) or any(part in DEFENCES and bool(DEFENCES[part].help) for part in parts)

@@ -58,6 +58,8 @@ def _prepare(learner: Learner, config: JudgeConfig, case: Case) -> VictimConfig:
     made = learner.config(config.network, case.pair.train, seed=0, device=config.device, epochs=config.epochs)
     short = learner.side(case.pair.train) or case.pair.train.short
     models.check_fits(made.victim, short)
+    if lacks := models.lacking(made.victim):
+        raise ConfigError(lacks)
     carries = torch.ones(len(case.train), dtype=torch.bool)
     composed.prepared(made.defence, case.train, carries, originals=case.pair.train)
     return made
@@ -99,7 +101,7 @@ def judge(config: JudgeConfig, case: Case, out: Path, *, store: Path | None = No
             _learn(left, case, out, pool.workers_for(config.device, len(left), workers), shown)
     rows = [table.read(one.folder) for one in wanted]
     sides = {part["run"].iloc[0]: one.side for part, one in zip(rows, wanted, strict=True)}
-    return score.of(panel, table.merged(rows), sides, 1 / len(case.pair.train.classes))
+    return score.of(panel, table.merged(rows), sides, 1 / len(case.pair.train.classes), len(case.pair.test))
 
 
 def _weight(one: Trial) -> int:

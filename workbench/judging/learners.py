@@ -34,6 +34,7 @@ class Learner:
     batch: float = 1.0
     rate: float = 1.0  # of the learning rate
     scale: float = 1.0  # of the images' side
+    architecture: str = ""  # the network that it takes whatever the others take
     start: str = ""  # "elsewhere": goes on from a network that learnt other data
     help: str = ""  # what it has besides the published samples; else as its defence says
     cost: float = 0.0  # in plain trainings; 0: as its defence says
@@ -75,7 +76,9 @@ class Learner:
         return ", ".join([f"{self.optimiser} {self.schedule}", *other])
 
     def network(self, base: str) -> str:
-        """The architecture: `base` with this learner's head, where it has several."""
+        """The architecture: this learner's own, or `base` with its head, where that has several."""
+        if self.architecture:
+            return self.architecture
         named = models.WIDTH.fullmatch(base)
         several = named and NETWORKS[named[1]].heads
         return base.removesuffix("-avg") + HEADS[self.head] if several else base
@@ -135,8 +138,9 @@ def _different(learners: Sequence[Learner], base: str, data: Dataset) -> Iterato
     seen = set()
     for one in learners:
         grey = data.samples.shape[1] == 1 and "grayscale" in one.defence.split("+")
-        parts = [DEFENCES[part] for part in one.defence.split("+")]
-        fits = all(data.space.name in entry.spaces for entry in parts)
+        spaces = [DEFENCES[part].spaces for part in one.defence.split("+")]
+        spaces += [NETWORKS[one.architecture].spaces] if one.architecture else []
+        fits = all(data.space.name in each for each in spaces)
         same = (replace(one, name="", words="", head="max"), one.network(base))
         if not grey and fits and same not in seen:
             seen.add(same)

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.figures import learnt, peak
+from workbench.figures import learnt, peak, verdict
 from workbench.files.atomic import write_atomically
 from workbench.judging.learners import Learner
 from workbench.judging.trial import CLEAN, PUBLISHED
 
 TIERS = ("alone", "with help")
-HALF = 0.5  # of what clean data teaches above guessing: from there data counts as learnable
 COLUMNS = (
     "learner", "tier", "binding", "learnt", "ceiling", "ceiling_low", "ceiling_high", "protected", "low", "high",
     "final", "ceiling_final", "seeds", "network", "head", "defence", "recipe", "side", "words",
@@ -56,8 +55,10 @@ class Score:
         write_atomically(folder / FILES[1], json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
-def of(learners: Sequence[Learner], rows: pd.DataFrame, sides: dict[str, str], chance: float) -> Score:
-    """Score the trainings. rows: tidy, `defence` the learner's name; sides: by run, clean or published."""
+def of(learners: Sequence[Learner], rows: pd.DataFrame, sides: dict[str, str], chance: float, tested: int = 0) -> Score:
+    """Score the trainings. rows: tidy, `defence` the learner's name; sides: by run, clean or published; tested: on how
+    many test samples, for the sentence.
+    """
     table = pd.DataFrame([_row(one, rows[rows["defence"] == one.name], sides, chance) for one in learners])
     found = {tier: _of_tier(table[(table["tier"] == tier) & table["learnt"]], chance) for tier in TIERS}
     bound = [one["binding"] for one in found.values() if one]
@@ -68,7 +69,7 @@ def of(learners: Sequence[Learner], rows: pd.DataFrame, sides: dict[str, str], c
     table = table.loc[order.index, list(COLUMNS)].reset_index(drop=True)
     alone = found["alone"] or dict.fromkeys(("worst", "clean_best", "retained", "binding"))
     return Score(
-        **alone, chance=chance, with_help=found["with help"], sentence=in_words(table, found, chance),
+        **alone, chance=chance, with_help=found["with help"], sentence=in_words(table, found, chance, tested),
         learners=table, rows=rows,
     )  # fmt: skip
 
@@ -102,28 +103,16 @@ def _of_tier(counted: pd.DataFrame, chance: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def in_words(table: pd.DataFrame, found: dict[str, dict[str, Any]], chance: float) -> str:
+def in_words(table: pd.DataFrame, found: dict[str, dict[str, Any]], chance: float, tested: int = 0) -> str:
     """Say it in a sentence or two, never without its numbers."""
     alone, helped = (found[tier] for tier in TIERS)
-    guess = f"guessing is {chance:.2f}"
-    words = table.set_index("learner")["words"]
-    seeds = int(table["seeds"].min())
-    how = f"{guess}, {seeds} seed{'s' * (seeds > 1)}"
-    tried = table[table["tier"] == "alone"]
-    if not alone:
-        best = f"{tried['ceiling'].max():.2f}" if len(tried) else "nothing"
-        said = f"Nothing can be said: no learner learnt from the clean data either (the best got {best}, {guess})."
-    elif alone["retained"] >= HALF:
-        said = (
-            f"This data can still be learnt from: {words[alone['binding']]} gives {alone['worst']:.2f} of "
-            f"{alone['clean_best']:.2f} ({how})."
-        )
+    words, tried = table.set_index("learner")["words"], table[table["tier"] == "alone"]
+    if alone:
+        counts = {"learners": int(tried["learnt"].sum()), "seeds": int(table["seeds"].min()), "tested": tested}
+        said = verdict({**alone, **counts}, str(words[alone["binding"]]), chance)
     else:
-        count = int(tried["learnt"].sum())
-        said = (
-            f"None of {count} learners got half of what the clean data teaches: the best, {words[alone['binding']]}, "
-            f"gets {alone['worst']:.2f} of {alone['clean_best']:.2f} ({how}). Others may get more."
-        )
+        best = f"the best got {tried['ceiling'].max():.2f}" if len(tried) else "nobody tried alone"
+        said = f"Nothing can be said: no learner learnt from the clean data either ({best}, guessing is {chance:.2f})."
     if helped:
         said += f" With help, {words[helped['binding']]} gives {helped['worst']:.2f} of {helped['clean_best']:.2f}."
     return said

@@ -49,6 +49,7 @@ def check(config: JudgeConfig) -> None:
     models.check_name(config.network)
     for name in config.names:
         learners.named(name)
+    registry.check_shared(network=config.network, defence="+".join(config.names))
     if config.elsewhere:
         registry.check("data", config.elsewhere.partition(":")[0])
 
@@ -77,6 +78,7 @@ def judged(
     config: JudgeConfig, case: Case, out: Path, *, workers: int = 0, store: Path | None = None, **how: Any
 ) -> Score:
     """Judge, and leave run.json, results.csv, judge.csv, score.json and the figure in `out`."""
+    check(config)
     own = registry.sources(network=config.network, defence="+".join(config.names))
     identity = config.identity() | ({"sources": own} if own else {})
     how["data_fingerprint"], how["made_from"] = case.pair.train.fingerprint, trial.fingerprint(case.pair, case.train)

@@ -18,8 +18,10 @@ from workbench.config import ConfigError
 from workbench.data.batches import LAYOUT, network_input
 from workbench.data.dataset import IMAGE, Dataset, Space
 from workbench.models import own
+from workbench.models.pretrained import PRETRAINED as PRETRAINED
 from workbench.models.pretrained import PROBE as PROBE
 from workbench.models.pretrained import has_weights as has_weights
+from workbench.models.pretrained import lacking as lacking
 
 WIDTH = re.compile(r"([a-z][a-z0-9-]*)-w([1-9]\d{0,3})(-avg)?")
 
