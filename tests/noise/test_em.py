@@ -11,6 +11,7 @@ from torch.nn import functional
 from workbench import models, noise
 from workbench.config import NoiseConfig
 from workbench.data.dataset import Dataset
+from workbench.noise import em
 from workbench.noise.em import Order, swept
 from workbench.noise.surrogate import SEED_APART, Surrogate
 
@@ -135,6 +136,18 @@ def test_search_stops_at_the_stop_error(patterned, kind):
     assert error <= 0.3
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     assert task.error == pytest.approx(error)
+
+
+@pytest.mark.parametrize("kind", ["samplewise", "classwise"])
+@pytest.mark.parametrize(("errors", "rounds"), [((0.5, 0.2, 0.19, 0.11, 0.1), 5), ((0.3, 0.0), 2), ((0.1,), 1)])
+def test_search_ends_in_the_first_round_whose_error_is_no_more_than_asked(tiny, monkeypatch, kind, errors, rounds):
+    """Neither at a multiple of it nor a round later."""
+    told = []
+    monkeypatch.setattr(em, "noisy_error", lambda *given: told.append(errors[len(told)]) or told[-1])
+    config = changed(replace(CONFIG, kind=kind), rounds=20, stop_error=0.1, train_steps=1, noise_steps=1)
+    _, task = run(config, tiny.train)
+    assert len(told) == rounds
+    assert task.error == errors[-1]
 
 
 def fresh(config, data) -> Surrogate:

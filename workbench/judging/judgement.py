@@ -69,11 +69,13 @@ def trials(config: JudgeConfig, case: Case, panel: Sequence[Learner], out: Path,
     """All trainings of a judgement, seed by seed, the dearest first."""
     data = {CLEAN: trial.fingerprint(case.pair), PUBLISHED: trial.fingerprint(case.pair, case.train)}
     where = {CLEAN: store, PUBLISHED: out / "learners"}
+    before = f"+{trial.fingerprint(case.elsewhere)}" if case.elsewhere else ""  # what a learner may have learnt first
     found = []
     for seed in config.each_seed:
         for one in sorted(panel, key=lambda one: -one.units):
             how = one.config(config.network, case.pair.train, seed=seed, device=config.device, epochs=config.epochs)
-            found += [Trial(one, side, how, data[side], where[side]) for side in (CLEAN, PUBLISHED)]
+            known = before if one.start else ""
+            found += [Trial(one, side, how, data[side] + known, where[side]) for side in (CLEAN, PUBLISHED)]
     return found
 
 

@@ -43,7 +43,7 @@ class Trial:
     learner: Learner
     side: str
     config: VictimConfig
-    data: str  # fingerprints of what is learnt and tested
+    data: str  # fingerprints of what is learnt and tested, and of what was learnt before
     where: Path  # of the folders of all trials of this side
 
     @property

@@ -39,10 +39,8 @@ class Options:
 
 def search(task: Search, options: Options) -> Tensor:
     """Draw δ, float32 K×C×H×W, or N×C×H×W with phases of its own for every image."""
-    if options.high < options.low:
-        raise ConfigError(
-            f"high is {options.high:g}, low {options.low:g}: the highest frequency is not below the lowest"
-        )
+    if options.high <= options.low:  # where they are equal, all classes have the same wave
+        raise ConfigError(f"high is {options.high:g}, low {options.low:g}: the highest frequency lies above the lowest")
     pairs = frequencies(len(task.data.classes), options.low, options.high).to(task.device)
     pairs = pairs if task.classwise else pairs[task.labels]
     draw = task.generator(Stream.PLAID, 0)
