@@ -132,3 +132,12 @@ def test_words_are_those_of_the_table():
     assert {name: _has_help(name) for name in known()} == {
         name: one.tier == "with help" for name, one in known().items()
     }
+
+
+def test_judgements_by_several_networks_are_learners_of_their_own():
+    rows = rows_of()
+    other = rows_of({"grayscale": ((0.7, 0.7), (0.66, 0.66), (0.7, 0.7))}).assign(victim="resnet9-w16")
+    other["run"] = other["run"] + "-other"
+    both = figures.scores(table.merged([rows, other]), CHANCE).set_index("method").loc["em"]
+    assert (both["binding"], both["worst"]) == ("grayscale, resnet9-w16", pytest.approx(0.66))
+    assert "turning it grey, resnet9-w16 gives 0.66" in figures.verdicts(table.merged([rows, other]), CHANCE)[0]

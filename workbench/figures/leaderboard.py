@@ -66,7 +66,7 @@ def verdicts(rows: pd.DataFrame, chance: float) -> list[str]:
     for _, row in ranked.iterrows():
         said = verdict(
             {str(name): value for name, value in row.items()},
-            _words().get(row["binding"], way_of(row["binding"])),
+            _words_of(row["binding"]),
             chance,
         )
         found.append(f"{name_of(row['method'], row['kind'])}: {said}")
@@ -133,9 +133,10 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows[(rows["metric"] == "accuracy") & (rows["split"] != "train")]
     if rows.empty:
         return pd.DataFrame(columns=[*NOISE, "learner", "mean", "low", "high", "seeds"])
-    runs = rows.groupby([*NOISE, "defence", "seed", "run"], sort=False)[["epoch", "split", "metric", "value"]].apply(
-        peak
-    )
+    if (rows.groupby("defence")["victim"].nunique() > 1).any():  # judgements by several networks, each a learner
+        rows = rows.assign(defence=rows["defence"] + ", " + rows["victim"])
+    keys = [*NOISE, "defence", "seed", "run"]
+    runs = rows.groupby(keys, sort=False)[["epoch", "split", "metric", "value"]].apply(peak)
     seeds = runs.groupby(level=[*NOISE, "defence", "seed"], sort=False).mean()
     groups = seeds.groupby(level=[*NOISE, "defence"], sort=False)
     found = pd.DataFrame({"mean": groups.mean(), "low": groups.min(), "high": groups.max(), "seeds": groups.size()})
@@ -151,8 +152,14 @@ def _words() -> dict[str, str]:
     return {name: str(facts["words"]) for name, facts in _learners().items()}
 
 
+def _words_of(learner: str) -> str:
+    name, comma, network = learner.partition(", ")
+    return f"{_words().get(name) or way_of(name)}{comma}{network}"
+
+
 def _has_help(learner: str) -> bool:
     """Whether a learner, or one that a defence is the name of, has more than what was published."""
+    learner = learner.partition(", ")[0]
     facts = _learners().get(learner, {"defence": learner})
     parts = str(facts.get("defence", "none")).split("+")
     return bool(facts.get("help")) or any(part in DEFENCES and bool(DEFENCES[part].help) for part in parts)
