@@ -15,10 +15,8 @@ from workbench.judging.config import JudgeConfig
 from workbench.judging.learners import Learner
 from workbench.judging.score import Score
 from workbench.judging.trial import CLEAN, PUBLISHED, Case, Trial
-from workbench.progress import Progress, say
+from workbench.progress import Progress, mode, say
 from workbench.records import table
-
-LINES = 50  # of progress, about
 
 
 def ceilings() -> Path:
@@ -96,7 +94,7 @@ def judge(config: JudgeConfig, case: Case, out: Path, *, store: Path | None = No
     with ExitStack() as held:
         if left:
             whole, rest = (sum(map(_weight, some)) for some in (wanted, left))
-            shown = Progress("learners", whole, done=whole - rest, lines=LINES)
+            shown = Progress("learners", whole, done=whole - rest)
             held.callback(shown.close)
             _learn(left, case, out, pool.workers_for(config.device, len(left), workers), shown)
     rows = [table.read(one.folder) for one in wanted]
@@ -110,10 +108,13 @@ def _weight(one: Trial) -> int:
 
 
 def _learn(left: Sequence[Trial], case: Case, out: Path, workers: int, shown: Progress) -> None:
-    lock, counted = threading.Lock(), dict.fromkeys(left, 0)
+    say(f"{len(left)} trainings, {workers} at a time")
+    lock, counted, in_lines = threading.Lock(), dict.fromkeys(left, 0), mode() == "lines"
 
     def told(one: Trial, share: float, reached: float | None) -> None:
         with lock:
+            if in_lines and reached is None:
+                return  # a line per epoch would be hundreds
             steps = round(share * _weight(one)) - counted[one]
             counted[one] += steps
             if steps or reached is not None:

@@ -21,7 +21,7 @@ from workbench.records import table as results
 from workbench.sweep import notebook as notebooks
 from workbench.sweep.experiment import Sweep
 
-SENTENCES = 12  # on a page
+SENTENCES, JUDGED = 12, "leaderboard"  # on a page; the figure of those whose sentences are the judge's
 FILE_NAME, TEMPLATE = "report.html", "report.html.j2"
 HEADINGS = {
     "noise": "The noise", "sheet": "The noise", "curves": "Accuracy, epoch by epoch", "bars": "Peak and final accuracy",
@@ -65,7 +65,9 @@ def of_run(out: Path) -> Path | None:
         text=[
             *([_plain(aim[1])] if aim else []),
             _set(out, record.config),
-            *_sentences(rows, dict.fromkeys(rows["data"], study["chance"])),
+            *_sentences(
+                rows, dict.fromkeys(rows["data"], study["chance"]), judged=JUDGED in {one.stem for one in drawn}
+            ),
         ],
         figures={path.stem: saved(path) for path in drawn},
         rows=rows,
@@ -114,7 +116,7 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     write(
         sweep.out,
         title=sweep.experiment.title,
-        text=[sweep.experiment.text, *_sentences(rows, chances)],
+        text=[sweep.experiment.text, *_sentences(rows, chances, judged=JUDGED in sweep.experiment.figures)],
         figures={name: saved(path) for name, path in drawn.items()},
         rows=rows,
         jobs=listed,
@@ -123,8 +125,12 @@ def gather(sweep: Sweep, errors: Mapping[str, str]) -> dict[str, Any]:
     return {**facts, "stages": stages}
 
 
-def _sentences(rows: pd.DataFrame, chances: Mapping[str, float]) -> list[str]:
+def _sentences(rows: pd.DataFrame, chances: Mapping[str, float], judged: bool = False) -> list[str]:
     """What guessing is and what was found, in words; of very much only what the figure does not say itself."""
+    if judged:
+        return [
+            said for name, chance in chances.items() for said in drawing.verdicts(rows[rows["data"] == name], chance)
+        ]
     if not (rows["metric"] == "accuracy").any():
         return []
     found = drawing.honest_sentences(rows, chances)
@@ -198,7 +204,8 @@ def _sections(figures: Mapping[str, Picture], rows: pd.DataFrame) -> list[dict[s
     """One section per figure, with the table it was drawn from; numbers of an earlier figure are not printed again."""
     found: list[dict[str, Any]] = []
     for name, figure in figures.items():
-        heading = HEADINGS.get(name, name.replace("-", " ").replace("_", " ").capitalize())
+        of = f": {name.removeprefix('learners-')}" if name.startswith("learners-") else ""
+        heading = HEADINGS.get("learners" if of else name, name.replace("-", " ").replace("_", " ").capitalize()) + of
         table = _numbers(name, heading, rows) if name in drawing.FIGURES else None
         same = next((one["name"] for one in found if table and one["table"] and one["table"].rows == table.rows), None)
         picture = base64.b64encode(figure.png).decode("ascii")
