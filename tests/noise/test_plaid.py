@@ -148,6 +148,11 @@ def test_a_highest_frequency_that_is_not_above_the_lowest_is_refused_in_one_line
     assert "\n" not in str(refusal.value)
 
 
+def test_what_pixels_cannot_show_is_refused(patterned):
+    with pytest.raises(ConfigError, match="high is 17: pixels show no more than 16 cycles"):
+        delta(patterned(6), low=4.0, high=17.0)
+
+
 def test_senseless_options_are_refused():
     with pytest.raises(ConfigError, match="low"):
         config(low=0.5)

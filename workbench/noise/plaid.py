@@ -17,6 +17,7 @@ from workbench.config import ConfigError, NoiseConfig, option
 from workbench.data.batches import Stream
 from workbench.noise.search import Search
 
+FINEST = 16  # cycles per 32 pixels: one pixel up, one down
 # Frequency pairs (down, across) of the first ten classes: None no wave, else its place between lowest and highest.
 FIRST = (
     (None, 0), (None, 0.5), (None, 1), (0, None), (0.5, None), (1, None), (0, 0), (0.5, 0.5), (0, 0.75), (0.75, 0),
@@ -41,6 +42,8 @@ def search(task: Search, options: Options) -> Tensor:
     """Draw δ, float32 K×C×H×W, or N×C×H×W with phases of its own for every image."""
     if options.high <= options.low:  # where they are equal, all classes have the same wave
         raise ConfigError(f"high is {options.high:g}, low {options.low:g}: the highest frequency lies above the lowest")
+    if options.high > FINEST:
+        raise ConfigError(f"high is {options.high:g}: pixels show no more than {FINEST} cycles per 32 of them")
     pairs = frequencies(len(task.data.classes), options.low, options.high).to(task.device)
     pairs = pairs if task.classwise else pairs[task.labels]
     draw = task.generator(Stream.PLAID, 0)
