@@ -67,8 +67,10 @@ def test_a_judgement_killed_again_and_again_equals_an_uninterrupted_one(noise, t
         time.sleep(draw.uniform(0.3, 0.9) * lasted / 2)
         killed.send_signal(draw.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
         killed.wait()
-    last = program([*words(noise, tmp_path / "killed"), "--resume"], stdout=subprocess.DEVNULL)
-    assert last.wait() == 0, last.stderr.read()
+    last = program([*words(noise, tmp_path / "killed"), "--resume", "--json"], stdout=subprocess.PIPE)
+    said, complaints = last.communicate()
+    assert last.returncode == 0, complaints
+    assert json.loads(said) == json.loads((tmp_path / "killed" / "score.json").read_text())
     assert state(tmp_path / "killed") == state(tmp_path / "whole")
     assert not (tmp_path / "killed" / "case").exists()
 
