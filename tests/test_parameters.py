@@ -34,7 +34,6 @@ WRONG = {
         "learners": ("grayscale,jpeg-11", "did you mean 'jpeg-10'"),
         "panel": ("fast", "unknown panel 'fast'"),
         "network": ("convnet", "did you mean 'convnet-w16'"),
-        "elsewhere": ("cifar11", "did you mean 'cifar10'"),
         "kinds": ("classwise", r"kinds is 'classwise': it must be a list, as in \['classwise'\]"),
         "limit_train": (2.5, "limit_train is 2.5: it must be of type int"),
     },
