@@ -28,7 +28,7 @@ NAMES = (
     "results.csv", "results.csv.partial", "study.json", "study.json.partial", "notebook.ipynb", "report.html",
     "report.html.partial", "README.md", "manifest.json", "run.json", "0.partial.png", "copies.part",
     "out.0123456789abcdef.partial", ".export", "figures", "jobs", "store", "finished.jsonl", "copies.zip", "photos.zip",
-    "open.html", "refusal.txt", "kernel.json",
+    "open.html", "refusal.txt", "kernel.json", "judge.csv", "score.json", "case.safetensors", "case", "learners",
 )  # fmt: skip
 WRITTEN = re.compile(
     r"\.?[a-z][\w-]*(\.\w+)*\.(json|jsonl|csv|safetensors|ckpt|previous|ipynb|html|md|started|zip|txt|png)"
@@ -37,6 +37,7 @@ READ_ALONE = {"direct_url.json", "page.html"}
 COMMANDS = {
     "noise": ("noise", "--data", "folder:in", "--kind", "classwise", "--method", "random", "--device", "cpu", "--out"),
     "train": ("train", "--data", "folder:in", "--epochs", "1", "--victim", "convnet-w4", "--device", "cpu", "--out"),
+    "judge": ("judge", "--data", "folder:in", "--learners", "none", "--epochs", "1", "--out"),
     "export": ("export", "--data", "folder:in", "--out"),
     "protect": ("protect", "in", "--method", "random", "--device", "cpu"),
     "demo": ("demo", "--out"),

@@ -13,6 +13,8 @@ from test_pictures_product import COLOURFUL, EVERY, exif, png, tiff
 from workbench.files.pictures import decode
 
 CONVERT, VIPS = shutil.which("magick") or shutil.which("convert"), shutil.which("vips")
+if CONVERT and "ImageMagick" not in subprocess.run([CONVERT, "-version"], capture_output=True, text=True).stdout:
+    CONVERT = None  # something else of this name
 FILES = {name: content for name, content, _ in EVERY}
 for orientation in range(1, 9):
     jpeg = {"exif": b"Exif\0\0" + exif(orientation), "quality": 100, "subsampling": "4:4:4"}

@@ -25,6 +25,7 @@ def of_noise(config: JudgeConfig, noise: Path | None, out: Path, **how: Any) -> 
     check(config)
     stages.data_name(config)
     check_output(config.data, out)
+    _check_free(config, out, how)
     found = stages.find_noise(noise)
     data = sources.load(config)
     data.layout.tell(config.data)
@@ -38,6 +39,7 @@ def of_folders(config: JudgeConfig, original: Path, protected: Path, test: Path 
     check(config)
     for folder in (original, protected):
         check_output(f"folder:{folder}", out)
+    _check_free(config, out, how)
     found = folders.read(original, protected, test, side=config.side, seed=config.seed)
     for sentence in found.said:
         say(sentence)
@@ -79,8 +81,7 @@ def judged(
 ) -> Score:
     """Judge, and leave run.json, results.csv, judge.csv, score.json and the figure in `out`."""
     check(config)
-    own = registry.sources(network=config.network, defence="+".join(config.names))
-    identity = config.identity() | ({"sources": own} if own else {})
+    identity = _identity(config)
     how["data_fingerprint"], how["made_from"] = case.pair.train.fingerprint, trial.fingerprint(case.pair, case.train)
     with run_folder.opened(out, "judge", identity, again=True, **how) as run:
         with run.stage("judge"):
@@ -90,3 +91,14 @@ def judged(
         score.save(out)
         figures.save(figures.learners(score.learners, score.chance), out / "figures", FIGURE)
     return score
+
+
+def _identity(config: JudgeConfig) -> dict[str, Any]:
+    """What a judgement is known by."""
+    own = registry.sources(network=config.network, defence="+".join(config.names))
+    return config.identity() | ({"sources": own} if own else {})
+
+
+def _check_free(config: JudgeConfig, out: Path, how: dict[str, Any]) -> None:
+    """Raise DataError when `out` cannot take this judgement, before anything is read or said."""
+    run_folder.check_free(out, "judge", _identity(config), resume=how.get("resume", False), wait=how.get("wait", False))
