@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
-from workbench.config import DataError
 from workbench.files import layout as layouts
 from workbench.files import tree
 from workbench.files.layout import layout, people
@@ -28,16 +28,6 @@ def put(root: Path, *names: str) -> Path:
 def found(root: Path) -> tuple[list[str], dict[str, str]]:
     walked = tree.walk(root)
     return walked.files, dict(walked.left)
-
-
-def refused(call, *parts: object) -> None:
-    """The call is refused in one line that holds all `parts`."""
-    with pytest.raises(DataError) as caught:
-        call()
-    said = str(caught.value)
-    assert said.isprintable()
-    for part in parts:
-        assert str(part) in said
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 import torch
 from pictures import CLASSES, picture, write_folder, write_splits
 from PIL import Image
+from refusals import refused
 
-from workbench.config import ConfigError, DataError
+from workbench.config import ConfigError
 from workbench.data.dataset import Dataset
 from workbench.judging import small
 from workbench.judging.folders import distances, has_classes, read
@@ -34,16 +35,6 @@ def copies(original: Path, protected: Path, *, suffix: str = ".png", side: int =
 
 def darker(pixels: np.ndarray) -> np.ndarray:
     return pixels // 2
-
-
-def refused(call, *parts: object) -> None:
-    """The call is refused in one line that holds all `parts`."""
-    with pytest.raises(DataError) as caught:
-        call()
-    said = str(caught.value)
-    assert said.isprintable()
-    for part in parts:
-        assert str(part) in said
 
 
 def says(found, *parts: object) -> None:

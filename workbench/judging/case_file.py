@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from workbench.data.dataset import DataPair, Dataset
@@ -19,8 +20,6 @@ NAME = "case.safetensors"
 
 def write(case: Case, folder: Path) -> None:
     """Write folder/case.safetensors."""
-    from safetensors.torch import save
-
     parts = {"train": case.pair.train, "test": case.pair.test, "published": case.train}
     if case.elsewhere:
         parts |= {"elsewhere-train": case.elsewhere.train, "elsewhere-test": case.elsewhere.test}

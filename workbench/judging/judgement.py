@@ -6,7 +6,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from workbench.config import ConfigError, VictimConfig
+import torch
+
+from workbench import models
+from workbench.config import ConfigError
 from workbench.data.dataset import DataPair
 from workbench.files.atomic import remove_folder
 from workbench.files.places import home
@@ -17,6 +20,7 @@ from workbench.judging.score import Score
 from workbench.judging.trial import CLEAN, PUBLISHED, Case, Trial
 from workbench.progress import Progress, mode, say
 from workbench.records import table
+from workbench.victim import composed
 
 
 def ceilings() -> Path:
@@ -34,7 +38,7 @@ def chosen(config: JudgeConfig, case: Case) -> list[Learner]:
             say(f"learner {one.name} is left out: it needs --elsewhere, clean data of other classes")
             continue
         try:
-            _prepare(one, config, case)
+            _check(one, config, case)
         except ConfigError as error:
             if config.names:
                 raise
@@ -46,13 +50,8 @@ def chosen(config: JudgeConfig, case: Case) -> list[Learner]:
     return able
 
 
-def _prepare(learner: Learner, config: JudgeConfig, case: Case) -> VictimConfig:
-    """The learner's configuration, when it makes sense for this data. Raises ConfigError."""
-    import torch
-
-    from workbench import models
-    from workbench.victim import composed
-
+def _check(learner: Learner, config: JudgeConfig, case: Case) -> None:
+    """Raise ConfigError for a learner that makes no sense for this data."""
     made = learner.config(config.network, case.pair.train, seed=0, device=config.device, epochs=config.epochs)
     short = learner.side(case.pair.train) or case.pair.train.short
     models.check_fits(made.victim, short)
@@ -60,7 +59,6 @@ def _prepare(learner: Learner, config: JudgeConfig, case: Case) -> VictimConfig:
         raise ConfigError(lacks)
     carries = torch.ones(len(case.train), dtype=torch.bool)
     composed.prepared(made.defence, case.train, carries, originals=case.pair.train)
-    return made
 
 
 def trials(config: JudgeConfig, case: Case, panel: Sequence[Learner], out: Path, store: Path) -> list[Trial]:

@@ -57,7 +57,7 @@ def choose_side(files: Iterable[Path]) -> tuple[int, str]:
     """Choose the side to train on by the sizes of the originals, and say why.
 
     Squares of one size up to 64 pixels stay as they are. Else it is the one of 32, 48 and 64 that is nearest to the
-    median of the shorter sides, the smaller of two as near. Files' heads are read, no pixels; a file that has no size
+    median of the shorter sides, the smaller of two as near. No pixels are decoded for it; a file that has no size
     counts for nothing here, and is refused when it is read.
     """
     sizes = [size for size in map(_size, files) if size]

@@ -9,6 +9,7 @@ from workbench.config import ConfigError
 from workbench.data.batches import Stream, generator
 from workbench.data.dataset import Dataset
 from workbench.victim.defence import Defence
+from workbench.victim.defences.shares import of_each_class
 
 
 class EarlyStop(Defence):
@@ -26,10 +27,6 @@ class EarlyStop(Defence):
     def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
         """Take the share out, and hold it."""
         draw = generator(torch.device("cpu"), self.seed, Stream.HELD, 0)
-        order = torch.randperm(len(data), generator=draw)
-        aside = torch.zeros(len(data), dtype=torch.bool)
-        for label in range(len(data.classes)):
-            mine = order[data.labels[order] == label]
-            aside[mine[: max(1, len(mine) * self.share // 100)] if len(mine) else mine] = True
+        aside = of_each_class(data.labels, self.share, draw)
         self.held = replace(data.subset(aside.nonzero()[:, 0]), root=None)
         return data.subset((~aside).nonzero()[:, 0])

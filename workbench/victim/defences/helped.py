@@ -12,6 +12,7 @@ from workbench.data.batches import LAYOUT, Stream, generator
 from workbench.data.dataset import Dataset
 from workbench.victim.defence import Defence, seeded
 from workbench.victim.defences.projections import whole
+from workbench.victim.defences.shares import of_each_class
 
 STEPS, BATCH, RATE = 400, 32, 4e-3  # of Adam; the rate climbs to its largest and falls to zero
 SIDE = 32  # pixels, of the crops that it learns from
@@ -50,12 +51,10 @@ class CleanShare(Helped):
     def train_set(self, data: Dataset, carries: Tensor) -> Dataset:
         """Put originals in the places of a seeded share of each class."""
         originals, place = self._originals(data)
-        order = torch.randperm(len(data), generator=generator(torch.device("cpu"), self.seed, Stream.HELPED, 0))
+        draw = generator(torch.device("cpu"), self.seed, Stream.HELPED, 0)
         samples = data.samples.clone()
-        for label in data.labels.unique().tolist():
-            mine = order[data.labels[order] == label]
-            for i in mine[: max(1, len(mine) * self.share // 100)].tolist():
-                samples[i] = originals.samples[place[data.names[i]]]
+        for i in of_each_class(data.labels, self.share, draw).nonzero()[:, 0].tolist():
+            samples[i] = originals.samples[place[data.names[i]]]
         return replace(data, samples=samples)
 
 
