@@ -111,8 +111,8 @@ def test_a_stopped_search_goes_on_to_the_very_same_noise(patterned, tmp_path, st
     assert same == facts
 
 
-def test_only_this_method_takes_several_architectures():
-    with pytest.raises(ConfigError, match="only targeted takes several, em-joint one"):
+def test_only_methods_with_an_ensemble_take_several_architectures():
+    with pytest.raises(ConfigError, match="only targeted or robust-targeted takes several, em-joint one"):
         noise.resolved(NoiseConfig(method="em-joint", surrogate="convnet-w2+resnet9-w2"), "photo-digits")
     with pytest.raises(ConfigError, match="unknown architecture 'convnet'"):
         config(surrogate="convnet-w2+convnet")

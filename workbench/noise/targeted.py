@@ -8,8 +8,9 @@ Chen et al. (ICLR 2023, self-ensemble) for the ages: what a network learns early
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -46,11 +47,35 @@ class Options:
         return DEFAULTS | {"step": STEP * asked.epsilon}
 
 
-class Ensemble:
-    """The networks in training, and those kept so far. A surrogate named "A+B" is one network of each architecture."""
+class Place(NamedTuple):
+    """Where a batch is moved to, as crops and mirrors of a learner's move it: rows, columns, left for right."""
 
-    def __init__(self, task: Search, learning_rate: float):
-        names = task.config.surrogate.split("+")
+    down: int
+    right: int
+    mirrored: bool
+
+    @classmethod
+    def drawn(cls, draw: torch.Generator) -> "Place":
+        """A place within ROLL pixels."""
+        down, right = (int(torch.randint(2 * ROLL + 1, (1,), generator=draw)) - ROLL for _ in range(2))
+        return cls(down, right, bool(torch.rand(1, generator=draw) < 0.5))
+
+    def there(self, x: Tensor) -> Tensor:
+        """Move images, N×C×H×W."""
+        moved = x.roll((self.down, self.right), (2, 3))
+        return moved.flip(-1) if self.mirrored else moved
+
+    def back(self, x: Tensor) -> Tensor:
+        """Move them, or their gradients, back."""
+        back = x.flip(-1) if self.mirrored else x
+        return back.roll((-self.down, -self.right), (2, 3))
+
+
+class Ensemble:
+    """The networks in training, and those kept so far: one of each architecture, of a surrogate named "A+B" two."""
+
+    def __init__(self, task: Search, learning_rate: float, names: Sequence[str] = ()):
+        names = names or task.config.surrogate.split("+")
         self.surrogates = [task.surrogate(learning_rate, name, nth) for nth, name in enumerate(names)]
         self.kept: list[nn.Module] = []
 
@@ -122,16 +147,13 @@ def sweep(task: Search, ensemble: Ensemble, delta: Tensor, drift: Tensor, number
         mine = task.rows(labels, batch)
         target = (labels + 1) % len(task.data.classes)
         pixels = task.budget.in_range(task.samples[batch].float() + delta[mine])
-        down, right = (int(torch.randint(2 * ROLL + 1, (1,), generator=draw)) - ROLL for _ in range(2))
-        mirrored = bool(torch.rand(1, generator=draw) < 0.5)
-        moved = pixels.roll((down, right), (2, 3))
-        moved = moved.flip(-1) if mirrored else moved
+        place = Place.drawn(draw)
+        moved = place.there(pixels)
         gradient = torch.zeros_like(moved)
         for which in torch.randperm(len(ensemble.kept), generator=draw)[: options.noise_steps].tolist():
             gradient += input_gradient(ensemble.kept[which], moved, target)
             task.passes += len(batch)
-        gradient = gradient.flip(-1) if mirrored else gradient
-        gradient = gradient.roll((-down, -right), (2, 3))
+        gradient = place.back(gradient)
         with torch.no_grad():
             last = ensemble.kept[-1](moved)
         missed, seen = missed + int((last.argmax(1) != target).sum()), seen + len(batch)
