@@ -10,7 +10,7 @@ A table stands between two comments, of which the first says what it holds:
 CSV file of experiments/results, the rows' columns to keep, and the columns to show. Accuracies are means over seeds
 (lowest to highest) on clean test images. `scores:` instead of `table:` takes the table of a leaderboard and shows the
 score of every noise; its column "published" is the worst case of learners alone in published.json. `learners:` shows
-the peak of every learner, one column per noise, clean data first.
+the peak of every learner, one column per noise, clean data first. `tried:` shows the peaks of trials, one row each.
 --check writes nothing and exits with 1 when a table is not what it should be.
 """
 
@@ -28,9 +28,10 @@ from workbench.figures import scores as score_table
 from workbench.records import table
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = (ROOT / "README.md", ROOT / "docs" / "design.md", ROOT / "experiments" / "results" / "README.md")
+RESULTS = ROOT / "experiments" / "results"
+FILES = (ROOT / "README.md", ROOT / "docs" / "design.md", RESULTS / "README.md", RESULTS / "what_was_tried.md")
 MARKED = re.compile(
-    r"(<!-- (?P<kind>table|scores|learners): (?P<what>[^|\n]+)\|(?P<shown>[^\n]+) -->\n).*?(<!-- end of table -->)",
+    r"(<!-- (?P<kind>table|scores|learners|tried): (?P<what>[^|\n]+)\|(?P<shown>[^\n]+) -->\n).*?(<!-- end of table -->)",
     re.DOTALL,
 )
 CHANCE = 0.1  # of the data sets of all leaderboards so far
@@ -58,7 +59,7 @@ def main() -> int:
 
 def anew(found: re.Match[str]) -> str:
     """A marked table with its lines as they follow from the result file."""
-    made = {"table": markdown, "scores": scores, "learners": learners}[found["kind"]]
+    made = {"table": markdown, "scores": scores, "learners": learners, "tried": tried}[found["kind"]]
     return found[1] + made(found["what"], found["shown"]) + found[5]
 
 
@@ -97,6 +98,18 @@ def learners(what: str, shown: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def tried(what: str, shown: str) -> str:
+    """The peaks of trials as Markdown, one row per trial, with the worst. shown: the learners, by commas."""
+    peaks = read(what).pivot(index="trial", columns="learner", values="peak")
+    peaks = peaks.reindex(read(what)["trial"].drop_duplicates())
+    names = [name.strip() for name in shown.split(",")]
+    lines = ["| " + " | ".join(["trial", *names, "worst of all tried"]) + " |", "|---" * (len(names) + 2) + "|"]
+    for trial, row in peaks.iterrows():
+        cells = ["" if pd.isna(row[name]) else f"{row[name]:.3f}" for name in names]
+        lines.append("| " + " | ".join([str(trial), *cells, f"{row.max():.3f} ({row.idxmax()})"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def worst_published(published: dict[str, Any], method: str) -> str:
     """The most that a learner alone got from the method's kin in papers, of clean, as shares; an em dash for none."""
     name = published["kin"].get(method)
@@ -112,7 +125,7 @@ def worst_published(published: dict[str, Any], method: str) -> str:
 def read(what: str) -> pd.DataFrame:
     """The rows of a result file that meet all conditions: "CSV column=value,value …"."""
     name, *conditions = what.split()
-    rows = pd.read_csv(ROOT / "experiments" / "results" / f"{name}.csv", dtype={"run": str})
+    rows = pd.read_csv(RESULTS / f"{name}.csv", dtype={"run": str})
     for condition in conditions:
         column, _, values = condition.partition("=")
         rows = rows[rows[column].astype(str).isin(values.split(","))]

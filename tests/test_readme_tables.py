@@ -11,7 +11,7 @@ tables = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(tables)
 
 
-@pytest.mark.parametrize("path", tables.FILES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", tables.FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_marked_table_is_what_was_measured(path):
     found = list(tables.MARKED.finditer(path.read_text(encoding="utf-8")))
     assert found
