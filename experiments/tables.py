@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
 FILES = (ROOT / "README.md", ROOT / "docs" / "design.md", RESULTS / "README.md", RESULTS / "what_was_tried.md")
 MARKED = re.compile(
-    r"(<!-- (?P<kind>table|scores|learners|tried): (?P<what>[^|\n]+)\|(?P<shown>[^\n]+) -->\n).*?(<!-- end of table -->)",
+    r"(<!-- (?P<kind>[a-z]+): (?P<what>[^|\n]+)\|(?P<shown>[^\n]+) -->\n).*?(<!-- end of table -->)",
     re.DOTALL,
 )
 CHANCE = 0.1  # of the data sets of all leaderboards so far

@@ -130,6 +130,23 @@ def test_ceilings_are_trained_once_for_all_judgements(tiny, at_home):
     assert len(list((at_home / "runs" / "ceilings").glob("*/run.json"))) == 2
 
 
+@pytest.mark.parametrize(("more", "again"), [((), 1), (("--reuse",), 0)])
+def test_ceilings_of_other_code_are_made_again_unless_they_are_asked_for(
+    more, again, noise, at_home, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("WORKBENCH_REUSE", "")  # and put back afterwards
+    given = [
+        "judge", "--data", "photo-digits:200", "--limit-test", "60", "--noise", str(noise), "--learners", "none",
+        "--network", "convnet-w4", "--epochs", "1",
+    ]  # fmt: skip
+    assert main([*given, "--out", str(tmp_path / "first")]) == 0
+    (record,) = (at_home / "runs" / "ceilings").glob("*/run.json")
+    record.write_text(record.read_text().replace(json.loads(record.read_text())["code"], "0" * 12))
+    stamp = record.stat().st_mtime_ns
+    assert main([*given, "--out", str(tmp_path / "second"), *more]) == 0
+    assert (record.stat().st_mtime_ns != stamp) == again
+
+
 def test_what_any_tool_published_is_judged_as_arrays(tiny):
     published = wb.Dataset.of(255 - tiny.train.samples, tiny.train.labels, tiny.train.classes)
     found = wb.judge(tiny, published, learners="none", network="convnet-w4", epochs=1)
