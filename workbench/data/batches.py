@@ -36,6 +36,8 @@ class Stream(IntEnum):
     LEARNER = 16  # the weights of a network that a defence trains beforehand
     PLAID = 17
     LEARNER_STEPS = 18
+    LSP = 19
+    AUTOREGRESSIVE = 20
 
 
 def generator(device: torch.device, seed: int, stream: Stream, *place: int) -> torch.Generator:
