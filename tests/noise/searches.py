@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import torch
 from lightning.fabric import Fabric
 
 from workbench import noise, registry
+from workbench.data.dataset import Dataset
 from workbench.noise.search import Search
 
 
@@ -15,6 +17,14 @@ def plain() -> Fabric:
 def double() -> Fabric:
     """Double precision: no sign of a gradient hangs on the order of a sum."""
     return Fabric(accelerator="cpu", devices=1, precision="64-true")
+
+
+def images(count: int, classes: int, channels: int, height: int, width: int, seed: int = 0) -> Dataset:
+    """Random images of any shape, the classes in turn."""
+    draw = torch.Generator().manual_seed(seed)
+    samples = torch.randint(0, 256, (count, channels, height, width), generator=draw, dtype=torch.uint8)
+    labels = torch.arange(count) % classes
+    return Dataset(samples, labels, tuple(f"c{k:03d}" for k in range(classes)), tuple(f"{i}.png" for i in range(count)))
 
 
 def options(config):

@@ -23,11 +23,8 @@ class Stream(IntEnum):
     EM_JOINT_ORDER = 3
     RANDOM = 4
     EM_MAX_TRAINING = 5
-    TARGETED_TRAINING = 6
-    TARGETED_STEPS = 7
-    LINEAR_WEIGHTS = 8
-    LINEAR_ORDER = 9
-    LINEAR_START = 10
+    TARGETED_TRAINING, TARGETED_STEPS = 6, 7
+    LINEAR_WEIGHTS, LINEAR_ORDER, LINEAR_START = 8, 9, 10
     CARRIERS = 11  # which samples carry the noise
     BANDS = 12
     MATCHING = 13  # which people teach the network
@@ -36,8 +33,8 @@ class Stream(IntEnum):
     LEARNER = 16  # the weights of a network that a defence trains beforehand
     PLAID = 17
     LEARNER_STEPS = 18
-    ROBUST_TRAINING = 26
-    ROBUST_STEPS = 27
+    LSP, AUTOREGRESSIVE = 19, 20
+    ROBUST_TRAINING, ROBUST_STEPS = 26, 27
 
 
 def generator(device: torch.device, seed: int, stream: Stream, *place: int) -> torch.Generator:
