@@ -10,7 +10,8 @@ A table stands between two comments, of which the first says what it holds:
 CSV file of experiments/results, the rows' columns to keep, and the columns to show. Accuracies are means over seeds
 (lowest to highest) on clean test images. `scores:` instead of `table:` takes the table of a leaderboard and shows the
 score of every noise; its column "published" is the worst case of learners alone in published.json. `learners:` shows
-the peak of every learner, one column per noise, clean data first. `tried:` shows the peaks of trials, one row each.
+the peak of every learner, one column per noise, clean data first. `tried:` shows the peaks of trials, one row each;
+`visible:` the table of experiments/visibility.py.
 --check writes nothing and exits with 1 when a table is not what it should be.
 """
 
@@ -59,7 +60,9 @@ def main() -> int:
 
 def anew(found: re.Match[str]) -> str:
     """A marked table with its lines as they follow from the result file."""
-    made = {"table": markdown, "scores": scores, "learners": learners, "tried": tried}[found["kind"]]
+    made = {"table": markdown, "scores": scores, "learners": learners, "tried": tried, "visible": visible}[
+        found["kind"]
+    ]
     return found[1] + made(found["what"], found["shown"]) + found[5]
 
 
@@ -107,6 +110,15 @@ def tried(what: str, shown: str) -> str:
     for trial, row in peaks.iterrows():
         cells = ["" if pd.isna(row[name]) else f"{row[name]:.3f}" for name in names]
         lines.append("| " + " | ".join([str(trial), *cells, f"{row.max():.3f} ({row.idxmax()})"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def visible(what: str, shown: str) -> str:
+    """How visible noises are, as Markdown, the least visible first. shown: what the means are called."""
+    lines = [f"| noise, ε | PSNR ({shown.strip()}) | SSIM |", "|---|---|---|"]
+    for _, row in read(what).sort_values("ssim", ascending=False).iterrows():
+        name = name_of(row["method"], row["kind"])
+        lines.append(f"| {name}, {row['epsilon']} | {row['psnr']:.1f} dB | {row['ssim']:.3f} |")
     return "\n".join(lines) + "\n"
 
 
