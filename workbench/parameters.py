@@ -14,7 +14,7 @@ from workbench.judging.config import JudgeConfig
 from workbench.victim import recipes, train
 
 SEVERAL = {"protected_fraction": ("fractions", "shares")}  # other lists are called as their setting with an s: epsilons
-ALSO = {"probe": "victim"}  # a parameter that names what another setting names; it may be empty
+ALSO = {"probe": "victim", "beside": "method"}  # a parameter that names what another setting names; it may be empty
 
 
 def check_parameters(values: Mapping[str, Any]) -> None:
