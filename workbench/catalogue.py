@@ -27,6 +27,7 @@ class Method(NamedTuple):
     surrogates: int = 1  # networks that it is made against: 0, 1, or 2 for several ("A+B")
     stands_for: str = ""  # what the surrogate is called where there is no network; "": what was asked for
     drawn: bool = False  # from the class or from chance alone, without a search
+    outside: bool = False  # moves pixels further than any budget that cannot be seen: a control, of epsilon 255
     several_devices: bool = False
     kept: int = 1  # float32 tensors of the noise's size in a checkpoint
     spaces: tuple[str, ...] = IMAGE
@@ -140,6 +141,12 @@ PANELS: dict[str, Panel] = {
 
 
 DEFAULTS = {"method": "em-joint", "defence": "none", "data": "photo-digits"}
+
+
+def check_within(name: str) -> None:
+    """Raise ConfigError for a method outside the budget: nothing is made by it that people publish."""
+    if METHODS[name].outside:
+        raise ConfigError(f"{name} is a control outside the budget, whose changes anybody sees: name another method")
 
 
 def check_space(what: str, name: str, spaces: Iterable[str], space: str) -> None:

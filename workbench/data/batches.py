@@ -38,6 +38,7 @@ class Stream(IntEnum):
     LEARNER_STEPS = 18
     LSP = 19
     AUTOREGRESSIVE = 20
+    CUDA = 21
 
 
 def generator(device: torch.device, seed: int, stream: Stream, *place: int) -> torch.Generator:
