@@ -27,6 +27,7 @@ class Method(NamedTuple):
     surrogates: int = 1  # networks that it is made against: 0, 1, or 2 for several ("A+B")
     stands_for: str = ""  # what the surrogate is called where there is no network; "": what was asked for
     drawn: bool = False  # from the class or from chance alone, without a search
+    outside: bool = False  # moves pixels further than any budget that cannot be seen: a control, of epsilon 255
     several_devices: bool = False
     kept: int = 1  # float32 tensors of the noise's size in a checkpoint
     spaces: tuple[str, ...] = IMAGE
@@ -48,9 +49,9 @@ class Defence(NamedTuple):
     spaces: tuple[str, ...] = IMAGE
 
 
-def _read(kind: type[Any], below: str) -> dict[str, Any]:
+def _read(kind: type[Any], below: str, table: str) -> dict[str, Any]:
     """The built-in entries of a kind, from the table beside this file. below: the folder of their modules."""
-    path = Path(__file__).with_name(f"{kind.__name__.lower()}s.toml")
+    path = Path(__file__).with_name(f"{table}.toml")
     found = tomllib.loads(path.read_text(encoding="utf-8"))
     for facts in found.values():
         facts["module"] = f"{below}.{facts['module']}"
@@ -62,8 +63,8 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-METHODS: dict[str, Method] = _read(Method, "workbench.noise")
-DEFENCES: dict[str, Defence] = _read(Defence, "workbench.victim")
+METHODS: dict[str, Method] = _read(Method, "workbench.noise", "methods")
+DEFENCES: dict[str, Defence] = _read(Defence, "workbench.victim", "defences")
 
 
 class Data(NamedTuple):
@@ -77,22 +78,7 @@ class Data(NamedTuple):
     space: str = "image"
 
 
-_SOURCES, _DOWNLOADS = "workbench.data.sources", "workbench.data.downloads"
-DATA: dict[str, Data] = {
-    "photo-digits": Data(
-        f"{_SOURCES}:digits", "handwritten digits over patches of photographs", "photo-digits[:N]", "photo-digits", True
-    ),
-    "synthetic-people": Data(
-        f"{_SOURCES}:people", "drawn faces of N invented people", "synthetic-people[:N]", "synthetic-people", True
-    ),
-    "cifar10": Data(f"{_DOWNLOADS}:cifar10", "CIFAR-10, downloaded on request", "cifar10", "cifar10"),
-    "cifar100": Data(f"{_DOWNLOADS}:cifar100", "CIFAR-100, downloaded on request", "cifar100", "cifar100"),
-    "svhn": Data(f"{_DOWNLOADS}:svhn", "Street View House Numbers, downloaded on request", "svhn", "svhn"),
-    "folder": Data(
-        f"{_SOURCES}:images_below", "a folder of images: one folder per class, or train/ and test/ of these",
-        "folder:PATH", "folder",
-    ),
-}  # fmt: skip
+DATA: dict[str, Data] = _read(Data, "workbench.data", "datasets")
 
 
 class Network(NamedTuple):
@@ -106,24 +92,7 @@ class Network(NamedTuple):
     spaces: tuple[str, ...] = IMAGE
 
 
-_NETWORKS, _LITE0 = "workbench.models.images", "workbench.models.efficientnet"
-NETWORKS: dict[str, Network] = {
-    "convnet": Network(f"{_NETWORKS}:convnet", "three stages of two convolutions, for CPUs", by_width=True, heads=True),
-    "resnet9": Network(
-        f"{_NETWORKS}:resnet9", "nine-layer residual network, for CPUs (Page 2018)", by_width=True, heads=True
-    ),
-    "mlp": Network(f"{_NETWORKS}:mlp", "perceptron of two hidden layers at 16×16 pixels", by_width=True),
-    "resnet18": Network(f"{_NETWORKS}:resnet18", "ResNet-18 (He et al. 2016)", least=16),
-    "resnet50": Network(f"{_NETWORKS}:resnet50", "ResNet-50 (He et al. 2016)", least=16),
-    "vgg11": Network(f"{_NETWORKS}:vgg11", "VGG-11 with batch norm (Simonyan and Zisserman 2015)", least=32),
-    "densenet121": Network(f"{_NETWORKS}:densenet121", "DenseNet-121 (Huang et al. 2017)", least=16),
-    "mobilenet_v2": Network(f"{_NETWORKS}:mobilenet_v2", "MobileNetV2 (Sandler et al. 2018)", least=16),
-    "probe-resnet18": Network(
-        "workbench.models.pretrained:probe_resnet18", "linear classifier on a ResNet-18 as ImageNet taught it"
-    ),
-    "probe-efficientnet": Network(f"{_LITE0}:probe", "linear classifier on EfficientNet-Lite0 as ImageNet taught it"),
-    "fine-tune-efficientnet": Network(f"{_LITE0}:fine_tune", "EfficientNet-Lite0 that goes on from ImageNet"),
-}
+NETWORKS: dict[str, Network] = _read(Network, "workbench.models", "networks")
 
 
 class Panel(NamedTuple):
@@ -140,6 +109,12 @@ PANELS: dict[str, Panel] = {
 
 
 DEFAULTS = {"method": "em-joint", "defence": "none", "data": "photo-digits"}
+
+
+def check_within(name: str) -> None:
+    """Raise ConfigError for a method outside the budget: nothing is made by it that people publish."""
+    if METHODS[name].outside:
+        raise ConfigError(f"{name} is a control outside the budget, whose changes anybody sees: name another method")
 
 
 def check_space(what: str, name: str, spaces: Iterable[str], space: str) -> None:

@@ -21,6 +21,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bf16")
 NODES = "machines that do so; each runs this command with NODE_RANK, MASTER_ADDR, MASTER_PORT"
 LARGEST_EPSILON = 127  # of 255: δ is stored as int8
+OUTSIDE = 255  # the epsilon of controls outside the budget, which may make any value of any: δ is stored as int16
 FORMER = ("batch_size", "step", "shared_step", "train_steps", "noise_steps", "rounds", "stop_error", "start")
 RENAMED = {"begin": "start"}  # options by the name that they have in keys
 SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels; the networks halve an image three times
@@ -107,7 +108,8 @@ class NoiseConfig(DataConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("kind", self.kind, KINDS)
-        check_range(self, "epsilon", 0, LARGEST_EPSILON)
+        if self.epsilon != OUTSIDE:
+            check_range(self, "epsilon", 0, LARGEST_EPSILON)
 
     @classmethod
     def of(cls, **values: Any) -> "NoiseConfig":

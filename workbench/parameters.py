@@ -32,18 +32,25 @@ def check_parameters(values: Mapping[str, Any]) -> None:
     data = next((item for setting, item in given if setting == "data"), DataConfig().data)
     name = str(data).partition(":")[0]
     registry.check("data", name)
+    # What budget goes depends on the method, and so do the kinds.
+    made = [{"method": one, "epsilon": of} for one in _asked(given, "method") for of in _asked(given, "epsilon")]
     for setting, item in given:
-        if setting in common:
-            noise.resolved(NoiseConfig.of(**{setting: item}), name)
+        for one in made if setting in common else ():
+            noise.resolved(NoiseConfig.of(**{**one, setting: item}), name)
         if setting in of_victims and (setting, item) != ("epochs", 0):
             train.resolved(VictimConfig(**{setting: item}), recipes.named(name))
     asked = {name: values[name] for name in ("panel", "learners", "network", "elsewhere") if name in values}
     judging.check(JudgeConfig(**asked))
-    for method in [item for setting, item in given if setting == "method"]:
-        options = noise.options_of(method)
+    for one in made if "method" in dict(given) else ():
+        options = noise.options_of(one["method"])
         own = {entry.name for entry in dataclasses.fields(options)} if options else set()
         for setting, item in _settings(values, own):
-            noise.resolved(NoiseConfig.of(method=method, **{setting: item}), name)
+            noise.resolved(NoiseConfig.of(**one, **{setting: item}), name)
+
+
+def _asked(given: list[tuple[str, Any]], setting: str) -> list[Any]:
+    """All items of a setting; its default where there is none."""
+    return [item for name, item in given if name == setting] or [getattr(NoiseConfig, setting)]
 
 
 def _settings(values: Mapping[str, Any], known: set[str]) -> list[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from tidy import CHANCE, ends, lines, run
@@ -103,3 +104,20 @@ def test_defences_in_words(defence, words):
     assert style.way_of(defence) == words
     rows = pd.concat([run(), run("em", "classwise"), run("em", "classwise", defence=defence)])
     assert words in [label.get_text() for label in figures.panel(rows, CHANCE).axes[0].get_yticklabels()]
+
+
+def test_what_moves_pixels_outside_the_budget_is_marked():
+    rows = pd.concat([run(), run("ops", "classwise", epsilon=255), run("em", "samplewise")])
+    assert set(lines(figures.curves(rows, CHANCE).axes[0])) == {
+        "clean", "em, sample-wise, ε = 8", "ops, class-wise (outside the budget), ε = 255",
+    }  # fmt: skip
+    assert list(figures.table(rows)["method"]) == ["clean", "ops (outside the budget)", "em"]
+    board = figures.leaderboard(rows, CHANCE)
+    named = [label.get_text() for label in board.axes[0].get_yticklabels()]
+    assert sum("ops, class-wise (outside the budget), ε = 255" in label for label in named) == 1
+    assert "ops, class-wise (outside the budget) noise, ε = 255" in " ".join(figures.honest_sentences(rows, CHANCE))
+    shown = np.zeros((1, 3, 4, 4), np.int16)
+    shown[0, :, 1, 1] = -255
+    assert "at -255" in figures.words_of(figures.histogram({"ops": shown}, 255))
+    picture = np.full((4, 4, 3), 255, np.uint8)
+    figures.noise_sheet({"cat": picture}, {"ops": {"cat": picture - 255}}, 255)

@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from workbench import catalogue, noise
-from workbench.config import KINDS, ConfigError, NoiseConfig
+from workbench.config import KINDS, OUTSIDE, ConfigError, NoiseConfig
 
 # data, kind, ε, step, T, M, stop error, batch size: the scripts of the authors' code
 TABLE = [
@@ -21,6 +21,8 @@ TABLE = [
 
 
 def resolved(data, **settings):
+    entry = catalogue.METHODS.get(settings.get("method"))
+    settings = {"epsilon": OUTSIDE, **settings} if entry and entry.outside else settings
     return noise.resolved(NoiseConfig.of(data=data, **settings), data.partition(":")[0])
 
 
@@ -48,6 +50,8 @@ def test_em_max_climbs_to_the_papers_error(kind, stop):
     "data", ["photo-digits:500", "synthetic-people", "folder:photos", "cifar10", "cifar100", "svhn"]
 )
 def test_every_search_is_complete_and_what_is_given_stays(method, kind, data):
+    if (method, kind) == ("cuda", "classwise"):
+        pytest.skip("it follows each image")
     for entry in fields(noise.options_of(method)):
         asked = {"method": method, "kind": kind}
         value = 3 if "choices" not in entry.metadata or not entry.metadata["choices"] else entry.metadata["choices"][-1]

@@ -15,6 +15,7 @@ WORDS = {
     "cost": "cost",
     "surrogates": "surrogates",
     "drawn": "drawn, no search",
+    "outside": "outside the budget",
     "several_devices": "several devices",
     "given": "with",
     "help": "needs",
@@ -64,7 +65,8 @@ def in_words(kind: str, found: dict[str, dict[str, Any]]) -> str:
     """Entries as lines: name and words, and of one alone everything else that is known."""
     lines = []
     for name, entry in found.items():
-        lines.append(f"{form(name, registry.TABLES[kind][name]):22} {entry['words']}")
+        marked = " (outside the budget)" if entry.get("outside") else ""
+        lines.append(f"{form(name, registry.TABLES[kind][name]):22} {entry['words']}{marked}")
         if len(found) > 1:
             continue
         known = [key for key in WORDS if entry.get(key) not in ("", {}, None) and (key != "default" or entry[key])]

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.commands.arguments import add_own_options, add_run_folder, add_settings
 from workbench.commands.table import DONE, NO, Parser, Run, command, config_of, print_summary
-from workbench.config import LARGEST_EPSILON, ConfigError, DataConfig, NoiseConfig, VictimConfig
+from workbench.config import OUTSIDE, ConfigError, DataConfig, NoiseConfig, VictimConfig
 from workbench.files.untrusted import one_line
 from workbench.progress import say, watched
 
@@ -122,8 +122,8 @@ def verify(parser: Parser, words: Sequence[str]) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         from workbench.export import verify
 
-        if arguments.epsilon is not None and not 0 <= arguments.epsilon <= LARGEST_EPSILON:
-            raise ConfigError(f"epsilon is {arguments.epsilon}: it must be in 0..{LARGEST_EPSILON}")
+        if arguments.epsilon is not None and not 0 <= arguments.epsilon <= OUTSIDE:
+            raise ConfigError(f"epsilon is {arguments.epsilon}: it must be in 0..{OUTSIDE}")
         verdict = verify.verify(arguments.original, arguments.protected, arguments.epsilon)
         if arguments.json:
             print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2))

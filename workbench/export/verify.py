@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.config import LARGEST_EPSILON, DataError
+from workbench.config import OUTSIDE, DataError
 from workbench.data.measures import Quality, measure
 from workbench.export.write import MANIFEST, file_hash
 from workbench.files import tree, untrusted
@@ -243,6 +243,6 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
     if len(content) > MOST_MANIFEST:
         raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
     manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
-    if not 0 <= manifest["epsilon"] <= LARGEST_EPSILON:
-        raise DataError(f"has an epsilon outside 0..{LARGEST_EPSILON}")
+    if not 0 <= manifest["epsilon"] <= OUTSIDE:
+        raise DataError(f"has an epsilon outside 0..{OUTSIDE}")
     return manifest

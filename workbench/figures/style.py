@@ -43,9 +43,16 @@ def _style(look: tuple[str, str], kind: str) -> dict[str, Any]:
 
 
 def name_of(method: str, kind: str) -> str:
-    """Name a run in legends and tables; noise that no search made is called so, unless it is the control."""
+    """Name a run in legends and tables; noise that no search made is called so, unless it is the control, and what
+    moves pixels further than a budget allows.
+    """
     drawn = " (drawn)" if is_drawn(method) and method not in CONTROLS else ""
-    return f"{method}{drawn}{KIND_WORDS.get(kind, f', {kind}')}"
+    return f"{method}{drawn}{KIND_WORDS.get(kind, f', {kind}')}{outside(method)}"
+
+
+def outside(method: str) -> str:
+    """The mark behind the name of a method that moves pixels further than a budget allows; of others ""."""
+    return " (outside the budget)" if method in METHODS and METHODS[method].outside else ""
 
 
 def way_of(defence: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.figures.grouping import NAMED, Line, has_several, in_words, lines, overall, percent, summarised
-from workbench.figures.style import CONTROLS, name_of, way_of
+from workbench.figures.style import CONTROLS, name_of, outside, way_of
 from workbench.records.table import IDENTITY
 
 SETTING = [name for name in IDENTITY if name not in ("run", "seed")]
@@ -39,6 +39,7 @@ def table(summary: pd.DataFrame) -> pd.DataFrame:
         if not seen.empty:
             measured.append(metric)
             shown = shown.join(seen.groupby(OF_NOISE)["value"].mean().rename(metric), on=OF_NOISE)
+    shown["method"] += shown["method"].map(outside)
     return shown[[*SHOWN, *several, "seeds", "train", "peak", "final", *measured]]
 
 

@@ -25,7 +25,7 @@ PART = 32_768  # images; bounds the temporary copies of a pass over a set
 
 # The mapped files by the address of their first byte. Never the tensors of other people: MADV_DONTNEED would zero them.
 _mapped: "weakref.WeakValueDictionary[int, np.memmap]" = weakref.WeakValueDictionary()
-NUMPY = {torch.uint8: np.uint8, torch.int8: np.int8, torch.float32: np.float32}
+NUMPY = {torch.uint8: np.uint8, torch.int8: np.int8, torch.int16: np.int16, torch.float32: np.float32}
 
 
 def room_for(shape: tuple[int, ...], dtype: torch.dtype, what: str, folder: Path | None = None) -> Tensor:

@@ -10,10 +10,11 @@ from typing import Any
 from lightning.fabric import Fabric
 
 from workbench import catalogue, device, models, registry
-from workbench.config import ConfigError, NoiseConfig, check_choice, check_values, listed
+from workbench.config import LARGEST_EPSILON, OUTSIDE, ConfigError, NoiseConfig, check_choice, check_values, listed
 from workbench.data.dataset import Dataset
 from workbench.files import atomic, mapped
 from workbench.noise import run, together
+from workbench.noise.budget import PerturbationBudget
 from workbench.noise.perturbation import Perturbation
 from workbench.noise.run import options_of as options_of
 from workbench.noise.search import CHECKPOINT
@@ -23,6 +24,10 @@ def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
     """The configuration with its names checked and every option of the method filled in."""
     registry.check("method", config.method)
     entry, kind = catalogue.METHODS[config.method], options_of(config.method)
+    if entry.outside and config.epsilon != OUTSIDE:
+        raise ConfigError(f"method {config.method} is a control outside the budget: give --epsilon {OUTSIDE}")
+    if not entry.outside and config.epsilon > LARGEST_EPSILON:
+        raise ConfigError(f"epsilon is {config.epsilon}: it must be in 0..{LARGEST_EPSILON} for {config.method}")
     if entry.stands_for:
         config = replace(config, surrogate=entry.stands_for)  # it has no network
     else:
@@ -96,4 +101,5 @@ def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
     checkpoints, of which the one before the last and the one being written lie there too.
     """
     values = math.prod(data.samples.shape[1:]) * (len(data) if config.kind == "samplewise" else len(data.classes))
-    return values * (2 + 3 * 4 * catalogue.METHODS[config.method].kept)
+    each = PerturbationBudget(config.epsilon, data.space).delta.itemsize
+    return values * (2 * each + 3 * 4 * catalogue.METHODS[config.method].kept)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.config import ConfigError
+from workbench.config import OUTSIDE, ConfigError
 from workbench.data.dataset import IMAGE, Space
 
 
@@ -23,11 +23,16 @@ class PerturbationBudget:
     def __post_init__(self) -> None:
         if isinstance(self.radius, bool) or not isinstance(self.radius, int):
             raise ConfigError(f"epsilon must be a whole number of steps {self.space.unit}, not {self.radius!r}")
-        if not 0 <= self.radius <= self.space.largest:
+        if not 0 <= self.radius <= self.space.largest and self.radius != OUTSIDE:
             raise ConfigError(
                 f"epsilon {self.radius} is outside 0..{self.space.largest} {self.space.unit} "
                 f"(noise is stored as {str(self.space.delta).removeprefix('torch.')}; the paper uses 8 of 255)"
             )
+
+    @property
+    def delta(self) -> torch.dtype:
+        """The type that δ is kept in: the space's, wider for a control outside the budget."""
+        return self.space.delta if self.radius <= self.space.largest else torch.int16
 
     def random_start(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Draw δ uniformly from the ball: float32 of `shape`, on the generator's device."""
@@ -47,5 +52,5 @@ class PerturbationBudget:
         return samples.clamp(self.space.low, self.space.high)
 
     def round(self, delta: Tensor) -> Tensor:
-        """Return δ in whole steps of the space's type: the form that is saved, applied and measured."""
-        return self.project(delta).round().to(self.space.delta)
+        """Return δ in whole steps of its type: the form that is saved, applied and measured."""
+        return self.project(delta).round().to(self.delta)

@@ -19,9 +19,9 @@ from workbench.noise.noise_file import FILE_NAME as FILE_NAME
 class Perturbation:
     """Noise for one set of samples.
 
-    delta: whole steps of the space, for images int8 K×C×H×W (class-wise, by label) or N×C×H×W (sample-wise, by the
-    image's index), pixel values of 255; kind: "classwise" or "samplewise"; epsilon: the budget; method: who made it;
-    fingerprint: the samples it is for.
+    delta: whole steps of the space, K×C×H×W (class-wise, by label) or N×C×H×W (sample-wise, by the image's index), of
+    the type that the budget is kept in, for images int8; kind: "classwise" or "samplewise"; epsilon: the budget;
+    method: who made it; fingerprint: the samples it is for.
     """
 
     delta: Tensor = field(repr=False)
@@ -34,10 +34,12 @@ class Perturbation:
 
     def __post_init__(self) -> None:
         deep = 4 if self.space is IMAGE else self.delta.ndim
-        if self.kind not in KINDS or self.delta.dtype != self.space.delta or self.delta.ndim != deep:
-            raise DataError(f"noise of kind {self.kind!r} must be int8 with four dimensions")
+        budget = PerturbationBudget(self.epsilon, self.space)
+        if self.kind not in KINDS or self.delta.dtype != budget.delta or self.delta.ndim != deep:
+            stored = str(budget.delta).removeprefix("torch.")
+            raise DataError(f"noise of kind {self.kind!r} must be {stored} with four dimensions")
         largest = max(int(self.delta.max()), -int(self.delta.min())) if self.delta.numel() else 0
-        if largest > PerturbationBudget(self.epsilon, self.space).radius:
+        if largest > budget.radius:
             raise DataError(f"noise reaches {largest} pixel values, beyond its budget of {self.epsilon}")
 
     @property

@@ -43,10 +43,10 @@ def checked(delta: Any, task: Search) -> Tensor:
     if tuple(delta.shape) != task.shape:
         shapes = ["×".join(map(str, shape)) for shape in (delta.shape, task.shape)]
         raise DataError(f"{method} a tensor of the shape {shapes[0]}: {task.kind} noise for these data is {shapes[1]}")
-    if delta.dtype == task.data.space.delta or not delta.numel():
+    if delta.dtype == task.budget.delta or not delta.numel():
         return delta  # Perturbation holds it to the budget
     if not (delta.is_floating_point() or delta.dtype in (torch.int16, torch.int32, torch.int64)):
-        raise DataError(f"{method} a tensor of the type {delta.dtype}: give float32 or {task.data.space.delta}")
+        raise DataError(f"{method} a tensor of the type {delta.dtype}: give float32 or {task.budget.delta}")
     delta = delta.detach().float()
     if not bool(delta.isfinite().all()):
         raise DataError(f"{method} noise that is not finite (NaN or infinity)")
@@ -58,9 +58,9 @@ def checked(delta: Any, task: Search) -> Tensor:
 
 def whole_steps(budget: PerturbationBudget, delta: Tensor) -> Tensor:
     """δ in whole steps on the CPU; what a method has rounded already passes."""
-    if delta.dtype == budget.space.delta:
+    if delta.dtype == budget.delta:
         return delta.cpu()
-    found = mapped.room_for(tuple(delta.shape), budget.space.delta, "the noise")
+    found = mapped.room_for(tuple(delta.shape), budget.delta, "the noise")
     for part in mapped.parts(len(delta)):
         found[part] = budget.round(delta[part]).cpu()
     return found

@@ -15,8 +15,8 @@ from workbench.installation import PACKAGE
 
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "pandas", "pillow", "safetensors")
 DECIDES = (
-    "config.py", "device.py", "catalogue.py", "methods.toml", "defences.toml", "stages.py", "study.py", "data",
-    "models", "noise", "victim", "records/checkpoint.py",
+    "config.py", "device.py", "catalogue.py", "methods.toml", "defences.toml", "networks.toml", "datasets.toml",
+    "stages.py", "study.py", "data", "models", "noise", "victim", "records/checkpoint.py",
 )  # whose code decides numbers; folders with all that is below them  # fmt: skip
 PROVENANCE = (
     "key", "device", "versions", "git", "code", "sources", "started", "ended", "seconds", "image_passes",

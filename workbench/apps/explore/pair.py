@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workbench.catalogue import METHODS
+from workbench.catalogue import METHODS, check_within
 from workbench.config import ConfigError
 from workbench.figures import learnt, name_of
 from workbench.figures.tables import NOTHING
@@ -45,6 +45,7 @@ class Pairs:
         check_parameters(
             {**data, **first._asdict(), "surrogate": network, "victim": network, "epochs": epochs, "out": out}
         )
+        check_within(first.method)
         if first.epsilon > LARGEST:
             raise ConfigError(f"epsilon is {first.epsilon}: here it must be in 0..{LARGEST} pixel values of 255")
         self.study, self.network, self.epochs = Study(out, **data), network, epochs

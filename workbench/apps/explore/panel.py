@@ -44,7 +44,7 @@ class Panel:
 
     def __init__(self, pairs: Pairs, choice: Choice):
         self.pairs = pairs
-        methods = [name for name, entry in METHODS.items() if "image" in entry.spaces]
+        methods = [name for name, entry in METHODS.items() if "image" in entry.spaces and not entry.outside]
         # Not Dropdown or RadioButtons: JupyterLab takes the arrow keys from them, to move between cells and headings.
         self.method = widgets.ToggleButtons(options=methods, value=choice.method, **BUTTONS)
         kinds = [(KIND_WORDS[kind], kind) for kind in KINDS]

@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
-from workbench import device, noise, registry
+from workbench import catalogue, device, noise, registry
 from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.sources import Gathered, Refusal, Source, gather
@@ -69,12 +69,12 @@ class Found:
 def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
     """Write copies with noise of the photos in `source`: a file, a folder (of folders, one a person) or a .zip.
 
-    output: a new or empty folder, or the one of this very job, which then goes on. Bad files are refused one
-    by one and never stop the others. Raises DataError when no file is
-    usable, when `output` is no place for the copies, or when the disk is full: what is finished then stays.
+    output: a new or empty folder, or the one of this very job, which goes on. A bad file is refused and stops no other.
+    Raises DataError when no file is usable, `output` is no place for copies, or the disk is full: what is done stays.
     """
     begun = time.monotonic()
     registry.check("method", config.method)
+    catalogue.check_within(config.method)
     _check_apart(source, output)
     check_free(output)
     given = gather(source)
