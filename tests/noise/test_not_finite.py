@@ -18,6 +18,7 @@ OPTIONS = {
     "em": {"train_steps": 3, "noise_steps": 2, "step": 1.7, "stop_error": 0.0, "rounds": 3},
     "em-joint": {"step": 1.7, "shared_step": 0.6, "begin": "bands", "rounds": 3},
     "em-max": {"train_steps": 2, "noise_steps": 2, "step": 1.7, "stop_error": 2.0, "rounds": 1},
+    "mi-ue": {"noise_steps": 2, "step": 1.7, "rounds": 3},
     "targeted": {"train_steps": 3, "noise_steps": 2, "step": 1.7, "rounds": 1},
 }
 SEARCHES = {
@@ -111,9 +112,9 @@ def test_the_gradient_of_the_noise_is_watched(tiny, monkeypatch):
     """The sign of NaN is 0: the noise alone would not show it."""
     gradient, calls = module.models.input_gradient, []
 
-    def poisoned(network, pixels, labels):
+    def poisoned(network, pixels, labels, loss):
         calls.append(1)
-        found = gradient(network, pixels, labels)
+        found = gradient(network, pixels, labels, loss)
         return found * math.nan if len(calls) == 2 else found
 
     monkeypatch.setattr(module.models, "input_gradient", poisoned)
