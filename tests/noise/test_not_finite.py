@@ -18,6 +18,19 @@ OPTIONS = {
     "em": {"train_steps": 3, "noise_steps": 2, "step": 1.7, "stop_error": 0.0, "rounds": 3},
     "em-joint": {"step": 1.7, "shared_step": 0.6, "begin": "bands", "rounds": 3},
     "em-max": {"train_steps": 2, "noise_steps": 2, "step": 1.7, "stop_error": 2.0, "rounds": 1},
+    "mi-ue": {
+        "preset": "small",
+        "turn": 0,
+        "train_epochs": 1,
+        "noise_batch": 64,
+        "noise_steps": 2,
+        "step": 1.7,
+        "last_step": 0.5,
+        "zeta": 0.1,
+        "temperature": 0.1,
+        "augment": "none",
+        "rounds": 3,
+    },
     "targeted": {"train_steps": 3, "noise_steps": 2, "step": 1.7, "rounds": 1},
 }
 SEARCHES = {
@@ -111,9 +124,9 @@ def test_the_gradient_of_the_noise_is_watched(tiny, monkeypatch):
     """The sign of NaN is 0: the noise alone would not show it."""
     gradient, calls = module.models.input_gradient, []
 
-    def poisoned(network, pixels, labels):
+    def poisoned(network, pixels, labels, loss):
         calls.append(1)
-        found = gradient(network, pixels, labels)
+        found = gradient(network, pixels, labels, loss)
         return found * math.nan if len(calls) == 2 else found
 
     monkeypatch.setattr(module.models, "input_gradient", poisoned)

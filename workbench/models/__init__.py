@@ -6,6 +6,7 @@ them to 0..1, so noise is searched and applied in whole steps.
 
 import difflib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from workbench.models.pretrained import PROBE as PROBE
 from workbench.models.pretrained import has_weights as has_weights
 from workbench.models.pretrained import lacking as lacking
 
+Loss = Callable[[Tensor, Tensor], Tensor]  # of logits and labels
 WIDTH = re.compile(r"([a-z][a-z0-9-]*)-w([1-9]\d{0,3})(-avg)?")
 
 
@@ -108,12 +110,13 @@ def build(
     return network.to(memory_format=LAYOUT) if space is IMAGE else network
 
 
-def input_gradient(network: nn.Module, samples: Tensor, labels: Tensor) -> Tensor:
+def input_gradient(
+    network: nn.Module, samples: Tensor, labels: Tensor, loss: Loss = functional.cross_entropy
+) -> Tensor:
     """∇ of the loss with respect to `samples`, float N×…, in evaluation mode with the weights fixed."""
     training = network.training
     network.eval()
     samples = samples.detach().requires_grad_()
-    loss = functional.cross_entropy(network(network_input(samples)), labels)
-    (gradient,) = torch.autograd.grad(loss, samples)
+    (gradient,) = torch.autograd.grad(loss(network(network_input(samples)), labels), samples)
     network.train(training)
     return gradient

@@ -11,6 +11,7 @@ from torch.nn import functional
 from workbench import models
 from workbench.data.batches import network_input
 from workbench.data.dataset import Dataset
+from workbench.models import Loss
 from workbench.records.nan_guard import Watch
 
 MOMENTUM, WEIGHT_DECAY, GRADIENT_CLIP = 0.9, 5e-4, 5.0
@@ -58,9 +59,9 @@ class Surrogate:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 
-    def input_gradient(self, samples: Tensor, labels: Tensor) -> Tensor:
+    def input_gradient(self, samples: Tensor, labels: Tensor, loss: Loss = functional.cross_entropy) -> Tensor:
         """∇ of the loss with respect to `samples`, with the network in evaluation mode and its weights fixed."""
-        gradient = models.input_gradient(self.network, samples, labels)
+        gradient = models.input_gradient(self.network, samples, labels, loss)
         self._watched[1].see(gradient.sum())  # or it would not be noticed: the sign of NaN is 0
         return gradient
 
