@@ -36,6 +36,7 @@ class Stream(IntEnum):
     LEARNER = 16  # the weights of a network that a defence trains beforehand
     PLAID = 17
     LEARNER_STEPS = 18
+    SEM = 22  # steps and draws, by batch
 
 
 def generator(device: torch.device, seed: int, stream: Stream, *place: int) -> torch.Generator:
