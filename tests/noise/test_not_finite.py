@@ -50,8 +50,10 @@ def poison(patch, what: str) -> None:
         tasks.append(task)
         return rounds(task, *given, **noise)
 
-    def train_step(surrogate, samples, labels):
-        return train(surrogate, samples * math.nan if what == "loss" and tasks[-1]._done == 1 else samples, labels)
+    def train_step(surrogate, samples, labels, *more):
+        return train(
+            surrogate, samples * math.nan if what == "loss" and tasks[-1]._done == 1 else samples, labels, *more
+        )
 
     def spoilt(task, surrogate, noise):
         if task._done == 1 and what == "noise":

@@ -33,7 +33,7 @@ class Stream(IntEnum):
     LEARNER = 16  # the weights of a network that a defence trains beforehand
     PLAID = 17
     LEARNER_STEPS = 18
-    LSP, AUTOREGRESSIVE, CUDA, MI_UE = 19, 20, 21, 23
+    LSP, AUTOREGRESSIVE, CUDA, SEM, MI_UE = 19, 20, 21, 22, 23
     ROBUST_TRAINING, ROBUST_STEPS = 26, 27
 
 

@@ -1,11 +1,11 @@
 """The network the noise is made against, with its optimiser: one SGD step, one input gradient, the error rate."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench import models
@@ -40,14 +40,19 @@ class Surrogate:
         names = "the surrogate's loss", "the gradient of the surrogate's loss"
         self._watched = [Watch(name, several=fabric.world_size > 1) for name in names]
 
-    def train_step(self, samples: Tensor, labels: Tensor) -> Tensor:
+    def train_step(
+        self, samples: Tensor, labels: Tensor, further: Callable[[nn.Module], Tensor] | None = None
+    ) -> Tensor:
         """One optimiser step in training mode; returns the logits. The gradient also reaches whatever `samples` is
-        computed from, which is how one backward pass serves the network and the noise. Raises NotFinite.
+        computed from, which is how one backward pass serves the network and the noise. further: of the network, a
+        second term of the loss. Raises NotFinite.
         """
         self.network.train()
         self.optimiser.zero_grad()
         logits: Tensor = self.network(network_input(samples))
         loss = functional.cross_entropy(logits, labels)
+        if further is not None:
+            loss = loss + further(self.network)
         self._watched[0].see(loss)
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.network, self.optimiser, max_norm=GRADIENT_CLIP, error_if_nonfinite=False)
