@@ -156,6 +156,7 @@ def serve(port: int = 8866, *, open_browser: bool = True) -> int:
         with kernels.talking(photos) as talk:  # a folder that no other user of the machine can reach
             app = App(sockets, photos, config=_config(token, host, photos, talk), log_level=logging.CRITICAL)
             app.initialize([str(notebook)])
+            IOLoop.current()  # made before anybody is told to come: a signal amid its making ends in a traceback
             print(f"Open {address} in your browser. Ctrl-C ends the application and removes its photos.", flush=True)
             if open_browser:
                 threading.Thread(target=_open, args=(address, photos), daemon=True).start()
