@@ -60,10 +60,8 @@ def main() -> int:
 
 def anew(found: re.Match[str]) -> str:
     """A marked table with its lines as they follow from the result file."""
-    made = {"table": markdown, "scores": scores, "learners": learners, "tried": tried, "visible": visible}[
-        found["kind"]
-    ]
-    return found[1] + made(found["what"], found["shown"]) + found[5]
+    makers = {"table": markdown, "scores": scores, "learners": learners, "tried": tried, "visible": visible}
+    return found[1] + makers[found["kind"]](found["what"], found["shown"]) + found[5]
 
 
 def scores(what: str, shown: str) -> str:
@@ -103,8 +101,8 @@ def learners(what: str, shown: str) -> str:
 
 def tried(what: str, shown: str) -> str:
     """The peaks of trials as Markdown, one row per trial, with the worst. shown: the learners, by commas."""
-    peaks = read(what).pivot(index="trial", columns="learner", values="peak")
-    peaks = peaks.reindex(read(what)["trial"].drop_duplicates())
+    rows = read(what)
+    peaks = rows.pivot(index="trial", columns="learner", values="peak").reindex(rows["trial"].drop_duplicates())
     names = [name.strip() for name in shown.split(",")]
     lines = ["| " + " | ".join(["trial", *names, "worst of all tried"]) + " |", "|---" * (len(names) + 2) + "|"]
     for trial, row in peaks.iterrows():

@@ -3,7 +3,7 @@
     python experiments/visibility.py NAME --data SPEC NOISE [NOISE ...]
 
 writes experiments/results/NAME.csv (one row per noise: PSNR in dB and SSIM of the training images, means over all;
-share of the values that changed) and NAME.png: the first image of every class, its noise, and what is published.
+share of the values that changed) and NAME.png: an image of each of the first classes, its noise, and what is published.
 """
 
 import argparse

@@ -50,6 +50,10 @@ def test_a_network_with_one_head_has_each_learner_once(patterned):
     assert {each.network("resnet9-w4") for each in both} == {"resnet9-w4", "resnet9-w4-avg"}
 
 
+def test_a_network_of_ones_own_keeps_its_name_whatever_it_looks_like():
+    assert [named(name).network("mine-w4") for name in ("none", "none-avg")] == ["mine-w4", "mine-w4"]
+
+
 def test_grey_images_are_not_turned_grey(patterned):
     assert not any("grayscale" in one.defence for one in of_panel("standard", "convnet-w4", patterned(30, channels=1)))
 

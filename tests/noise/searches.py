@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from lightning.fabric import Fabric
 
-from workbench import noise, registry
+from workbench import noise, progress, registry
 from workbench.data.dataset import Dataset
 from workbench.noise.search import Search
 
@@ -45,3 +46,19 @@ def run(config, data, fabric=None, folder=None):
 def changed(config, **options):
     """The configuration with other options of its method."""
     return replace(config, options={**config.options, **options})
+
+
+def stopped(asked, data, folder, rounds: int, monkeypatch) -> None:
+    """Make noise in a folder, broken off after so many rounds."""
+    advance, done = progress.Progress.advance, []
+
+    def stop(self, **numbers):
+        advance(self, **numbers)
+        done.append(numbers)
+        if len(done) == rounds:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(progress.Progress, "advance", stop)
+        with pytest.raises(KeyboardInterrupt):
+            noise.make(asked, data, folder=folder)

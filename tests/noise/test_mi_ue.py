@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from searches import changed, double, options, run
+from searches import changed, double, options, run, stopped
 from torch import nn
 from torch.nn import functional
 
 import workbench as wb
-from workbench import models, noise, progress
+from workbench import models, noise
 from workbench.config import ConfigError, NoiseConfig
 from workbench.data.batches import Stream, generator
 from workbench.data.dataset import Dataset
@@ -184,18 +184,7 @@ def test_the_seed_decides(patterned):
 def test_a_stopped_search_goes_on_to_the_very_same_noise(patterned, tmp_path, kind, stop, monkeypatch):
     data, asked = patterned(30), config(kind=kind, augment="shift-flip")
     whole, facts = noise.make(asked, data)
-    advance, done = progress.Progress.advance, []
-
-    def stopped(self, **numbers):
-        advance(self, **numbers)
-        done.append(numbers)
-        if len(done) == stop:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(progress.Progress, "advance", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            noise.make(asked, data, folder=tmp_path)
+    stopped(asked, data, tmp_path, stop, monkeypatch)
     assert (tmp_path / CHECKPOINT).is_file()
     found, same = noise.make(asked, data, folder=tmp_path)
     assert torch.equal(found.delta, whole.delta)

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from searches import run, task_of
+from searches import images, run, stopped, task_of
 from torch.nn import functional
 
-from workbench import models, noise, progress
+from workbench import models, noise
 from workbench.config import ConfigError, NoiseConfig
 from workbench.data.batches import network_input
 from workbench.data.dataset import Dataset
@@ -76,6 +76,7 @@ def test_surrogates_have_both_heads_where_there_are_two():
     assert robust_targeted.both_heads("convnet-w8") == ["convnet-w8", "convnet-w8-avg"]
     assert robust_targeted.both_heads("resnet9-w8-avg") == ["resnet9-w8", "resnet9-w8-avg"]
     assert robust_targeted.both_heads("resnet18") == ["resnet18"]
+    assert robust_targeted.both_heads("mine-w4") == ["mine-w4"]  # one's own may be called so
     assert robust_targeted.both_heads("convnet-w2+mlp-w4") == ["convnet-w2", "mlp-w4"]
 
 
@@ -111,10 +112,7 @@ def test_a_robust_network_that_the_search_never_saw_sees_the_shown_class_through
 
 @pytest.mark.parametrize("shape", [(1, 9, 14), (3, 16, 16)])
 def test_any_shape_any_number_of_classes_and_the_seed_decides(shape):
-    draw = torch.Generator().manual_seed(0)
-    samples = torch.randint(0, 256, (40, *shape), generator=draw).to(torch.uint8)
-    names = tuple(f"{number}.png" for number in range(40))
-    data = Dataset(samples, torch.arange(40) % 20, tuple(f"c{k:02d}" for k in range(20)), names)
+    data = images(40, 20, *shape)
     first, again, other = (run(config(seed=seed, train_steps=1, rounds=2), data)[0] for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -124,25 +122,10 @@ def test_any_shape_any_number_of_classes_and_the_seed_decides(shape):
 def test_a_search_that_is_stopped_goes_on_to_the_same_noise(patterned, tmp_path, monkeypatch):
     data, asked = patterned(48, side=16), config(train_steps=2, rounds=3)
     whole, facts = noise.make(asked, data)
-
-    class Stop(Exception):
-        pass
-
     for stop in (1, 3, 4):
-        advance, done = progress.Progress.advance, []
-
-        def stopped(self, advance=advance, done=done, stop=stop, **numbers):
-            advance(self, **numbers)
-            done.append(numbers)
-            if len(done) == stop:
-                raise Stop
-
         folder = tmp_path / str(stop)
         folder.mkdir()
-        with monkeypatch.context() as patched:
-            patched.setattr(progress.Progress, "advance", stopped)
-            with pytest.raises(Stop):
-                noise.make(asked, data, folder=folder)
+        stopped(asked, data, folder, stop, monkeypatch)
         assert (folder / CHECKPOINT).is_file()
         found, same = noise.make(asked, data, folder=folder)
         assert torch.equal(found.delta, whole.delta)

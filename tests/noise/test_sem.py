@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from searches import changed, double, options, run
+from searches import changed, double, images, options, run
 from torch.nn import functional
 
 from workbench import models, noise, progress
@@ -22,13 +22,6 @@ PAPER = {"preset": "paper", "train_steps": 5, "noise_steps": 2, "draws": 2, "tra
 def config(data="folder", **given) -> NoiseConfig:
     asked = {"method": "sem", "surrogate": "convnet-w4", "kind": "samplewise", "device": "cpu", **given}
     return noise.resolved(NoiseConfig.of(**asked), data)
-
-
-def images(count: int, classes: int, height: int = 9, width: int = 14, channels: int = 3) -> Dataset:
-    draw = torch.Generator().manual_seed(1)
-    samples = torch.randint(0, 256, (count, channels, height, width), generator=draw).to(torch.uint8)
-    names = tuple(f"c{k:03d}" for k in range(classes))
-    return Dataset(samples, torch.arange(count) % classes, names, tuple(f"{i}.png" for i in range(count)))
 
 
 class Naive:
@@ -188,7 +181,7 @@ def test_a_stopped_search_goes_on_to_the_very_same_noise(patterned, tmp_path, mo
     ("count", "classes", "height", "width", "channels"), [(21, 2, 9, 14, 3), (20, 3, 13, 8, 1), (104, 100, 8, 8, 3)]
 )
 def test_images_of_every_shape_and_any_number_of_classes(kind, transform, count, classes, height, width, channels):
-    data = images(count, classes, height, width, channels)
+    data = images(count, classes, channels, height, width, seed=1)
     asked = config(kind=kind, epsilon=5, transform=transform, **{**QUICK, "batch_size": 16})
     made, facts = noise.make(asked, data)
     assert made.delta.shape == (classes if kind == "classwise" else count, channels, height, width)

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from searches import task_of
+from searches import stopped, task_of
 
-from workbench import models, noise, progress
+from workbench import models, noise
 from workbench.config import ConfigError, NoiseConfig, VictimConfig
 from workbench.data.batches import network_input
 from workbench.data.dataset import DataPair
@@ -89,22 +89,7 @@ def test_a_stopped_search_goes_on_to_the_very_same_noise(patterned, tmp_path, st
     data = patterned(24, side=16)
     asked = config(train_steps=4, rounds=3)
     whole, facts = noise.make(asked, data)
-
-    class Stop(Exception):
-        pass
-
-    advance, done = progress.Progress.advance, []
-
-    def stopped(self, **numbers):
-        advance(self, **numbers)
-        done.append(numbers)
-        if len(done) == stop:
-            raise Stop
-
-    with monkeypatch.context() as patched:
-        patched.setattr(progress.Progress, "advance", stopped)
-        with pytest.raises(Stop):
-            noise.make(asked, data, folder=tmp_path)
+    stopped(asked, data, tmp_path, stop, monkeypatch)
     assert (tmp_path / CHECKPOINT).is_file()
     found, same = noise.make(asked, data, folder=tmp_path)
     assert torch.equal(found.delta, whole.delta)

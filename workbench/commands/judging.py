@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -58,13 +57,10 @@ def judge(parser: Parser, words: Sequence[str]) -> Run:
 
     def run(arguments: argparse.Namespace) -> int:
         from workbench.judging import folders, stage
-        from workbench.records.run_folder import REUSE
         from workbench.sweep import judged
 
         config = config_of(JudgeConfig, arguments)
         given = (arguments.original, arguments.protected)
-        if arguments.reuse:  # the learners' trainings are runs too, in processes of their own
-            os.environ[REUSE] = "1"
         how: dict[str, Any] = {"resume": arguments.resume, "reuse": arguments.reuse, "workers": arguments.workers}
         with shown_as("bar" if watched() else "off") if arguments.json else nullcontext():
             if arguments.data:

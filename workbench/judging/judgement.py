@@ -75,11 +75,14 @@ def trials(config: JudgeConfig, case: Case, panel: Sequence[Learner], out: Path,
     return found
 
 
-def judge(config: JudgeConfig, case: Case, out: Path, *, store: Path | None = None, workers: int = 0) -> Score:
+def judge(
+    config: JudgeConfig, case: Case, out: Path, *, store: Path | None = None, workers: int = 0, reuse: bool = False
+) -> Score:
     """Let every learner of the panel try, and score what they reached; what is on disk already is read back.
 
     out: for the trainings on published samples; store: for those on clean ones (None: ceilings()); workers: processes
-    (0: what the machine bears). Same results for every number of workers, to the bit.
+    (0: what the machine bears); reuse: take what other code trained as it is. Same results for every number of
+    workers, to the bit.
     """
     case = replace(
         case,
@@ -88,7 +91,7 @@ def judge(config: JudgeConfig, case: Case, out: Path, *, store: Path | None = No
     )
     panel = chosen(config, case)
     wanted = trials(config, case, panel, out, store or ceilings())
-    left = [one for one in wanted if not one.done]
+    left = [one for one in wanted if not one.done(reuse)]
     with ExitStack() as held:
         if left:
             whole, rest = (sum(map(_weight, some)) for some in (wanted, left))

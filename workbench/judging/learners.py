@@ -79,9 +79,7 @@ class Learner:
         """The architecture: this learner's own, or `base` with its head, where that has several."""
         if self.architecture:
             return self.architecture
-        named = models.WIDTH.fullmatch(base)
-        several = named and NETWORKS[named[1]].heads
-        return base.removesuffix("-avg") + HEADS[self.head] if several else base
+        return base.removesuffix("-avg") + HEADS[self.head] if models.has_heads(base) else base
 
     def side(self, data: Dataset) -> int:
         """The side that images are scaled to, pixels; 0: as they are."""

@@ -85,7 +85,7 @@ def judged(
     how["data_fingerprint"], how["made_from"] = case.pair.train.fingerprint, trial.fingerprint(case.pair, case.train)
     with run_folder.opened(out, "judge", identity, again=True, **how) as run:
         with run.stage("judge"):
-            score = judgement.judge(config, case, out, store=store, workers=workers)
+            score = judgement.judge(config, case, out, store=store, workers=workers, reuse=how.get("reuse", False))
         run.note(chance=score.chance)
         table.write(score.rows, out)
         score.save(out)

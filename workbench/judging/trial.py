@@ -60,11 +60,10 @@ class Trial:
         """Where its record and table stand."""
         return self.where / f"{self.learner.name}-{self.config.seed}-{key(self.identity)}"
 
-    @property
-    def done(self) -> bool:
-        """Whether it is complete, by today's code."""
+    def done(self, reuse: bool = False) -> bool:
+        """Whether it is complete, by today's code; reuse: or by any."""
         record = run_folder.peek(self.folder)
-        return record is not None and record.complete and (record.current or run_folder.reuse_asked())
+        return record is not None and record.complete and (record.current or reuse or run_folder.reuse_asked())
 
 
 def learn(trial: Trial, case: Case) -> pd.DataFrame:

@@ -68,6 +68,12 @@ def check_name(name: str) -> None:
     _entry(name)
 
 
+def has_heads(name: str) -> bool:
+    """Whether an architecture can be had with both kinds of pooling: NAME-wN and NAME-wN-avg."""
+    named = WIDTH.fullmatch(name)
+    return named is not None and named[1] in NETWORKS and NETWORKS[named[1]].heads
+
+
 def check_fits(name: str, short: int) -> None:
     """Raise ConfigError when images with a shorter side of `short` pixels are too small for the architecture."""
     least = NETWORKS[_entry(name)[0]].least

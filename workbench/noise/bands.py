@@ -5,29 +5,16 @@ the cheapest shortcut known (Yu et al., Availability Attacks Create Shortcuts, K
 Bands run across the image because a mirrored band is itself, and a few are wide enough to survive a shift by 4 pixels.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from workbench.config import NoiseConfig
 from workbench.data.batches import Stream
 from workbench.noise.budget import PerturbationBudget
+from workbench.noise.no_options import Options
 from workbench.noise.search import Search
 
 FEW, MANY = 4, 8  # bands of a channel
 CANDIDATES = 4096
-
-
-@dataclass(frozen=True)
-class Options:
-    """`bands` has no options."""
-
-    @classmethod
-    def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
 
 def search(task: Search, options: Options) -> Tensor:

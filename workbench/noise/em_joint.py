@@ -90,7 +90,9 @@ class Delta:
 
 def search(task: Search, options: Options) -> Tensor:
     """Return δ, float32 K×… or whole steps N×… within ±ε."""
-    surrogate, noise = task.surrogate(options.learning_rate), started(task, options)
+    surrogate, noise = task.surrogate(options.learning_rate), started(task, options.shared_step, options.step)
+    if options.begin == "bands":
+        noise.shared.copy_(bands.drawn(task.budget, tuple(noise.shared.shape), task.generator(Stream.BANDS)))
     wait = WAIT if options.begin == "bands" else 0.0
     kept = {"shared": noise.shared, "own": noise.own}
     for batch, done in task.batches(options.batch_size, options.rounds, surrogate, **kept):
@@ -102,15 +104,12 @@ def search(task: Search, options: Options) -> Tensor:
     return noise.shared if task.classwise else whole(task, noise)
 
 
-def started(task: Search, options: Options) -> Delta:
-    """The noise before the search: shared bands or nothing, and nothing of any sample's own."""
+def started(task: Search, shared_step: float, step: float) -> Delta:
+    """No noise yet, neither of a class nor of any sample's own; class-wise, the shared part takes the full step."""
     shared = torch.zeros((len(task.data.classes), *task.samples.shape[1:]), device=task.device)
-    if options.begin == "bands":
-        shared.copy_(bands.drawn(task.budget, tuple(shared.shape), task.generator(Stream.BANDS)))
     rows = 0 if task.classwise else -(-len(task.data) // task.fabric.world_size)
     own = task.room((rows, *task.samples.shape[1:]), torch.float32).to(task.device)
-    steps = (options.step, 0.0) if task.classwise else (options.shared_step, options.step)
-    return Delta(task, shared, own, *steps)
+    return Delta(task, shared, own, *((step, 0.0) if task.classwise else (shared_step, step)))
 
 
 def share_of_step(done: float, wait: float) -> float:

@@ -6,27 +6,16 @@ Nothing is drawn, so the seed changes nothing.
 """
 
 import itertools
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from workbench.config import OUTSIDE, ConfigError, NoiseConfig
+from workbench.config import OUTSIDE, ConfigError
+from workbench.noise.no_options import Options
 from workbench.noise.search import Search
 
 AT_ONCE = 512  # images whose pixels are numbers with a point at the same time
 LEAST_SPREAD = 1e-3  # pixel values: below the spread of any pixel whose values are not all the same
-
-
-@dataclass(frozen=True)
-class Options:
-    """`ops` has no options."""
-
-    @classmethod
-    def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
 
 def search(task: Search, options: Options) -> Tensor:

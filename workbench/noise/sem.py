@@ -24,7 +24,7 @@ from torchvision.transforms.v2 import functional
 from workbench.config import ConfigError, NoiseConfig, option
 from workbench.data.augment import shift_flip
 from workbench.data.batches import Stream, network_input
-from workbench.noise.em_joint import Delta, whole
+from workbench.noise.em_joint import Delta, started, whole
 from workbench.noise.search import Search
 from workbench.noise.surrogate import Surrogate
 
@@ -169,7 +169,7 @@ def search(task: Search, options: Options) -> Tensor:
     always kept: drawn anew, it would be that of one batch.
     """
     check(options)
-    surrogate, noise = task.surrogate(options.learning_rate), started(task, options)
+    surrogate, noise = task.surrogate(options.learning_rate), started(task, options.shared_step, options.step)
     anew = options.noise_start == "random" and not task.classwise
     length = -(-len(task.data) // options.batch_size)
     passes = max(options.rounds, -(-options.train_steps // length))
@@ -196,14 +196,6 @@ def check(options: Options) -> None:
     if not options.noise_steps and (options.inner, options.noise_start) != ("pgd", "kept"):
         found = f"inner {options.inner}, noise-start {options.noise_start}"
         raise ConfigError(f"noise-steps is 0, {found}: give 1 or more, or inner pgd and noise-start kept")
-
-
-def started(task: Search, options: Options) -> Delta:
-    """No noise yet: neither of a class nor of any sample's own."""
-    shared = torch.zeros((len(task.data.classes), *task.samples.shape[1:]), device=task.device)
-    rows = 0 if task.classwise else len(task.data)
-    own = task.room((rows, *task.samples.shape[1:]), torch.float32).to(task.device)
-    return Delta(task, shared, own, *((options.step, 0.0) if task.classwise else (options.shared_step, options.step)))
 
 
 def transformed(x: Tensor, how: str, draw: torch.Generator) -> Tensor:

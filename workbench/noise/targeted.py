@@ -8,7 +8,7 @@ Chen et al. (ICLR 2023, self-ensemble) for the ages: what a network learns early
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from workbench.data.augment import shift_flip
 from workbench.data.batches import Batches, Stream
 from workbench.models import input_gradient
 from workbench.noise.search import Search
+from workbench.noise.surrogate import Surrogate
 
 AGES = 6  # at which every network is kept, evenly over the training after its start
 YOUNGEST = 0.25  # of the training: before that a network knows nothing yet that noise could show it
@@ -83,6 +84,10 @@ class Ensemble:
         """Keep every network as it is now."""
         self.kept += [copy.deepcopy(surrogate.network).eval() for surrogate in self.surrogates]
 
+    def some(self, count: int, draw: torch.Generator) -> list[nn.Module]:
+        """Draw so many of the kept networks, or all where there are fewer."""
+        return [self.kept[which] for which in torch.randperm(len(self.kept), generator=draw)[:count].tolist()]
+
     def state(self) -> dict[str, Any]:
         """Everything a resumed search needs. Raises NotFinite when a loss since the last time was not finite."""
         training = [surrogate.state() for surrogate in self.surrogates]
@@ -99,12 +104,22 @@ class Ensemble:
             self.kept.append(network)
 
 
+Lesson = Callable[[Surrogate, Tensor, Tensor, torch.Generator], Tensor]
+Train = Callable[[Search, Ensemble, int, Any], float]
+Sweep = Callable[[Search, Ensemble, Tensor, Tensor, int, Any], float]
+Downhill = Callable[[Sequence[nn.Module], Tensor, Tensor, Place], Tensor]
+
+
 def search(task: Search, options: Options) -> Tensor:
     """Return δ, float32 K×C×H×W or N×C×H×W within ±ε."""
-    ensemble, epochs = Ensemble(task, options.learning_rate), options.train_steps
+    return trained_then_swept(task, Ensemble(task, options.learning_rate), options, train, sweep)
+
+
+def trained_then_swept(task: Search, ensemble: Ensemble, options: Options, train: Train, sweep: Sweep) -> Tensor:
+    """Return δ after the epochs of the networks' training and the sweeps of the noise, float32 K×C×H×W or N×C×H×W."""
     delta, drift = task.zeros(), task.zeros()
-    for number in task.rounds(epochs + options.rounds, ensemble, delta=delta, drift=drift):
-        if number < epochs:
+    for number in task.rounds(options.train_steps + options.rounds, ensemble, delta=delta, drift=drift):
+        if number < options.train_steps:
             task.error = train(task, ensemble, number, options)
         else:
             task.error = sweep(task, ensemble, delta, drift, number, options)
@@ -113,14 +128,24 @@ def search(task: Search, options: Options) -> Tensor:
 
 def train(task: Search, ensemble: Ensemble, number: int, options: Options) -> float:
     """One epoch on the clean images; returns the networks' error in it."""
+    draws = [task.generator(Stream.TARGETED_TRAINING, number, turn) for turn in range(len(ensemble.surrogates))]
+    return epoch(task, ensemble, draws, number, options, lambda surrogate, pixels, labels, draw: pixels)
+
+
+def epoch(
+    task: Search, ensemble: Ensemble, draws: Sequence[torch.Generator], number: int, options: Options, lesson: Lesson
+) -> float:
+    """One epoch of all networks, each with a draw of its own; returns their error in it. lesson: what a network is
+    shown of a batch that was moved and mirrored.
+    """
     epochs, wrong = options.train_steps, 0
-    for turn, surrogate in enumerate(ensemble.surrogates):
-        draw = task.generator(Stream.TARGETED_TRAINING, number, turn)
+    for surrogate, draw in zip(ensemble.surrogates, draws, strict=True):
         batches = Batches(task.data, options.batch_size, draw, shift_flip)
         for step, (pixels, labels) in enumerate(batches):
             done = (number + step / len(batches)) / epochs
             surrogate.set_learning_rate(options.learning_rate * share_of_peak(done))
-            wrong += int((surrogate.train_step(pixels, labels).argmax(1) != labels).sum())
+            shown = lesson(surrogate, pixels, labels, draw)
+            wrong += int((surrogate.train_step(shown, labels).argmax(1) != labels).sum())
             task.passes += len(labels)
     if number + 1 in ages(epochs):
         ensemble.keep()
@@ -139,8 +164,22 @@ def share_of_peak(done: float) -> float:
 
 def sweep(task: Search, ensemble: Ensemble, delta: Tensor, drift: Tensor, number: int, options: Options) -> float:
     """A sign step on the noise of every image; returns how often the networks still do not see the other class."""
-    left = 1 - (number - options.train_steps) / options.rounds
+
+    def downhill(networks: Sequence[nn.Module], moved: Tensor, target: Tensor, place: Place) -> Tensor:
+        return unit(place.back(sum((input_gradient(one, moved, target) for one in networks), torch.zeros_like(moved))))
+
     draw = task.generator(Stream.TARGETED_STEPS, number, cpu=True)
+    return stepped(task, ensemble, delta, drift, draw, number, options, downhill)
+
+
+def stepped(
+    task: Search, ensemble: Ensemble, delta: Tensor, drift: Tensor, draw: torch.Generator, number: int,
+    options: Options, downhill: Downhill,
+) -> float:  # fmt: skip
+    """Take a sign step on the noise of every image, in place; returns how often the last network still does not see
+    the other class. downhill: the gradient towards that class of images that were moved, by some networks.
+    """
+    left = 1 - (number - options.train_steps) / options.rounds
     missed = seen = 0
     for batch in torch.randperm(len(task.data), generator=draw).to(task.device).split(options.batch_size):
         labels = task.labels[batch]
@@ -149,18 +188,20 @@ def sweep(task: Search, ensemble: Ensemble, delta: Tensor, drift: Tensor, number
         pixels = task.budget.in_range(task.samples[batch].float() + delta[mine])
         place = Place.drawn(draw)
         moved = place.there(pixels)
-        gradient = torch.zeros_like(moved)
-        for which in torch.randperm(len(ensemble.kept), generator=draw)[: options.noise_steps].tolist():
-            gradient += input_gradient(ensemble.kept[which], moved, target)
-            task.passes += len(batch)
-        gradient = place.back(gradient)
+        networks = ensemble.some(options.noise_steps, draw)
+        gradient = downhill(networks, moved, target, place)
+        task.passes += len(batch) * len(networks)
         with torch.no_grad():
             last = ensemble.kept[-1](moved)
         missed, seen = missed + int((last.argmax(1) != target).sum()), seen + len(batch)
-        gradient = gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-12)
         if task.classwise:
             mine = labels.unique()
             gradient = torch.zeros_like(delta).index_add_(0, labels, gradient)[mine]
         drift[mine] = MOMENTUM * drift[mine] + gradient
         delta[mine] = task.budget.step(delta[mine], drift[mine], left * options.step)
     return missed / seen
+
+
+def unit(gradient: Tensor) -> Tensor:
+    """Bring every image's gradient, float32 N×C×H×W, to a mean absolute value of 1."""
+    return gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-12)

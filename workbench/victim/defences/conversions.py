@@ -6,6 +6,7 @@ from torchvision.transforms.v2 import functional
 
 from workbench.config import ConfigError
 from workbench.data.dataset import Dataset
+from workbench.data.halving import half
 from workbench.victim.defence import Defence
 
 
@@ -57,6 +58,4 @@ class ResizeHalf(Defence):
 
     def inputs(self, x: Tensor) -> Tensor:
         """Scale down and up again, antialiased."""
-        height, width = x.shape[2:]
-        small = functional.resize(x, [max(1, height // 2), max(1, width // 2)], antialias=True)
-        return functional.resize(small, [height, width], antialias=True)
+        return half(x)
