@@ -29,7 +29,6 @@ RECIPES = {
     "folder": Recipe(12, 64, 0.1, 5e-4, "shift-flip", 0.2),
     # 140 photographs are ten batches: many epochs, or there are no steps to learn in.
     "synthetic-people": Recipe(50, 14, 0.03, 5e-4, "shift-flip", 0.2),
-    "photos": Recipe(50, 28, 0.05, 5e-4, "shift-flip", 0.2),  # the self-test of people's own photos
     # The 2021 settings (configs/*.yaml of the authors' code).
     "cifar10": Recipe(60, 128, 0.1, 5e-4, "shift-flip", 0.0),
     "cifar100": Recipe(100, 128, 0.1, 5e-5, "shift-flip-rotate", 0.0),

@@ -1,5 +1,7 @@
 """The self-test: who is kept aside, what is compared with what, and sentences that follow from the numbers alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image
 from workbench.apps.photos import findings, self_test
 from workbench.apps.photos.protect import protect
 from workbench.config import DataError, ProtectConfig
+from workbench.judging import learners
 from workbench.progress import listening
 from workbench.records import table as results
 
@@ -31,7 +34,7 @@ def write_people(root, shots, grey=False):
 @pytest.fixture
 def brief(monkeypatch):
     """Trainings of one epoch of a tiny network."""
-    monkeypatch.setattr(self_test, "EPOCHS", (1, 1))
+    monkeypatch.setattr(learners, "suited", lambda recipe, count: replace(recipe, epochs=1))
     monkeypatch.setattr(self_test, "RECOGNISER", "convnet-w2")
 
 
@@ -46,7 +49,7 @@ def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path
     assert dict(counts) == {
         (method, defence): 1
         for method in ("clean", "em-joint", "random")
-        for defence in ("none", "jpeg-75", "grayscale", "resize-half")
+        for defence in ("none", "adamw", "jpeg-75", "grayscale", "resize-half")
         if method != "random" or defence == "none"
     }
     assert set(found.rows["data"]) == {"photos"}

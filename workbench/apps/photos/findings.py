@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from workbench.catalogue import DEFENCES
 from workbench.figures.tables import LITTLE, learnt
+from workbench.judging import learners
 from workbench.records import table
 
-COUNTERMEASURES = ("jpeg-75", "grayscale", "resize-half")
+OTHERS = ("adamw", "jpeg-75", "grayscale", "resize-half")  # learners besides training as usual, as in learners.toml
 FEW = 20  # photos, of which a share says less than their number
 
 
@@ -48,16 +48,16 @@ def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, dra
 
 
 def _given_back(copies: pd.DataFrame, originals: pd.DataFrame, photos: int) -> Iterator[str]:
-    for defence in COUNTERMEASURES:
-        tried, twin = (part[part["defence"] == defence] for part in (copies, originals))
+    for name in OTHERS:
+        tried, twin = (part[part["defence"] == name] for part in (copies, originals))
         if len(tried):
             beside = f", {_said(twin, photos)} from the originals" if len(twin) else ""
-            yield f"After {DEFENCES[defence].words}, they named {_said(tried, photos)} from the copies{beside}."
+            yield f"After {learners.named(name).words}, they named {_said(tried, photos)} from the copies{beside}."
 
 
 def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photos: int) -> str:
     """Judge by the most that anybody got out of the copies here, each training at its best moment, beside what the same
-    countermeasure leaves of the originals.
+    learner gets out of the originals.
     """
     defence = str(copies.groupby("defence")["peak"].mean().idxmax())
     plain, same = (originals.loc[originals["defence"] == name, "peak"] for name in ("none", defence))
@@ -74,7 +74,7 @@ def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photo
         judged = "The noise makes it much harder for these ways of learning; others may get more"
     most = f"So the most that anybody here got out of the copies is {share(tried, photos)}"
     if defence != "none":
-        most += f", after {DEFENCES[defence].words}"
+        most += f", after {learners.named(defence).words}"
     most += f"; out of the originals {share(plain, photos)}"
     if defence != "none" and len(same):
         most += f", after the same {share(same, photos)}"

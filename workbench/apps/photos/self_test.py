@@ -1,5 +1,5 @@
-"""Does it work on these photos? A recogniser trained on the copies and its twin on the originals, met by photos that
-neither has seen, and what simple countermeasures give back. No result is assumed: it is trained here and now.
+"""Does it work on these photos? Recognisers trained on the copies, in several ways, and their twins on the originals,
+met by photos that neither has seen. No result is assumed: they are trained here and now.
 """
 
 from collections.abc import Iterator
@@ -13,22 +13,21 @@ import torch
 from torch import Tensor
 
 from workbench import noise
-from workbench.apps.photos.findings import COUNTERMEASURES, sentences
+from workbench.apps.photos.findings import OTHERS, sentences
 from workbench.apps.photos.sources import gather
 from workbench.apps.photos.working_set import RECOGNISER, SIDE, numbered, thumbnail, with_company
-from workbench.config import DataError, NoiseConfig, ProtectConfig, VictimConfig, key
+from workbench.config import DataError, NoiseConfig, ProtectConfig, key
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export import verify
 from workbench.files import untrusted
 from workbench.files.picture_kinds import read, whole
 from workbench.files.pictures import decode
+from workbench.judging import learners
 from workbench.records import table
-from workbench.victim import exposure, recipes, train
+from workbench.victim import exposure, train
 
 HELD_OUT = 0.3  # of a person's photos are met later
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
-IMAGE_PASSES = 14_000  # of one training: 50 epochs of 280 photos
-EPOCHS = (12, 60)
 
 
 @dataclass(frozen=True)
@@ -71,40 +70,38 @@ def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int =
     sets = _sets(source, output, config)
     trainings = [(seed, *plan) for seed in range(seeds) for plan in _plan(sets)]
     rows = table.merged(
-        _trained(sets, config, method, defence, seed, f"self-test {number} of {len(trainings)}, ")
-        for number, (seed, method, defence) in enumerate(trainings, 1)
+        _trained(sets, config, method, learner, seed, f"self-test {number} of {len(trainings)}, ")
+        for number, (seed, method, learner) in enumerate(trainings, 1)
     )
     chance, photos = 1 / len(sets.original.classes), len(sets.held_out)
     return SelfTest(rows, sentences(rows, chance, photos, sets.tested, sets.drawn), photos)
 
 
 def _plan(sets: Sets) -> Iterator[tuple[str, str]]:
-    """List every training of one seed: method and defence."""
+    """List every training of one seed: method and learner."""
     grey = sets.original.samples.shape[1] == 1
-    countermeasures = [name for name in COUNTERMEASURES if not (grey and name == "grayscale")]
+    others = [name for name in OTHERS if not (grey and name == "grayscale")]
     yield from ((method, "none") for method in sets.variants)
-    yield from ((method, defence) for defence in countermeasures for method in sets.variants if method != "random")
+    yield from ((method, name) for name in others for method in sets.variants if method != "random")
 
 
-def _trained(sets: Sets, config: ProtectConfig, method: str, defence: str, seed: int, number: str) -> pd.DataFrame:
-    epochs = max(EPOCHS[0], min(EPOCHS[1], round(IMAGE_PASSES / len(sets.original))))
-    asked = VictimConfig(victim=RECOGNISER, epochs=epochs, defence=defence, seed=seed, device=config.device)
-    asked = train.resolved(asked, recipes.named("photos"))
+def _trained(sets: Sets, config: ProtectConfig, method: str, learner: str, seed: int, number: str) -> pd.DataFrame:
+    how = learners.named(learner)
+    asked = how.config(RECOGNISER, sets.original, seed=seed, device=config.device)
     published = replace(sets.original, samples=sets.variants[method])
-    pair = DataPair(published, sets.held_out, "photos")
+    pair = DataPair(published, sets.held_out, published.source)
     name = {"clean": "the originals", "random": "random noise"}.get(method, "the copies")
     exposed, carries = exposure.expose(published, None, asked)
-    after = "" if defence == "none" else f" after {defence}"
-    curve = train.train(asked, pair, exposed, carries, label=f"{number}recogniser on {name}{after}, epoch")
+    curve = train.train(asked, pair, exposed, carries, label=f"{number}recogniser on {name}, {how.words}, epoch")
     clean = method == "clean"
     identity = table.Identity(
-        key({"method": method, "defence": defence, "seed": seed, "photos": published.fingerprint}),
+        key({"method": method, "defence": learner, "seed": seed, "photos": published.fingerprint}),
         "photos",
         method,
         kind="none" if clean else "samplewise",
         epsilon=0 if clean else config.epsilon,
         victim=RECOGNISER,
-        defence=defence,
+        defence=learner,
         protected_fraction=0.0 if clean else 1.0,
         seed=seed,
     )
@@ -127,7 +124,7 @@ def _sets(source: Path, output: Path, config: ProtectConfig) -> Sets:
     seen, whose, classes = with_company(original[~held], labels[~held], persons)
     company = seen[int((~held).sum()) :]
     train, test = (
-        Dataset(photos, labels, classes, tuple(str(number) for number in range(len(photos))))
+        Dataset(photos, labels, classes, tuple(str(number) for number in range(len(photos))), source="folder")
         for photos, labels in ((seen, whose), (original[held], labels[held]))
     )
     noisy = {"random": _random(original, config), config.method: copies}

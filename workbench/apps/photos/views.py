@@ -10,15 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.apps import html
-from workbench.apps.photos.findings import COUNTERMEASURES, share
+from workbench.apps.photos.findings import share
 from workbench.apps.photos.report import Verdict
 from workbench.apps.photos.uploads import MEGABYTE, count
-from workbench.catalogue import DEFENCES
+from workbench.judging import learners
 from workbench.records import table
 
 LISTED = 200  # rows of the list of photos
 TRAINED_ON = {"clean": "your photos as they are", "random": "your photos with random noise of the same size"}
-DONE_FIRST = {"none": "nothing", **{name: DEFENCES[name].words for name in COUNTERMEASURES}}
 INLINE = 100 * MEGABYTE  # the largest zip file handed over inside the page, where there is no server for it
 Row = tuple[str, str, tuple[str, ...]]  # name, state in words, notes
 
@@ -57,10 +56,10 @@ def tested(sentences: Sequence[str], rows: pd.DataFrame, photos: int = 0) -> str
 
 def _table(best: pd.DataFrame, photos: int) -> str:
     lines = []
-    for (method, defence), part in best.groupby(["method", "defence"], sort=False):
+    for (method, learner), part in best.groupby(["method", "defence"], sort=False):
         name = TRAINED_ON.get(str(method), "the changed copies")
-        lines.append((name, DONE_FIRST.get(str(defence), str(defence)), share(part["final"], photos)))
-    heads = ("Trained on", "Done with them first", "New photos recognised (lowest to highest)")
+        lines.append((name, learners.named(str(learner)).words, share(part["peak"], photos)))
+    heads = ("Trained on", "How", "New photos recognised at the best moment (lowest to highest)")
     return f'<div class="photos-list">{html.table(heads, lines)}</div>'
 
 
