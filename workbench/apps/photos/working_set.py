@@ -84,7 +84,7 @@ def search_settings(config: ProtectConfig, data: Dataset) -> NoiseConfig:
     """Settle the search on the working set `data`: passes enough for few photos, not too many for thousands."""
     turns = -(-PASSES // len(data))
     own: dict[str, Any] = {}
-    if config.method == "targeted":
+    if config.method.endswith("targeted"):
         long, many = max(6, min(32, turns)), max(10, min(30, turns))
         own = {"train_steps": long, "rounds": many, "noise_steps": 2, "learning_rate": 0.06}
     elif config.method == "em-joint":
@@ -92,7 +92,8 @@ def search_settings(config: ProtectConfig, data: Dataset) -> NoiseConfig:
         own = {"rounds": max(6, turns), "begin": "zero"}
     if "batch_size" in getattr(noise.options_of(config.method), "__dataclass_fields__", ()):
         own["batch_size"] = BATCH
-    surrogate = SURROGATES if METHODS[config.method].surrogates > 1 else SURROGATE
+    several = METHODS[config.method].surrogates > 1 and config.method != "robust-targeted"  # which takes both heads
+    surrogate = SURROGATES if several else SURROGATE
     return noise.resolved(NoiseConfig(kind="samplewise", surrogate=surrogate, options=own, **asdict(config)), "folder")
 
 
