@@ -84,6 +84,7 @@ def test_a_learner_changes_what_it_says_and_nothing_else(patterned):
 def test_few_images_are_learnt_in_as_many_steps(count, epochs, batch):
     found = suited(recipes.RECIPES["folder"], count)
     assert (found.epochs, found.batch_size) == (epochs, batch)
+    assert found.learning_rate == pytest.approx(0.1 * batch / 64)  # or a small network learns nothing of 140 photos
     assert suited(recipes.RECIPES["cifar10"], count) == recipes.RECIPES["cifar10"]
 
 
