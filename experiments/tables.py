@@ -9,9 +9,9 @@ A table stands between two comments, of which the first says what it holds:
 
 CSV file of experiments/results, the rows' columns to keep, and the columns to show. Accuracies are means over seeds
 (lowest to highest) on clean test images. `scores:` instead of `table:` takes the table of a leaderboard and shows the
-score of every noise; its column "published" is the worst case of learners alone in published.json. `learners:` shows
+score of every noise (chance=SHARE last where guessing is not 0.1); its column "published" is the worst case of learners alone in published.json. `learners:` shows
 the peak of every learner, one column per noise, clean data first. `tried:` shows the peaks of trials, one row each;
-`visible:` the table of experiments/visibility.py.
+`visible:` the table of experiments/visibility.py, `plain:` some columns of a table as they stand.
 --check writes nothing and exits with 1 when a table is not what it should be.
 """
 
@@ -60,19 +60,22 @@ def main() -> int:
 
 def anew(found: re.Match[str]) -> str:
     """A marked table with its lines as they follow from the result file."""
-    makers = {"table": markdown, "scores": scores, "learners": learners, "tried": tried, "visible": visible}
+    makers = {"table": markdown, "scores": scores, "learners": learners, "tried": tried}
+    makers |= {"visible": visible, "plain": plain}
     return found[1] + makers[found["kind"]](found["what"], found["shown"]) + found[5]
 
 
 def scores(what: str, shown: str) -> str:
     """The scores of a leaderboard as Markdown, the smallest worst case first, clean data last."""
-    ranked = score_table(read(what), CHANCE)
+    what, _, chance = what.partition(" chance=")
+    ranked = score_table(read(what), float(chance or CHANCE))
     columns = [column.strip() for column in shown.split(",")]
     published = json.loads((ROOT / "experiments" / "published.json").read_text(encoding="utf-8"))
     lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     for _, row in ranked.iterrows():
         several = f" ({row['low']:.2f} to {row['high']:.2f})" if row["seeds"] > 1 else ""
         cells = {
+            "data": row["data"], "ε": row["epsilon"],
             "noise": name_of(row["method"], row["kind"]), "worst": f"{row['worst']:.2f}{several}",
             "binds": row["binding"], "its ceiling": f"{row['ceiling']:.2f}", "clean best": f"{row['clean_best']:.2f}",
             "retained": f"{row['retained']:.2f}", "seeds": row["seeds"], "learners": row["learners"],
@@ -118,6 +121,13 @@ def visible(what: str, shown: str) -> str:
         name = name_of(row["method"], row["kind"])
         lines.append(f"| {name}, {row['epsilon']} | {row['psnr']:.1f} dB | {row['ssim']:.3f} |")
     return "\n".join(lines) + "\n"
+
+
+def plain(what: str, shown: str) -> str:
+    """Columns of a table as Markdown. shown: these, by commas."""
+    columns = [column.strip() for column in shown.split(",")]
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in read(what)[columns].values)]) + "\n"
 
 
 def worst_published(published: dict[str, Any], method: str) -> str:
