@@ -9,9 +9,10 @@ A table stands between two comments, of which the first says what it holds:
 
 CSV file of experiments/results, the rows' columns to keep, and the columns to show. Accuracies are means over seeds
 (lowest to highest) on clean test images. `scores:` instead of `table:` takes the table of a leaderboard and shows the
-score of every noise (chance=SHARE last where guessing is not 0.1); its column "published" is the worst case of learners alone in published.json. `learners:` shows
-the peak of every learner, one column per noise, clean data first. `tried:` shows the peaks of trials, one row each;
-`visible:` the table of experiments/visibility.py, `plain:` some columns of a table as they stand.
+score of every noise (chance=SHARE last where guessing is not 0.1); its column "published" is the worst case of learners
+alone in published.json. `learners:` shows the peak of every learner, one column per noise, clean data first. `tried:`
+shows the peaks of trials, one row each; `visible:` the table of experiments/visibility.py; `plain:` some columns of a
+table as they stand.
 --check writes nothing and exits with 1 when a table is not what it should be.
 """
 

@@ -127,7 +127,7 @@ class Enough(Exception):
     """Raised by a listener."""
 
 
-@pytest.mark.parametrize("method", ["random", "targeted"])
+@pytest.mark.parametrize("method", ["random", "targeted", "robust-targeted"])
 def test_a_stopped_job_goes_on_to_the_very_same_bytes(people, tmp_path, method, monkeypatch):
     monkeypatch.setattr(working_set, "SURROGATES", "convnet-w2+resnet9-w2")
     monkeypatch.setattr(working_set, "PASSES", 200)
