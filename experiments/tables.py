@@ -1,4 +1,4 @@
-"""Write the tables of README.md, docs/design.md and experiments/results/README.md anew from the result files.
+"""Write the tables of README.md, of docs/ and of experiments/results/ anew from the result files.
 
     python experiments/tables.py [--check]
 
@@ -27,11 +27,13 @@ import pandas as pd
 
 from workbench.figures import name_of, peak
 from workbench.figures import scores as score_table
+from workbench.judging.learners import known
 from workbench.records import table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
-FILES = (ROOT / "README.md", ROOT / "docs" / "design.md", RESULTS / "README.md", RESULTS / "what_was_tried.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "design.md", ROOT / "docs" / "photos.md")
+FILES = (*PAGES, RESULTS / "README.md", RESULTS / "what_was_tried.md")
 MARKED = re.compile(
     r"(<!-- (?P<kind>[a-z]+): (?P<what>[^|\n]+)\|(?P<shown>[^\n]+) -->\n).*?(<!-- end of table -->)",
     re.DOTALL,
@@ -87,19 +89,24 @@ def scores(what: str, shown: str) -> str:
 
 
 def learners(what: str, shown: str) -> str:
-    """The peak of every learner as Markdown, one column per noise; shown: what a learner is called in the head."""
+    """The peak of every learner as Markdown, one column per noise and budget. shown: what a learner is called in the
+    head; where that is "trained", all is said in words.
+    """
     rows = read(what)
     rows = rows[(rows["metric"] == "accuracy") & (rows["split"] != "train")]
-    keys = ["method", "kind", "defence", "seed", "run"]
+    keys = ["method", "kind", "epsilon", "defence", "seed", "run"]
     peaks = rows.groupby(keys, sort=False)[["epoch", "split", "metric", "value"]].apply(peak).reset_index(name="peak")
-    noises = sorted(
-        peaks[["method", "kind"]].drop_duplicates().itertuples(index=False), key=lambda one: one[0] != "clean"
-    )
-    head = [shown.strip(), *(name_of(*one) for one in noises)]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    noises = peaks[keys[:3]].drop_duplicates().sort_values("method", key=lambda one: one != "clean", kind="stable")
+    several = noises["epsilon"].nunique() > 2  # clean data's is 0
+    names = [name_of(*one[:2]) + (f", ε = {one[2]}" if several and one[2] else "") for one in noises.values]
+    words = shown.strip() == "trained"
+    if words:
+        names = [f"on copies, ε = {one[2]}" if one[2] else "on the originals" for one in noises.values]
+    lines = ["| " + " | ".join([shown.strip(), *names]) + " |", "|---" * (len(names) + 1) + "|"]
     for learner, part in peaks.groupby("defence", sort=False):
-        cells = [part[(part["method"] == method) & (part["kind"] == kind)]["peak"] for method, kind in noises]
-        lines.append("| " + " | ".join([learner, *(spread(one) if len(one) else "" for one in cells)]) + " |")
+        cells = [part[(part[keys[:3]] == one).all(axis=1)]["peak"] for one in noises.values]
+        said = known()[learner].words if words else learner
+        lines.append("| " + " | ".join([said, *(spread(one) if len(one) else "" for one in cells)]) + " |")
     return "\n".join(lines) + "\n"
 
 
