@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.apps import html
-from workbench.apps.photos.findings import share
+from workbench.apps.photos.findings import OTHERS, share
 from workbench.apps.photos.report import Verdict
 from workbench.apps.photos.uploads import MEGABYTE, count
 from workbench.judging import learners
@@ -18,6 +18,7 @@ from workbench.records import table
 
 LISTED = 200  # rows of the list of photos
 TRAINED_ON = {"clean": "your photos as they are", "random": "your photos with random noise of the same size"}
+HOW = {name: learners.named(name).words for name in ("none", *OTHERS)}
 INLINE = 100 * MEGABYTE  # the largest zip file handed over inside the page, where there is no server for it
 Row = tuple[str, str, tuple[str, ...]]  # name, state in words, notes
 
@@ -58,7 +59,7 @@ def _table(best: pd.DataFrame, photos: int) -> str:
     lines = []
     for (method, learner), part in best.groupby(["method", "defence"], sort=False):
         name = TRAINED_ON.get(str(method), "the changed copies")
-        lines.append((name, learners.named(str(learner)).words, share(part["peak"], photos)))
+        lines.append((name, HOW.get(str(learner), str(learner)), share(part["peak"], photos)))
     heads = ("Trained on", "How", "New photos recognised at the best moment (lowest to highest)")
     return f'<div class="photos-list">{html.table(heads, lines)}</div>'
 
