@@ -20,6 +20,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def scores(what: str, shown: str) -> str:
     ranked = score_table(read(what), float(chance or CHANCE))
     columns = [column.strip() for column in shown.split(",")]
     published = json.loads((ROOT / "experiments" / "published.json").read_text(encoding="utf-8"))
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    lines = []
     for _, row in ranked.iterrows():
         several = f" ({row['low']:.2f} to {row['high']:.2f})" if row["seeds"] > 1 else ""
         cells = {
@@ -84,8 +85,8 @@ def scores(what: str, shown: str) -> str:
             "retained": f"{row['retained']:.2f}", "seeds": row["seeds"], "learners": row["learners"],
             "published": worst_published(published, row["method"]),
         }  # fmt: skip
-        lines.append("| " + " | ".join(str(cells[column]) for column in columns) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append([cells[column] for column in columns])
+    return as_markdown(columns, lines)
 
 
 def learners(what: str, shown: str) -> str:
@@ -98,16 +99,16 @@ def learners(what: str, shown: str) -> str:
     peaks = rows.groupby(keys, sort=False)[["epoch", "split", "metric", "value"]].apply(peak).reset_index(name="peak")
     noises = peaks[keys[:3]].drop_duplicates().sort_values("method", key=lambda one: one != "clean", kind="stable")
     several = noises["epsilon"].nunique() > 2  # clean data's is 0
-    names = [name_of(*one[:2]) + (f", ε = {one[2]}" if several and one[2] else "") for one in noises.values]
-    words = shown.strip() == "trained"
-    if words:
+    if words := shown.strip() == "trained":
         names = [f"on copies, ε = {one[2]}" if one[2] else "on the originals" for one in noises.values]
-    lines = ["| " + " | ".join([shown.strip(), *names]) + " |", "|---" * (len(names) + 1) + "|"]
+    else:
+        names = [name_of(*one[:2]) + (f", ε = {one[2]}" if several and one[2] else "") for one in noises.values]
+    lines = []
     for learner, part in peaks.groupby("defence", sort=False):
         cells = [part[(part[keys[:3]] == one).all(axis=1)]["peak"] for one in noises.values]
         said = known()[learner].words if words else learner
-        lines.append("| " + " | ".join([said, *(spread(one) if len(one) else "" for one in cells)]) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append([said, *(spread(one) if len(one) else "" for one in cells)])
+    return as_markdown([shown.strip(), *names], lines)
 
 
 def tried(what: str, shown: str) -> str:
@@ -115,27 +116,26 @@ def tried(what: str, shown: str) -> str:
     rows = read(what)
     peaks = rows.pivot(index="trial", columns="learner", values="peak").reindex(rows["trial"].drop_duplicates())
     names = [name.strip() for name in shown.split(",")]
-    lines = ["| " + " | ".join(["trial", *names, "worst of all tried"]) + " |", "|---" * (len(names) + 2) + "|"]
+    lines = []
     for trial, row in peaks.iterrows():
         cells = ["" if pd.isna(row[name]) else f"{row[name]:.3f}" for name in names]
-        lines.append("| " + " | ".join([str(trial), *cells, f"{row.max():.3f} ({row.idxmax()})"]) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append([trial, *cells, f"{row.max():.3f} ({row.idxmax()})"])
+    return as_markdown(["trial", *names, "worst of all tried"], lines)
 
 
 def visible(what: str, shown: str) -> str:
     """How visible noises are, as Markdown, the least visible first. shown: what the means are called."""
-    lines = [f"| noise, ε | PSNR ({shown.strip()}) | SSIM |", "|---|---|---|"]
+    lines = []
     for _, row in read(what).sort_values("ssim", ascending=False).iterrows():
         name = name_of(row["method"], row["kind"])
-        lines.append(f"| {name}, {row['epsilon']} | {row['psnr']:.1f} dB | {row['ssim']:.3f} |")
-    return "\n".join(lines) + "\n"
+        lines.append([f"{name}, {row['epsilon']}", f"{row['psnr']:.1f} dB", f"{row['ssim']:.3f}"])
+    return as_markdown(["noise, ε", f"PSNR ({shown.strip()})", "SSIM"], lines)
 
 
 def plain(what: str, shown: str) -> str:
     """Columns of a table as Markdown. shown: these, by commas."""
     columns = [column.strip() for column in shown.split(",")]
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in read(what)[columns].values)]) + "\n"
+    return as_markdown(columns, read(what)[columns].values)
 
 
 def worst_published(published: dict[str, Any], method: str) -> str:
@@ -165,13 +165,19 @@ def markdown(what: str, shown: str) -> str:
     runs = table.summary(read(what))
     runs = runs.sort_values("defence", key=lambda column: column != "none", kind="stable")
     columns = [column.strip() for column in shown.split(",")]
-    lines = ["| " + " | ".join(HEADS.get(column, column) for column in columns) + " |", "|---" * len(columns) + "|"]
+    lines = []
     for values, group in runs.groupby(BY, sort=False):
         cells = dict(zip(BY, values, strict=True)) | {name: spread(group[name]) for name in ("peak", "final", "train")}
         cells |= {"trained on": name_of(str(cells["method"]), str(cells["kind"])), "seeds": group["seed"].nunique()}
         cells["share"] = f"{cells['protected_fraction']:.0%}"
-        lines.append("| " + " | ".join(str(cells[column]) for column in columns) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append([cells[column] for column in columns])
+    return as_markdown([HEADS.get(column, column) for column in columns], lines)
+
+
+def as_markdown(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A table's lines."""
+    lines = [*("| " + " | ".join(map(str, row)) + " |" for row in (head, *rows)), ""]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
 def spread(values: pd.Series) -> str:

@@ -24,6 +24,7 @@ from workbench.config import ProtectConfig
 from workbench.data.measures import measure
 from workbench.export.write import to_tensor
 from workbench.files.atomic import make
+from workbench.files.pictures import read_exact
 
 RESULTS = Path(__file__).parent / "results"
 WIDTH, HEIGHT, SCREEN = 4000, 3000, 1000  # pixels
@@ -76,7 +77,7 @@ def wall() -> np.ndarray:
 
 def read(path: Path) -> torch.Tensor:
     """A picture as uint8 3×H×W."""
-    return to_tensor(np.asarray(Image.open(path).convert("RGB")))
+    return to_tensor(read_exact(path))
 
 
 def scaled(photo: torch.Tensor) -> torch.Tensor:

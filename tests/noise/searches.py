@@ -8,7 +8,7 @@ from lightning.fabric import Fabric
 
 from workbench import noise, progress, registry
 from workbench.data.dataset import Dataset
-from workbench.noise.search import Search
+from workbench.noise.search import CHECKPOINT, Search
 
 
 def plain() -> Fabric:
@@ -62,3 +62,13 @@ def stopped(asked, data, folder, rounds: int, monkeypatch) -> None:
         patched.setattr(progress.Progress, "advance", stop)
         with pytest.raises(KeyboardInterrupt):
             noise.make(asked, data, folder=folder)
+
+
+def check_goes_on(asked, data, folder, stop: int, monkeypatch) -> None:
+    """A search that is stopped after so many rounds goes on to the very same noise, with the same facts."""
+    whole, facts = noise.make(asked, data)
+    stopped(asked, data, folder, stop, monkeypatch)
+    assert (folder / CHECKPOINT).is_file()
+    found, same = noise.make(asked, data, folder=folder)
+    assert torch.equal(found.delta, whole.delta)
+    assert same == facts

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from searches import changed, double, options, run, stopped
+from searches import changed, check_goes_on, double, options, run
 from torch import nn
 from torch.nn import functional
 
@@ -15,7 +15,6 @@ from workbench.config import ConfigError, NoiseConfig
 from workbench.data.batches import Stream, generator
 from workbench.data.dataset import Dataset
 from workbench.noise.mi_ue import PRESETS, contrastive_loss
-from workbench.noise.search import CHECKPOINT
 from workbench.noise.surrogate import SEED_APART
 
 CPU = torch.device("cpu")
@@ -183,12 +182,7 @@ def test_the_seed_decides(patterned):
 @pytest.mark.parametrize("stop", [1, 2])
 def test_a_stopped_search_goes_on_to_the_very_same_noise(patterned, tmp_path, kind, stop, monkeypatch):
     data, asked = patterned(30), config(kind=kind, augment="shift-flip")
-    whole, facts = noise.make(asked, data)
-    stopped(asked, data, tmp_path, stop, monkeypatch)
-    assert (tmp_path / CHECKPOINT).is_file()
-    found, same = noise.make(asked, data, folder=tmp_path)
-    assert torch.equal(found.delta, whole.delta)
-    assert same == facts
+    check_goes_on(asked, data, tmp_path, stop, monkeypatch)
 
 
 def test_every_option_changes_the_noise(patterned):

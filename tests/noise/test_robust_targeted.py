@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from searches import images, run, stopped, task_of
+from searches import check_goes_on, images, run, task_of
 from torch.nn import functional
 
 from workbench import models, noise
@@ -10,7 +10,6 @@ from workbench.config import ConfigError, NoiseConfig
 from workbench.data.batches import network_input
 from workbench.data.dataset import Dataset
 from workbench.noise import robust_targeted
-from workbench.noise.search import CHECKPOINT
 from workbench.noise.targeted import Place
 from workbench.victim.defences.conversions import Grayscale, Jpeg, ResizeHalf
 
@@ -121,15 +120,10 @@ def test_any_shape_any_number_of_classes_and_the_seed_decides(shape):
 
 def test_a_search_that_is_stopped_goes_on_to_the_same_noise(patterned, tmp_path, monkeypatch):
     data, asked = patterned(48, side=16), config(train_steps=2, rounds=3)
-    whole, facts = noise.make(asked, data)
     for stop in (1, 3, 4):
         folder = tmp_path / str(stop)
         folder.mkdir()
-        stopped(asked, data, folder, stop, monkeypatch)
-        assert (folder / CHECKPOINT).is_file()
-        found, same = noise.make(asked, data, folder=folder)
-        assert torch.equal(found.delta, whole.delta)
-        assert same == facts
+        check_goes_on(asked, data, folder, stop, monkeypatch)
 
 
 def test_what_it_does_not_know_is_refused():

@@ -2,14 +2,13 @@
 
 import pytest
 import torch
-from searches import stopped, task_of
+from searches import check_goes_on, task_of
 
 from workbench import models, noise
 from workbench.config import ConfigError, NoiseConfig, VictimConfig
 from workbench.data.batches import network_input
 from workbench.data.dataset import DataPair
 from workbench.noise import targeted
-from workbench.noise.search import CHECKPOINT
 from workbench.victim.exposure import expose
 from workbench.victim.train import train
 
@@ -88,12 +87,7 @@ def test_ages_lie_within_the_training_and_end_with_it(epochs):
 def test_a_stopped_search_goes_on_to_the_very_same_noise(patterned, tmp_path, stop, monkeypatch):
     data = patterned(24, side=16)
     asked = config(train_steps=4, rounds=3)
-    whole, facts = noise.make(asked, data)
-    stopped(asked, data, tmp_path, stop, monkeypatch)
-    assert (tmp_path / CHECKPOINT).is_file()
-    found, same = noise.make(asked, data, folder=tmp_path)
-    assert torch.equal(found.delta, whole.delta)
-    assert same == facts
+    check_goes_on(asked, data, tmp_path, stop, monkeypatch)
 
 
 def test_only_methods_with_an_ensemble_take_several_architectures():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from searches import changed, images, run, stopped
+from searches import changed, check_goes_on, images, run
 
 from workbench import noise
 from workbench.config import ConfigError, NoiseConfig
@@ -103,10 +103,7 @@ def test_the_surrogate_reads_the_noise_where_images_say_nothing():
 
 
 def test_an_interrupted_search_goes_on_to_the_same_noise(tmp_path, monkeypatch):
-    data, asked = images(30, 3, 3, 16, 16), config(rounds=4)
-    whole = noise.make(asked, data)[0].delta
-    stopped(asked, data, tmp_path, 2, monkeypatch)
-    assert torch.equal(noise.make(asked, data, folder=tmp_path)[0].delta, whole)
+    check_goes_on(config(rounds=4), images(30, 3, 3, 16, 16), tmp_path, 2, monkeypatch)
 
 
 @pytest.mark.parametrize(("low", "high"), [(8.0, 8.0), (9.0, 4.0), (1.0, 17.0)])

@@ -47,9 +47,10 @@ class PerturbationBudget:
         """Return the nearest δ in the ball."""
         return delta.clamp(-self.radius, self.radius)
 
-    def in_range(self, samples: Tensor) -> Tensor:
-        """Return samples + δ cut to the space's range: what a file can hold."""
-        return samples.clamp(self.space.low, self.space.high)
+    def in_range(self, samples: Tensor, straight: bool = False) -> Tensor:
+        """Return samples + δ cut to the space's range: what a file can hold. straight: with the gradient of no cut."""
+        cut = samples.clamp(self.space.low, self.space.high)
+        return samples + (cut - samples).detach() if straight else cut
 
     def round(self, delta: Tensor) -> Tensor:
         """Return δ in whole steps of its type: the form that is saved, applied and measured."""

@@ -107,8 +107,7 @@ class Visit:
 
     def seen(self, delta: Tensor | float) -> Tensor:
         """T(x + δ), float32 B×C×H×W: what the surrogate sees where it is not attacked."""
-        noisy = self.samples + delta
-        inside = noisy + (self.task.budget.in_range(noisy) - noisy).detach()  # black and white keep their gradient
+        inside = self.task.budget.in_range(self.samples + delta, straight=True)  # black and white keep their gradient
         return transformed(inside, self.options.transform, self.draw)
 
     def minimise(self) -> None:

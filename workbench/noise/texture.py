@@ -18,8 +18,9 @@ from torch import Tensor
 
 from workbench.config import ConfigError, NoiseConfig, option
 from workbench.data.batches import Stream
+from workbench.files import mapped
 from workbench.noise.plaid import FINEST
-from workbench.noise.robust_targeted import conversions
+from workbench.noise.robust_targeted import drawn
 from workbench.noise.search import Search
 from workbench.noise.targeted import MOMENTUM, Place, unit
 
@@ -77,15 +78,15 @@ def search(task: Search, options: Options) -> Tensor:
     pieces = Pieces(task, options.size, draw)
     textures = START * task.budget.random_start(pieces.shape, draw)
     drift, band = torch.zeros_like(textures), passed(options, pieces.shape, task.device)
-    surrogate, every = task.surrogate(options.learning_rate), conversions(task.samples.shape[1])
+    surrogate = task.surrogate(options.learning_rate)
     length = -(-len(task.data) // options.batch_size)
     for batch, done in task.batches(options.batch_size, options.rounds, surrogate, textures=textures, drift=drift):
         step = task.generator(Stream.TEXTURE_STEPS, round(done * options.rounds * length), cpu=True)
         labels, place = task.labels[batch], Place.drawn(step)
-        conversion = every[int(torch.randint(len(every), (1,), generator=step))]
+        conversion = drawn(task, step)
         leaf = textures.clone().requires_grad_()
         noisy = task.samples[batch] + pieces.of(leaf, labels, task.rows(labels, batch))
-        inside = noisy + (task.budget.in_range(noisy) - noisy).detach()  # black and white keep their gradient
+        inside = task.budget.in_range(noisy, straight=True)  # black and white keep their gradient
         task.count(surrogate.train_step(conversion(place.there(inside)), labels), labels)
         assert leaf.grad is not None
         within = torch.fft.irfft2(torch.fft.rfft2(leaf.grad) * band, s=pieces.shape[2:])
@@ -106,7 +107,8 @@ def published(task: Search, pieces: Pieces, textures: Tensor) -> Tensor:
     """δ of all samples or classes: ε with the sign of each value of its piece."""
     labels = torch.arange(len(task.data.classes), device=task.device) if task.classwise else task.labels
     found = task.room(task.shape, task.budget.delta)
-    for rows in torch.arange(len(labels), device=task.device).split(1024):
-        sign = torch.where(pieces.of(textures, labels[rows], rows) < 0, -1.0, 1.0)
-        found[rows.cpu()] = task.budget.round(task.budget.radius * sign).cpu()
+    for part in mapped.parts(len(labels)):
+        rows = torch.arange(part.start, part.stop, device=task.device)
+        sign = torch.where(pieces.of(textures, labels[part], rows) < 0, -1.0, 1.0)
+        found[part] = task.budget.round(task.budget.radius * sign).cpu()
     return found

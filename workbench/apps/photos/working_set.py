@@ -20,6 +20,7 @@ from workbench.config import NoiseConfig, ProtectConfig
 from workbench.data import synthetic_people
 from workbench.data.dataset import Dataset
 from workbench.files.pictures import Photo
+from workbench.noise import targeted
 
 SIDE = 64  # pixels a side of the working copies on which noise is searched and recognisers are trained
 RECOGNISER = "convnet-w8"
@@ -84,13 +85,14 @@ def search_settings(config: ProtectConfig, data: Dataset) -> NoiseConfig:
     """Settle the search on the working set `data`: passes enough for few photos, not too many for thousands."""
     turns = -(-PASSES // len(data))
     own: dict[str, Any] = {}
-    if config.method.endswith("targeted"):
+    asked = noise.options_of(config.method)
+    if isinstance(asked, type) and issubclass(asked, targeted.Options):
         long, many = max(6, min(32, turns)), max(10, min(30, turns))
         own = {"train_steps": long, "rounds": many, "noise_steps": 2, "learning_rate": 0.06}
     elif config.method == "em-joint":
         # Begun at zero it was measured on faces; of bands on one channel, in noise that is scaled up, nothing is known.
         own = {"rounds": max(6, turns), "begin": "zero"}
-    if "batch_size" in getattr(noise.options_of(config.method), "__dataclass_fields__", ()):
+    if "batch_size" in getattr(asked, "__dataclass_fields__", ()):
         own["batch_size"] = BATCH
     several = METHODS[config.method].surrogates > 1 and config.method != "robust-targeted"  # which takes both heads
     surrogate = SURROGATES if several else SURROGATE
