@@ -35,6 +35,15 @@ def check_group(on: torch.device, config: NoiseConfig | VictimConfig) -> None:
         raise ConfigError("precision bf16 needs a CUDA device: use --precision float32")
 
 
+def leave_group() -> None:
+    """Leave the group of processes that work together, if there is one, before this process ends.
+
+    A process that ends within its group on CPUs may be aborted by gloo's threads, with all its work done.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 @contextmanager
 def enough_memory(batch_size: int) -> Iterator[None]:
     """Turn "out of memory" within the block into one line that names a batch size to try; DataError."""

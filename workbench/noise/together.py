@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from workbench import progress
+from workbench import device, progress
 from workbench.config import DataError, NoiseConfig
 from workbench.data.dataset import Dataset
 from workbench.files.places import temporary
@@ -47,4 +47,5 @@ def _in_process(fabric: Fabric, config: NoiseConfig, plain: Any, file: Path) -> 
     if fabric.local_rank == 0:
         Perturbation(whole, config.kind, config.epsilon, config.method, "0" * 64, data.space).save(file)
     fabric.barrier()
+    device.leave_group()
     return facts

@@ -13,6 +13,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from workbench.device import leave_group
 from workbench.files.atomic import remove
 from workbench.progress import Progress
 from workbench.records.checkpoint import load, save
@@ -76,6 +77,14 @@ class ShowEpochs(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Lightning's hook."""
         self.teardown(trainer, pl_module, "fit")
+
+
+class LeaveGroup(Callback):
+    """At the end each process that trained with others leaves their group: see `device.leave_group`."""
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Lightning's hook."""
+        leave_group()
 
 
 @contextmanager

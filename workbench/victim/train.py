@@ -20,7 +20,7 @@ from workbench.files.atomic import sweep
 from workbench.records import checkpoint
 from workbench.records.nan_guard import NotFinite
 from workbench.victim import composed, recipes, warm_start
-from workbench.victim.epochs import CHECKPOINT, EveryEpoch, Generations, ShowEpochs, heard, quiet
+from workbench.victim.epochs import CHECKPOINT, EveryEpoch, Generations, LeaveGroup, ShowEpochs, heard, quiet
 from workbench.victim.module import Victim
 from workbench.victim.recipes import Recipe
 
@@ -96,7 +96,7 @@ def _fit(victim: Victim, path: Path | None, callbacks: Sequence[Callback]) -> No
             if several:
                 checkpoint.load(path)  # puts an earlier one in a damaged one's place, before all of them read it
     strategy = "ddp_spawn" if several else "auto"
-    trainer = _trainer(victim.config, callbacks, strategy=strategy, plugins=[Generations()])
+    trainer = _trainer(victim.config, [*callbacks, LeaveGroup()], strategy=strategy, plugins=[Generations()])
     try:
         trainer.fit(victim, ckpt_path=newest, weights_only=True)
     except NotFinite as error:
