@@ -25,7 +25,7 @@ def split(requirement: str) -> tuple[str, str]:
 
 def test_conda_environment_is_that_of_pyproject():
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    assert listed.pop() == {"pip": ["-e .[pretrained]"]}
+    assert listed.pop() == {"pip": ["-e .[pretrained,faces]"]}
     conda = dict(split(entry) for entry in listed)
     assert conda.pop("python") == ">=3.11,<3.14"
     assert PROJECT["requires-python"] == ">=3.11"
@@ -53,7 +53,7 @@ def locked(name: str = "requirements.lock") -> dict[str, tuple[str, str, int]]:
 def test_every_dependency_is_locked_with_hashes():
     found = locked()
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    for requirement in map(Requirement, [*WANTED, *EXTRAS["browser"], *EXTRAS["pretrained"], *build]):
+    for requirement in map(Requirement, [*WANTED, *EXTRAS["browser"], *EXTRAS["pretrained"], *EXTRAS["faces"], *build]):
         assert requirement.specifier.contains(found[canonicalize_name(requirement.name)][0]), requirement
     assert (found["torch"][0], found["torchvision"][0]) == ("2.15.0", "0.29.2")  # a pair that works together
     for lock in (found, locked(".ci/tools.lock")):

@@ -1,10 +1,11 @@
 """Progress: lines where nobody watches, one bar where somebody does, nothing when it is off."""
 
 import sys
+import threading
 
 import pytest
 
-from workbench.progress import mode, progress
+from workbench.progress import listening, mode, progress, shown_as
 
 
 def steps(total, done=0, lines=0, **numbers):
@@ -85,3 +86,13 @@ def test_bar_only_where_somebody_watches(monkeypatch, asked, kernel, terminal, e
     else:
         monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     assert mode() == expected
+
+
+def test_whoever_listens_is_told_of_steps_that_another_thread_counts():
+    heard = []
+    with listening(heard.append), shown_as("off"), progress("learners", 2) as steps:
+        thread = threading.Thread(target=steps.advance)
+        thread.start()
+        thread.join()
+        steps.advance()
+    assert [(step.label, step.done) for step in heard] == [("learners", 1), ("learners", 2)]

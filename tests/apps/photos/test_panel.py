@@ -8,13 +8,14 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from asked import asked_of
 from pictures import picture
 from PIL import Image
 
 pytest.importorskip("ipywidgets")
 
 from workbench.apps import html
-from workbench.apps.photos import panel, private_folder, uploads, viewer, views
+from workbench.apps.photos import panel, private_folder, self_test, uploads, viewer, views
 from workbench.apps.photos.panel import Panel
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.report import Verdict
@@ -236,7 +237,7 @@ def test_the_self_test_gets_the_copies_and_is_told_in_words(app):
 
     def tested(source, output, config):
         asked.append((source, output, config.epsilon))
-        with progress("recogniser on the copies, none, epoch", 50, 2) as steps:
+        with progress(self_test.TRAINING, 50, 24) as steps:
             steps.advance(loss=0.1)
         asked.append(plain(app.controls.spoken))
         return SelfTest(pd.DataFrame(), ["It fell to 4 < 9."])
@@ -248,7 +249,7 @@ def test_the_self_test_gets_the_copies_and_is_told_in_words(app):
     assert epsilon == 8
     assert (output / "manifest.json").is_file()
     assert source == app.collection.source
-    assert said == "Training 1 of up to 27."
+    assert said.startswith("Step 2 of 3: training recognisers on the originals and on the copies, 50% done, ")
     assert plain(app.controls.spoken) == "The test is finished."
     assert "4 &lt; 9" in app.controls.tested.value
 
@@ -290,8 +291,9 @@ def test_without_the_applications_server_the_zip_is_in_the_page(app, monkeypatch
 
 
 @pytest.mark.parametrize(("label", "left", "said"), [
-    ("reading photo", 3, "Step 1 of 3: reading your photos, 25% done, about 3 s left."),
-    ("em-joint samplewise noise, part", 150, "Step 2 of 3: finding the changes, 25% done, about 2 minutes left."),
+    ("reading photo", 3, "Step 1 of 3: reading your photos, 25% done, about 3 s left of this step."),
+    ("em-joint samplewise noise, part", 150,
+     "Step 2 of 3: finding the changes, 25% done, about 2 minutes left of this step."),
     ("copying photo", 0, "Step 3 of 3: writing the copies, 25% done, nearly finished."),
 ])  # fmt: skip
 def test_progress_is_told_without_jargon(label, left, said):
@@ -336,7 +338,10 @@ def test_the_self_tests_table_has_a_row_a_training_with_its_spread():
             ]
             known = {"run": f"{method}{defence}{seed}", "method": method, "defence": defence, "seed": seed, **identity}
             tables.append(table.table(table.Identity(**known), curve))
-    shown = views.tested(["<b>"], table.merged(tables))
+    shown = views.tested(SelfTest(table.merged(tables), ["<b>"], 0, asked_of(4, 3)))
+    assert "An existing recogniser" in shown
+    assert "3 of 4 (4)" in shown
+    shown = views.tested(SelfTest(table.merged(tables), ["<b>"]))
     assert shown.count("<tr>") == 4
     assert shown.count("60% (50% to 70%)") == 3
     assert "your photos as they are" in shown

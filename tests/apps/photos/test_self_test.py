@@ -9,7 +9,7 @@ import torch
 from photographs import encoded, photograph
 from PIL import Image
 
-from workbench.apps.photos import findings, self_test
+from workbench.apps.photos import findings, private_folder, self_test
 from workbench.apps.photos.protect import protect
 from workbench.config import DataError, ProtectConfig
 from workbench.judging import learners
@@ -53,10 +53,11 @@ def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path
         if method != "random" or defence == "none"
     }
     assert set(found.rows["data"]) == {"photos"}
-    assert "3 photos of 2 people were kept aside" in found.sentences[0]  # two of six, one of three, none of two
-    assert "Guessing names 10% rightly" in found.sentences[0]  # three people in company of seven
-    assert "7 drawn people" in found.sentences[1]
-    assert any("recogniser on the copies" in line for line in heard)
+    assert "3 photos of 2 people were kept aside" in found.sentences[1]  # two of six, one of three, none of two
+    assert "Guessing names 10% rightly" in found.sentences[1]  # three people in company of seven
+    assert "7 drawn people" in found.sentences[2]
+    assert {self_test.TRAINING, self_test.TRAINING_RANDOM} < set(heard)
+    assert private_folder._held == {}  # what the processes read the photos from is gone
     assert "%" in found.in_words()
 
 
@@ -115,7 +116,7 @@ def table(finals: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
         (0.95, 0.20, 0.30, "much harder"),
         (0.95, 0.20, 0.70, "can still be learnt from"),
         (0.95, 0.94, 0.93, "does not help"),
-        (0.12, 0.10, 0.10, "nothing can be said"),
+        (0.12, 0.10, 0.10, "Nothing can be said"),
     ],
 )
 def test_the_verdict_is_the_worst_case(original, copies, jpeg, verdict):
@@ -128,9 +129,9 @@ def test_the_verdict_is_the_worst_case(original, copies, jpeg, verdict):
         }
     )
     found = self_test.sentences(rows, 0.1, 30, 10)
-    assert verdict in found[-1]
-    assert [line for line in found[:-1] if verdict in line] == []
-    assert f"{copies:.0%} ({copies - 0.05:.0%} to {copies + 0.05:.0%}; {copies + 0.02:.0%} at the best" in found[2]
+    assert verdict in found[0]
+    assert [line for line in found[1:] if verdict in line] == []
+    assert f"{copies:.0%} ({copies - 0.05:.0%} to {copies + 0.05:.0%}; {copies + 0.02:.0%} at the best" in found[3]
     assert any("JPEG" in line and f"{jpeg:.0%}" in line for line in found)
     for line in found:
         assert not {"safe", "secure", "protected"} & set(line.lower().replace(".", " ").split())
@@ -138,9 +139,9 @@ def test_the_verdict_is_the_worst_case(original, copies, jpeg, verdict):
 
 def test_random_noise_alone_is_compared_with_the_originals():
     found = self_test.sentences(table({("clean", "none"): [0.9], ("random", "none"): [0.9]}), 0.1, 3, 1)
-    assert "1 person" in found[0]
-    assert "once each" in found[0]
-    assert "does not help" in found[-1]
+    assert "1 person" in found[1]
+    assert "once each" in found[1]
+    assert "does not help" in found[0]
 
 
 def test_of_few_photos_numbers_are_said_and_not_shares():
@@ -153,7 +154,7 @@ def test_of_few_photos_numbers_are_said_and_not_shares():
     assert "3 of 3 photos" in text
     uneven = table({("clean", "none"): [1.0, 2 * third], ("targeted", "none"): [0.0, 2 * third]})
     assert "they named 0 to 2 of 3 photos" in " ".join(self_test.sentences(uneven, 0.1, 3, 1))
-    assert "1 photo of 1 person was kept aside" in self_test.sentences(uneven, 0.1, 1, 1)[0]
+    assert "1 photo of 1 person was kept aside" in self_test.sentences(uneven, 0.1, 1, 1)[1]
 
 
 def test_a_share_that_does_not_vary_has_no_spread():
@@ -163,15 +164,15 @@ def test_a_share_that_does_not_vary_has_no_spread():
     assert findings.share(pd.Series([0.5, 1.0]), 2) == "1 to 2 of 2 photos"
 
 
-@pytest.mark.parametrize(("twin", "judged"), [(0.95, "harder"), (0.6, "does not help"), (0.12, "nothing can be said")])
+@pytest.mark.parametrize(("twin", "judged"), [(0.95, "harder"), (0.6, "does not help"), (0.12, "Nothing can be said")])
 def test_what_a_countermeasure_gives_back_is_told_beside_what_it_leaves_of_the_originals(twin, judged):
     rows = table({
         ("clean", "none"): [0.95], ("clean", "jpeg-75"): [twin],
         ("targeted", "none"): [0.2], ("targeted", "jpeg-75"): [0.6],
     })  # fmt: skip
     found = self_test.sentences(rows, 0.1, 30, 10)
-    assert judged in found[-1]
+    assert judged in found[0]
     (given,) = [line for line in found if line.startswith("After")]
     assert "60%" in given.partition("from the copies")[0]
     assert f"{twin:.0%}" in given.partition("from the copies")[2]
-    assert judged == "nothing can be said" or all(part in found[-1] for part in ("62%", "97%", f"{twin + 0.02:.0%}"))
+    assert judged == "Nothing can be said" or all(part in found[0] for part in ("62%", "97%", f"{twin + 0.02:.0%}"))

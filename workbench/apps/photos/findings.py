@@ -13,7 +13,7 @@ FEW = 20  # photos, of which a share says less than their number
 
 
 def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, drawn: int = 0) -> list[str]:
-    """Say what was found, in plain words.
+    """Say what was found, in plain words, the verdict first.
 
     rows: of a self-test, with one method besides clean and random; chance: of a right guess; drawn: how many drawn
     people kept the others company.
@@ -44,7 +44,7 @@ def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, dra
         found.append(f"With random noise of the same size instead, they named {_said(random, held_out)}.")
     originals, copies = (best[best["method"] == name] for name in ("clean", method))
     found += _given_back(copies, originals, held_out)
-    return [*found, _verdict(copies, originals, chance, held_out)]
+    return [_verdict(copies, originals, chance, held_out), *found]
 
 
 def _given_back(copies: pd.DataFrame, originals: pd.DataFrame, photos: int) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photo
     twin, tried = plain if same.empty else same, copies.loc[copies["defence"] == defence, "peak"]
     worst, usual = float(tried.mean()), float(twin.mean())
     if not learnt(usual, chance):
-        return "So nothing can be said: even from the originals these people could not be told apart."
+        return "Nothing can be said: even from the originals these people could not be told apart."
     kept = (worst - chance) / (usual - chance)
     if kept > 1 - LITTLE:
         judged = "The noise does not help on these photos"
@@ -72,7 +72,7 @@ def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photo
         judged = "The noise makes it harder, and this data can still be learnt from"
     else:
         judged = "The noise makes it much harder for these ways of learning; others may get more"
-    most = f"So the most that anybody here got out of the copies is {share(tried, photos)}"
+    most = f"The most that anybody here got out of the copies is {share(tried, photos)}"
     if defence != "none":
         most += f", after {learners.named(defence).words}"
     most += f"; out of the originals {share(plain, photos)}"
@@ -85,6 +85,11 @@ def _said(runs: pd.DataFrame, photos: int) -> str:
     """Say "31% (24% to 40%; 38% at the best moment)": after the last epoch, the spread over trainings, and the peak."""
     mean, _, spread = share(runs["final"], photos).partition(" (")
     return f"{mean} ({spread.replace(')', '; ')}{share(runs['peak'], photos).partition(' (')[0]} at the best moment)"
+
+
+def counted(share: float, photos: int) -> str:
+    """Say a share of photos by their number: "74 of 80"."""
+    return f"{round(share * photos)} of {photos}"
 
 
 def share(values: "pd.Series[float]", photos: int) -> str:

@@ -13,12 +13,12 @@ import ipywidgets as widgets
 from IPython.display import display
 
 from workbench.apps import html
-from workbench.apps.background import BUSY, Job, Say, Stages
-from workbench.apps.photos import private_folder, uploads, views
+from workbench.apps.background import BUSY, Job, Say
+from workbench.apps.photos import known, private_folder, self_test, uploads, views
 from workbench.apps.photos.controls import Controls
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.report import Report, Verdict
-from workbench.apps.photos.self_test import SelfTest, self_test
+from workbench.apps.photos.self_test import SelfTest
 from workbench.apps.photos.viewer import Viewer
 from workbench.config import ProtectConfig, WorkbenchError
 from workbench.files import atomic
@@ -27,7 +27,11 @@ from workbench.progress import Step, watched
 MAKING = {"reading photo": (1, "reading your photos"), "copying photo": (3, "writing the copies")}
 SEARCHING = (2, "finding the changes")
 Words = Callable[[Step], tuple[str, float]]
-TRAININGS = 27  # of a self-test with three seeds in colour; fewer for grey photos
+TESTING = {
+    known.ASKING: (1, "asking a recogniser that exists already"),
+    self_test.TRAINING: (2, "training recognisers on the originals and on the copies"),
+    self_test.TRAINING_RANDOM: (3, "training recognisers on random noise instead"),
+}
 
 
 def show() -> None:
@@ -46,7 +50,7 @@ class Panel:
 
     method = ProtectConfig().method
     protect: Callable[..., Report] = staticmethod(protect)
-    self_test: Callable[..., SelfTest] = staticmethod(self_test)
+    self_test: Callable[..., SelfTest] = staticmethod(self_test.self_test)
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or private_folder.private_folder()
@@ -171,10 +175,10 @@ class Panel:
 
         def work() -> str:
             found = self.self_test(source, output, ProtectConfig(method=self.method, epsilon=epsilon))
-            self.controls.tested.value = views.tested(found.sentences, found.rows, found.photos)
+            self.controls.tested.value = views.tested(found)
             return "The test is finished."
 
-        self._start(work, testing(), self.controls.say_tested, self.controls.test_done)
+        self._start(work, testing, self.controls.say_tested, self.controls.test_done)
 
     def _start(self, work: Callable[[], str], words: Words, say: Say, bar: widgets.FloatProgress) -> None:
         if self.job.busy:
@@ -212,18 +216,13 @@ def making(step: Step) -> tuple[str, float]:
     return f"Step {number} of 3: {what}, {step.share:.0%} done{_time(step.left)}.", step.share
 
 
-def testing() -> Words:
-    """Give a teller of the self-test's steps, which counts its trainings."""
-    stages = Stages(TRAININGS)
-
-    def words(step: Step) -> tuple[str, float]:
-        number, share, left = stages.place(step)
-        return f"Training {number} of up to {TRAININGS}{_time(left) if share > 0.02 else ''}.", share
-
-    return words
+def testing(step: Step) -> tuple[str, float]:
+    """Say a step of the self-test to a person, with the share of its stage."""
+    number, what = TESTING.get(step.label, TESTING[self_test.TRAINING])
+    return f"Step {number} of {len(TESTING)}: {what}, {step.share:.0%} done{_time(step.left)}.", step.share
 
 
 def _time(seconds: float) -> str:
     if seconds < 2:
         return ", nearly finished"
-    return f", about {f'{round(seconds / 60)} minutes' if seconds >= 100 else f'{seconds:.0f} s'} left"
+    return f", about {f'{round(seconds / 60)} minutes' if seconds >= 100 else f'{seconds:.0f} s'} left of this step"

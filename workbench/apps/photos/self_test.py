@@ -1,9 +1,9 @@
 """Does it work on these photos? Recognisers trained on the copies, in several ways, and their twins on the originals,
-met by photos that neither has seen. No result is assumed: they are trained here and now.
+met by photos that neither has seen, and one that exists already. No result is assumed: all is tried here and now.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,37 +13,43 @@ import torch
 from torch import Tensor
 
 from workbench import noise
+from workbench.apps.photos import existing, known, known_words, private_folder
 from workbench.apps.photos.findings import OTHERS, sentences
-from workbench.apps.photos.sources import gather
+from workbench.apps.photos.sources import Source, gather
 from workbench.apps.photos.working_set import RECOGNISER, SIDE, numbered, thumbnail, with_company
-from workbench.config import DataError, NoiseConfig, ProtectConfig, key
+from workbench.config import DataError, NoiseConfig, ProtectConfig
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export import verify
 from workbench.files import untrusted
 from workbench.files.picture_kinds import read, whole
-from workbench.files.pictures import decode
-from workbench.judging import learners
+from workbench.files.pictures import Photo, decode
+from workbench.judging import judgement
+from workbench.judging.config import JudgeConfig
+from workbench.judging.trial import Case
 from workbench.records import table
-from workbench.victim import exposure, train
 
+TRAINING, TRAINING_RANDOM = "recognisers", "recognisers, random noise"
 HELD_OUT = 0.3  # of a person's photos are met later
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """What was found: `rows` is a table as in results.py, of the data "photos"; `sentences` say it in plain words.
+    """What was found: `rows` is a tidy table of the data "photos"; `sentences` say it in plain words.
 
-    photos: how many were kept aside.
+    photos: how many were kept aside; known: what an existing recogniser makes of the copies (known.compare), empty
+    where it is not installed.
     """
 
     rows: pd.DataFrame
     sentences: list[str]
     photos: int = 0
+    known: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def in_words(self) -> str:
-        """Say the sentences, each on a line."""
-        return "\n".join(self.sentences)
+        """Say the sentences, each on a line, and what the existing recogniser made of the copies as a table."""
+        shown = ["", known_words.in_text(self.known)] if len(self.known) else []
+        return "\n".join([*self.sentences, *shown])
 
 
 @dataclass(frozen=True)
@@ -62,50 +68,46 @@ class Sets:
 
 
 def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int = 3) -> SelfTest:
-    """Train and test recognisers on `source` and on its complete copies in `output` (as `protect` wrote them).
+    """Train and test recognisers on `source` and on its complete copies in `output` (as `protect` wrote them), and ask
+    one that exists already, where it is installed.
 
     seeds: trainings of each kind, for the spread. Raises DataError when nobody has three photos: then nobody can be
     met again.
     """
     sets = _sets(source, output, config)
-    trainings = [(seed, *plan) for seed in range(seeds) for plan in _plan(sets)]
-    rows = table.merged(
-        _trained(sets, config, method, learner, seed, f"self-test {number} of {len(trainings)}, ")
-        for number, (seed, method, learner) in enumerate(trainings, 1)
-    )
+    lacks = existing.lacking()
+    asked = pd.DataFrame() if lacks else known.compare(*shots(source, output))
+    rows = _trained(sets, config, seeds)
     chance, photos = 1 / len(sets.original.classes), len(sets.held_out)
-    return SelfTest(rows, sentences(rows, chance, photos, sets.tested, sets.drawn), photos)
+    said = sentences(rows, chance, photos, sets.tested, sets.drawn)
+    if lacks:
+        said.append(f"No recogniser that exists already was asked: {lacks}")
+    else:
+        more = known_words.sentences(asked)
+        said = [*more, *said] if known_words.can_judge(asked) else [*said, *more]
+    return SelfTest(rows, said, photos, asked)
 
 
-def _plan(sets: Sets) -> Iterator[tuple[str, str]]:
-    """List every training of one seed: method and learner."""
+def _trained(sets: Sets, config: ProtectConfig, seeds: int) -> pd.DataFrame:
+    """Judge the copies by all learners, and random noise by the plain one: a tidy table."""
     grey = sets.original.samples.shape[1] == 1
-    others = [name for name in OTHERS if not (grey and name == "grayscale")]
-    yield from ((method, "none") for method in sets.variants)
-    yield from ((method, name) for name in others for method in sets.variants if method != "random")
-
-
-def _trained(sets: Sets, config: ProtectConfig, method: str, learner: str, seed: int, number: str) -> pd.DataFrame:
-    how = learners.named(learner)
-    asked = how.config(RECOGNISER, sets.original, seed=seed, device=config.device)
-    published = replace(sets.original, samples=sets.variants[method])
-    pair = DataPair(published, sets.held_out, published.source)
-    name = {"clean": "the originals", "random": "random noise"}.get(method, "the copies")
-    exposed, carries = exposure.expose(published, None, asked)
-    curve = train.train(asked, pair, exposed, carries, label=f"{number}recogniser on {name}, {how.words}, epoch")
-    clean = method == "clean"
-    identity = table.Identity(
-        key({"method": method, "defence": learner, "seed": seed, "photos": published.fingerprint}),
-        "photos",
-        method,
-        kind="none" if clean else "samplewise",
-        epsilon=0 if clean else config.epsilon,
-        victim=RECOGNISER,
-        defence=learner,
-        protected_fraction=0.0 if clean else 1.0,
-        seed=seed,
-    )
-    return table.table(identity, curve)
+    tried = {config.method: ["none", *(name for name in OTHERS if not (grey and name == "grayscale"))]}
+    tried.setdefault("random", ["none"])
+    seeded = ",".join(map(str, range(seeds)))
+    folder = private_folder.private_folder()  # the judge's processes read the photos from a file
+    try:
+        found: list[pd.DataFrame] = []
+        for method, names in tried.items():
+            made = table.Identity("", "photos", method, "samplewise", config.epsilon, protected_fraction=1.0)
+            published = replace(sets.original, samples=sets.variants[method])
+            case = Case(DataPair(sets.original, sets.held_out), published, made)
+            asked = JudgeConfig(learners=",".join(names), seeds=seeded, network=RECOGNISER, device=config.device)
+            label = TRAINING if method == config.method else TRAINING_RANDOM
+            rows = judgement.judge(asked, case, folder / method, store=folder / "originals", label=label).rows
+            found.append(rows if not found else rows[rows["method"] != "clean"])
+        return table.merged(found)
+    finally:
+        private_folder.remove(folder)
 
 
 def _sets(source: Path, output: Path, config: ProtectConfig) -> Sets:
@@ -156,17 +158,38 @@ def _held_out(labels: Tensor, seed: int) -> Tensor:
 
 def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
     """Bring every original, and its copy as decoded from the output, to working size; and say whose they are."""
+    before, after, people = [], [], []
+    for one, copy in _files(source, output):
+        before.append(thumbnail(_original(one)))
+        after.append(thumbnail(_copy(copy)))
+        people.append(one.person)
+    return before, after, people
+
+
+def shots(source: Path, output: Path) -> tuple[Iterator[known.Shot], int]:
+    """Give the photos that an existing recogniser is asked about, with their copies, and say how many they are."""
+    files = list(_files(source, output))
+    some = [files[place] for place in known.chosen([one.person for one, _ in files])]
+    return (known.Shot(one.person, _original(one).pixels, _copy(copy).pixels) for one, copy in some), len(some)
+
+
+def _files(source: Path, output: Path) -> Iterator[tuple[Source, Path]]:
+    """Every original with the file of its copy, as the output's manifest lists them."""
     files = {entry["original"]: entry for entry in verify.read_manifest(output).get("files", [])}
     if not files:
         raise DataError(f"{output} holds no copies with a manifest: protect the photos first")
-    before, after, people = [], [], []
     for one in gather(source)[0]:
         if one.name in files:
-            before.append(thumbnail(decode(one.read(), one.name)))
             copy = files[one.name]["file"]
             if not verify.within(output, copy):
                 name = untrusted.one_line(copy)
                 raise DataError(f"{output} has no {name}, which its manifest lists: protect the photos again")
-            after.append(thumbnail(decode(whole(partial(read, (output / copy).resolve())), copy)))
-            people.append(one.person)
-    return before, after, people
+            yield one, (output / copy).resolve()
+
+
+def _original(one: Source) -> Photo:
+    return decode(one.read(), one.name)
+
+
+def _copy(path: Path) -> Photo:
+    return decode(whole(partial(read, path)), path.name)

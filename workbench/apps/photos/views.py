@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.apps import html
+from workbench.apps.photos import known_words
 from workbench.apps.photos.findings import OTHERS, share
 from workbench.apps.photos.report import Verdict
+from workbench.apps.photos.self_test import SelfTest
 from workbench.apps.photos.uploads import MEGABYTE, count
 from workbench.judging import learners
 from workbench.records import table
@@ -49,10 +51,17 @@ def size(length: int) -> str:
     return f"{length / MEGABYTE:.1f} MB" if length >= MEGABYTE / 10 else f"{max(1, round(length / 1024))} KB"
 
 
-def tested(sentences: Sequence[str], rows: pd.DataFrame, photos: int = 0) -> str:  # noqa: PT028 (no test)
-    """Show the self-test: what it says in words, and its table. photos: how many were kept aside, 0: not known."""
-    said = "".join(f"<li>{escape(text)}</li>" for text in sentences)
-    return f'<div role="status"><ul>{said}</ul></div>{"" if rows.empty else _table(table.summary(rows), photos)}'
+def tested(found: SelfTest) -> str:
+    """Show the self-test: what it says in words, the first of it large, and its tables."""
+    first, *others = (escape(text) for text in found.sentences)
+    said = "".join(f"<li>{text}</li>" for text in others)
+    shown = [f'<div role="status"><p><strong>{first}</strong></p><ul>{said}</ul></div>']
+    if len(found.known):
+        asked = html.table(known_words.HEADS, known_words.lines(found.known), known_words.CAPTION)
+        shown.append(f'<div class="photos-list">{asked}</div>')
+    if len(found.rows):
+        shown.append(_table(table.summary(found.rows), found.photos))
+    return "".join(shown)
 
 
 def _table(best: pd.DataFrame, photos: int) -> str:

@@ -1,0 +1,54 @@
+"""What services do with a photo that they are given, before anybody's software looks at it.
+
+Each takes a picture (PIL, RGB) and the place of the face on it, (left, top, right, bottom) in pixels or None, and
+returns another; None where there is nothing left to look at.
+"""
+
+import io
+from collections.abc import Callable
+
+from PIL import Image
+
+Box = tuple[int, int, int, int]
+Handling = Callable[[Image.Image, Box | None], Image.Image | None]
+
+LONGEST = 2048  # pixels a side, of many services
+SCREEN = 0.73  # a screenshot's scale: no whole pixel falls on another
+AROUND = 0.4  # of the face's side that is left around it by a crop
+
+
+def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    file.seek(0)
+    return Image.open(file).convert("RGB")
+
+
+def _scaled(picture: Image.Image, share: float) -> Image.Image:
+    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _limited(picture: Image.Image) -> Image.Image:
+    return _jpeg(_scaled(picture, min(1.0, LONGEST / max(picture.size))), 85)
+
+
+def _cropped(picture: Image.Image, face: Box | None) -> Image.Image | None:
+    if face is None:
+        return None
+    left, top, right, bottom = face
+    across, down = (round(AROUND * side) for side in (right - left, bottom - top))
+    right, bottom = min(picture.width, right + across), min(picture.height, bottom + down)
+    return picture.crop((max(0, left - across), max(0, top - down), right, bottom))
+
+
+HANDLINGS: dict[str, Handling] = {
+    "as they are": lambda picture, face: picture,
+    "JPEG, quality 75": lambda picture, face: _jpeg(picture, 75),
+    "JPEG, quality 30": lambda picture, face: _jpeg(picture, 30),
+    "half the size": lambda picture, face: _scaled(picture, 0.5),
+    f"at most {LONGEST} pixels, JPEG 85": lambda picture, face: _limited(picture),
+    "cropped to the face": _cropped,
+    "turned grey": lambda picture, face: picture.convert("L").convert("RGB"),
+    "a screenshot": lambda picture, face: _jpeg(_scaled(picture, SCREEN), 90),
+}
