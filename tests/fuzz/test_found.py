@@ -12,10 +12,10 @@ from refusing import refused
 
 from workbench.apps.photos.ledger import Ledger
 from workbench.apps.photos.sources import gather
-from workbench.apps.photos.zip_input import MOST_LIST, members
 from workbench.cli import main
 from workbench.config import DataError, key
 from workbench.export import verify
+from workbench.files.zips import MOST_LIST, members
 from workbench.noise import perturbation
 from workbench.records import checkpoint, run_folder, table
 from workbench.victim import warm_start

@@ -114,17 +114,19 @@ def export(parser: Parser, words: Sequence[str]) -> Run:
 @command("measure every protected file against its original", "photos protected")
 def verify(parser: Parser, words: Sequence[str]) -> Run:
     """`workbench verify`"""
-    parser.add_argument("original", type=Path, metavar="ORIGINAL", help="folder of the originals")
-    parser.add_argument("protected", type=Path, metavar="PROTECTED", help="folder of the protected copies")
+    parser.add_argument("original", type=Path, metavar="ORIGINAL", help="folder or .zip of the originals")
+    parser.add_argument("protected", type=Path, metavar="PROTECTED", help="folder or .zip of the protected copies")
     parser.add_argument("--epsilon", type=int, help="bound in pixel values of 255 (default: the manifest's, else 8)")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
     def run(arguments: argparse.Namespace) -> int:
         from workbench.export import verify
+        from workbench.files.zips import as_folder
 
         if arguments.epsilon is not None and not 0 <= arguments.epsilon <= OUTSIDE:
             raise ConfigError(f"epsilon is {arguments.epsilon}: it must be in 0..{OUTSIDE}")
-        verdict = verify.verify(arguments.original, arguments.protected, arguments.epsilon)
+        with as_folder(arguments.original) as original, as_folder(arguments.protected) as protected:
+            verdict = verify.verify(original, protected, arguments.epsilon)
         if arguments.json:
             print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2))
         else:

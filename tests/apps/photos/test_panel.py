@@ -206,11 +206,13 @@ def test_while_it_works_nothing_else_can_be_started(app):
     app.protect = slow
     app.controls.make.click()
     assert begun.wait(LONG)
-    assert all(control.disabled for control in (app.controls.make, app.controls.upload, app.controls.strength))
+    assert all(control.disabled for control in (app.controls.clear, app.controls.upload, app.controls.strength))
+    assert not app.controls.make.disabled  # it was just pressed: switched off, it would lose the keyboard's place
     assert not app.controls.cancel.disabled
     upload(app, "b.png")
     assert "Still at work" in plain(app.controls.chosen)
     app.controls.make.click()
+    assert "Still at work" in plain(app.controls.made)
     gate.set()
     app.job.wait(LONG)
     assert len(app.report.done) == 1

@@ -12,6 +12,7 @@ from workbench.apps.photos.uploads import ACCEPTED, LIMIT, MEGABYTE
 
 WEAKEST, STRONGEST, USUAL = 2, 15, 8
 IN_LAB = 10  # MB; JupyterLab's server lets no larger message through, without a word
+LOSES = "photos-chosen"  # a class of the page while there is something that leaving it would lose: photos.js
 _NARROW = {"width": "auto", "min_width": "140px", "align_self": "flex-start"}
 _ROW = {"align_items": "center", "flex_flow": "row wrap"}
 _NAMED = {"description_width": "80px"}
@@ -40,6 +41,8 @@ class Controls:
         self.link, self.stale, self.look = widgets.HTML(), widgets.HTML(), widgets.VBox()
         self.say_chosen, self.say_made = _teller(self.chosen), _teller(self.made)
         self.say_saved, self.say_tested = _teller(self.saved), _teller(self.spoken)
+        self._page = widgets.VBox()
+        self._page.add_class("photos-app")
         self._lay_out(brief)
         self.busy(False)
 
@@ -57,21 +60,21 @@ class Controls:
     def page(self, pictures: widgets.Widget) -> widgets.Widget:
         """Give everything in reading order; the pictures stand between making and saving."""
         self.look.children = (self._look, pictures)
-        box = widgets.VBox([self.promise, self.choose, self.work, self.look, self.results])
-        box.add_class("photos-app")
+        self._page.children = (self.promise, self.choose, self.work, self.look, self.results)
         self.show(chosen=False, made=False, fresh=False)
-        return box
+        return self._page
 
     def show(self, *, chosen: bool, made: bool, fresh: bool) -> None:
         """Show only the sections that make sense. fresh: the copies belong to the strength that is chosen now."""
         for part, wanted in ((self.work, chosen), (self.look, chosen), (self.clear, chosen), (self.results, made)):
             part.layout.display = None if wanted else "none"
+        (self._page.add_class if chosen else self._page.remove_class)(LOSES)
         old = "These are the copies you made before you moved the strength. Make them again for the new one."
         self.stale.value = html.said(old) if made and not fresh else ""
 
     def busy(self, working: bool) -> None:
         """Let nothing be started or changed while work is under way."""
-        for control in (self.upload, self.use, self.clear, self.make, self.test, self.strength):
+        for control in (self.upload, self.use, self.clear, self.strength):  # a button just pressed keeps the focus
             control.disabled = working
         for control in (self.cancel, self.cancel_test):
             control.disabled = not working

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-from IPython.display import display
+from IPython.display import Javascript, display
 
 from workbench.apps import html
 from workbench.apps.background import BUSY, Job, Say
@@ -38,7 +38,7 @@ def show() -> None:
     """Show the page where somebody watches; a line of text where a program runs the notebook."""
     if private_folder.PLACE in os.environ or watched():
         try:
-            display(Panel().page)
+            display(Panel().page, Javascript(views.active()))
         except OSError as error:
             display(widgets.HTML(html.said(f"Error: there is no room for photos ({error.strerror})", urgent=True)))
     else:
@@ -204,7 +204,7 @@ def _state(reason: str, verdict: Verdict | None) -> tuple[str, tuple[str, ...]]:
     """Say a file's state, and its notes."""
     reason = verdict.reason if verdict is not None else reason
     if reason:
-        return f"cannot be used: it {reason}", ()
+        return f"{views.REFUSED}: it {reason}", ()
     if verdict is None:
         return "ready", ()
     return "copy made", tuple(verdict.notes)

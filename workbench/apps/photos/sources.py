@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench.apps.photos.zip_input import Refusal, members
 from workbench.config import DataError
 from workbench.export import verify, write
 from workbench.files import tree
 from workbench.files.layout import people
 from workbench.files.picture_kinds import Reader, read, whole
 from workbench.files.pictures import Refused, check_kind
+from workbench.files.zips import Refusal, members
 
 __all__ = ["Refusal", "Source", "gather"]
 

@@ -82,8 +82,13 @@ class Collection:
             with atomic.creating(self._uploads / folder / name) as kept:
                 kept.write(file["content"])
         self.size += size
+        before = len(self._photos)
         self._take(self._uploads)
-        return f"Added {count(len(files), 'photo')}{f' of {person.strip()}' if folder else ''}."
+        new = len(self._photos) - before
+        said = f"Added {count(new, 'photo')}{f' of {person.strip()}' if folder else ''}."
+        if new < len(files):
+            said += f" {count(len(files) - new, 'file')} cannot be used: the list says why."
+        return said
 
     def _receive_zip(self, files: Sequence[Mapping[str, Any]]) -> str:
         if len(files) > 1 or self.source is not None:

@@ -6,10 +6,13 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 
 from workbench.apps import html
 from workbench.apps.photos.report import Verdict
+from workbench.apps.photos.working_set import SIDE as GRAIN
+from workbench.apps.photos.working_set import scale_noise
 from workbench.config import WorkbenchError
 from workbench.files.pictures import decode
 
@@ -88,7 +91,7 @@ class Viewer:
         if found is None:
             copy = size_only(original, epsilon)
             middle = [window(pixels, (0.5, 0.5), SAMPLE) for pixels in (original, copy)]  # enough to tell, and quick
-            said = "This is a preview of the size of the change only. The real change is made to fit your photos. "
+            said = "This is a preview of the size and grain of the change. The real change is made to fit your photos. "
             return copy, said + html.measured(*middle), "preview of the size only"
         content, verdict = found
         copy = decode(content, verdict.file or verdict.name).pixels
@@ -103,9 +106,11 @@ class Viewer:
 
 
 def size_only(original: np.ndarray, epsilon: int) -> np.ndarray:
-    """Change a photo by this size without aim, always alike: every pixel value up or down by epsilon."""
-    signs = np.random.default_rng(0).integers(0, 2, original.shape) * 2 - 1
-    return np.clip(original + epsilon * signs, 0, 255).astype(np.uint8)
+    """Change a photo by this size without aim, always alike, as coarse as the search's noise is on so large a photo."""
+    height, width = original.shape[:2]
+    signs = np.random.default_rng(0).integers(0, 2, (GRAIN, GRAIN)) * 2 - 1
+    noise = scale_noise(torch.from_numpy(epsilon * signs), height, width, epsilon)
+    return np.clip(original + noise[:, :, None].astype(np.int16), 0, 255).astype(np.uint8)
 
 
 def bounds(pixels: np.ndarray, place: tuple[float, float], side: int = SIDE) -> tuple[int, int, int, int]:

@@ -18,6 +18,7 @@ from workbench.apps.photos.uploads import MEGABYTE, count
 from workbench.judging import learners
 from workbench.records import table
 
+REFUSED = "cannot be used"
 LISTED = 200  # rows of the list of photos
 TRAINED_ON = {"clean": "your photos as they are", "random": "your photos with random noise of the same size"}
 HOW = {name: learners.named(name).words for name in ("none", *OTHERS)}
@@ -34,14 +35,24 @@ def page(megabytes: int) -> list[str]:
     return [f"<style>{look}</style>{first}", *sections]
 
 
+def active() -> str:
+    """Give the page's script: it asks before the page is left with photos on it, and gives sliders their names."""
+    return files(__package__).joinpath("photos.js").read_text(encoding="utf-8")
+
+
 def listing(rows: Sequence[Row]) -> str:
     """Show the list of photos."""
     if not rows:
         return ""
+    refused = [row for row in rows if row[1].startswith(REFUSED)]
+    rows = [*refused, *(row for row in rows if row not in refused)]  # what went wrong is seen first
+    said = count(len(rows) - len(refused), "photo")
+    if refused:
+        said += f", and {count(len(refused), 'file')} that cannot be used"
     shown = html.table(("Photo", "State"), [(name, "\n".join((state, *notes))) for name, state, notes in rows[:LISTED]])
     more = f"<p>… and {len(rows) - LISTED:,} more.</p>" if len(rows) > LISTED else ""
     return (
-        f"<p><strong>{count(len(rows), 'file')}</strong></p>"
+        f"<p><strong>{said}</strong></p>"
         f'<div class="photos-list" tabindex="0" role="region" aria-label="List of photos">{shown}{more}</div>'
     )
 

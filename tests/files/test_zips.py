@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from photographs import encoded, photograph
 from PIL import Image
 
-from workbench.apps.photos import zip_input
+from workbench.apps.photos import uploads
+from workbench.apps.photos.protect import protect
 from workbench.apps.photos.sources import gather
-from workbench.config import DataError
-from workbench.files import picture_kinds, tree
+from workbench.cli import main
+from workbench.config import DataError, ProtectConfig
+from workbench.files import picture_kinds, tree, zips
 from workbench.files.pictures import Refused
 
 PNG = encoded(Image.fromarray(photograph()))
@@ -185,15 +187,15 @@ def test_headers_that_lie_about_sizes_are_refused(path):
 
 
 def test_caps_on_members_and_on_all_together(path, monkeypatch):
-    assert (zip_input.MOST_MEMBERS, zip_input.MOST_TOTAL) == (10_000, 8 * 2**30)
+    assert (zips.MOST_MEMBERS, zips.MOST_TOTAL) == (10_000, 8 * 2**30)
     pack(path, *((f"{number}.png", PNG) for number in range(5)), compression=zipfile.ZIP_STORED)
-    monkeypatch.setattr(zip_input, "MOST_TOTAL", 3 * len(PNG) + 2 * 64)
+    monkeypatch.setattr(zips, "MOST_TOTAL", 3 * len(PNG) + 2 * 64)
     sources, *_ = gather(path)
     for source in (*sources[:3], *sources[:3]):  # what is read again is not counted again
         assert source.read() == PNG
     with pytest.raises(Refused, match="GiB"):
         sources[3].read()
-    monkeypatch.setattr(zip_input, "MOST_MEMBERS", 4)
+    monkeypatch.setattr(zips, "MOST_MEMBERS", 4)
     with pytest.raises(DataError, match="5 files, more than 4"):
         gather(path)
 
@@ -278,3 +280,39 @@ def test_times_that_are_none_do_not_stop_the_reading(path, stamp):
     path.write_bytes(path.read_bytes().replace(mark, stamp))
     (source,), refusals, _ = gather(path)
     assert (source.read(), refusals) == (PNG, [])
+
+
+def test_a_zip_is_a_folder_for_a_while_and_another_path_stays_itself(tmp_path):
+    path = pack(tmp_path / "a.zip", ("Anna/1.png", PNG), ("Anna/manifest.json", b"{}"), ("__MACOSX/._1.png", b"x"))
+    with zips.as_folder(path) as folder:
+        assert (folder / "Anna" / "1.png").read_bytes() == PNG
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert sorted(one.name for one in folder.rglob("*")) == ["1.png", "Anna", "manifest.json"]
+    assert not folder.exists()
+    with zips.as_folder(tmp_path) as same:
+        assert same == tmp_path
+
+
+@pytest.mark.parametrize(("members", "why"), [
+    ([("../1.png", PNG)], "leads out of the archive"),
+    ([("a", PNG), ("a/1.png", PNG)], "cannot be unpacked"),
+    ([("1.png", b"0" * 10**6)], "grows more than 200 times"),
+])  # fmt: skip
+def test_a_zip_that_cannot_be_a_folder_is_one_line_and_leaves_nothing(members, why, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "temporary").mkdir()
+    path = pack(tmp_path / "a.zip", *members)
+    with pytest.raises(DataError, match=why) as refusal, zips.as_folder(path):
+        pass
+    assert "\n" not in str(refusal.value)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_verify_takes_the_zip_that_was_given_and_the_one_that_was_made(tmp_path, capsys):
+    given = pack(tmp_path / "photos.zip", ("Anna/1.png", PNG), ("Anna/2.jpg", JPEG))
+    protect(given, tmp_path / "out", ProtectConfig(method="random", epsilon=8))
+    uploads.pack(tmp_path / "out", tmp_path / "copies.zip")
+    assert main(["verify", str(given), str(tmp_path / "copies.zip"), "--epsilon", "8"]) == 0
+    assert "2 files measured; largest change 8 of 255" in capsys.readouterr().out
+    assert main(["verify", str(given), str(tmp_path / "out"), "--epsilon", "7"]) == 1

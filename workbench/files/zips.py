@@ -1,17 +1,22 @@
-"""A zip file of photos: its members' names and readers, or why one is refused. Nothing is ever unpacked to disk."""
+"""A zip file of photos: its members' names and readers, or why one is refused; its files as a folder, to check them."""
 
 import io
 import re
 import stat
+import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from workbench.config import DataError
-from workbench.files.picture_kinds import Reader
+from workbench.files import atomic, untrusted
+from workbench.files.picture_kinds import MOST_BYTES, Reader
 from workbench.files.pictures import Refused
+from workbench.files.places import temporary
 from workbench.files.tree import litter
 
 MOST_MEMBERS = 10_000
@@ -78,6 +83,39 @@ def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal], Counte
         else:
             readers.append((name, partial(_read, archive, info, total)))
     return readers, list(refusals.values()), left
+
+
+@contextmanager
+def as_folder(path: Path) -> Iterator[Path]:
+    """Give a zip file's members as files of a folder that is there, for its owner alone, while the block runs; a path
+    that is no zip file as it is.
+
+    Raises DataError where a member is refused, or does not fit beside the others.
+    """
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        yield path
+        return
+    readers, refusals, _ = members(path)
+    if refusals:
+        name = untrusted.one_line(refusals[0].name)
+        raise DataError(f"{path}: its file {name} {refusals[0].reason}")
+    with tempfile.TemporaryDirectory(dir=temporary()) as place:
+        for name, read in readers:
+            try:
+                content = read(MOST_BYTES + 1)
+                if len(content) > MOST_BYTES:
+                    raise Refused(f"is larger than {MOST_BYTES >> 20} MiB: unpack the archive yourself")
+                atomic.make((Path(place) / name).parent)
+                with atomic.creating(Path(place) / name) as file:
+                    file.write(content)
+            except (Refused, OSError) as error:
+                why = (
+                    error
+                    if isinstance(error, Refused)
+                    else f"cannot be unpacked ({error.strerror}): unpack it yourself"
+                )
+                raise DataError(f"{path}: its file {untrusted.one_line(name)} {why}") from error
+        yield Path(place)
 
 
 def _name(info: zipfile.ZipInfo) -> str:
