@@ -151,12 +151,12 @@ def worst_published(published: dict[str, Any], method: str) -> str:
 
 
 def read(what: str) -> pd.DataFrame:
-    """The rows of a result file that meet all conditions: "CSV column=value,value …"."""
+    """The rows of a result file that meet all conditions: "CSV column=value,value …"; ~ is a space of a value."""
     name, *conditions = what.split()
     rows = pd.read_csv(RESULTS / f"{name}.csv", dtype={"run": str})
     for condition in conditions:
         column, _, values = condition.partition("=")
-        rows = rows[rows[column].astype(str).isin(values.split(","))]
+        rows = rows[rows[column].astype(str).isin(values.replace("~", " ").split(","))]
     return rows
 
 
