@@ -22,16 +22,19 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
         "--self-test", action="store_true", help="then train recognisers on originals and copies and say what they know"
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind in the self-test (default: 3)")
+    parser.add_argument("--people", type=Path, metavar="FILE.csv", help="who is on which photo: see `workbench group`")
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
 
     def run(arguments: argparse.Namespace) -> int:
+        from workbench.apps.photos import grouping
         from workbench.apps.photos.protect import protect as protect_photos
         from workbench.apps.photos.self_test import self_test
 
         config, tested = config_of(ProtectConfig, arguments), None
         quiet = arguments.json and progress.mode() == "lines"  # whose lines would stand before the JSON
         with progress.shown_as("off" if quiet else progress.mode()):
-            report = protect_photos(arguments.input, arguments.output, config)
+            people = grouping.read(arguments.people) if arguments.people else None
+            report = protect_photos(arguments.input, arguments.output, config, people)
             if not arguments.json:
                 print(report.in_words())
                 safe = "Now they are tested; the copies are safe, so stop it with Ctrl-C as you like."
@@ -45,6 +48,27 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
             print(json.dumps(found, indent=2))
         elif tested:
             print(f"\nDoes it work on these photos?\n{tested.in_words()}")
+        return DONE
+
+    return run
+
+
+@command("sort an album by person, for `protect --people`", "album people.csv")
+def group(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench group`"""
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a folder of photos or a .zip")
+    parser.add_argument("output", type=Path, metavar="FILE.csv", help="new table, to correct by hand, beside a page")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench.apps.photos import grouping
+
+        found = grouping.group(arguments.input)
+        page = grouping.write(found, arguments.output)
+        people = len({one.person for one in found if one.face is not None})
+        faceless = sum(one.face is None for one in found)
+        print(f"people: {people}, photos: {len(found)}, without a face: {faceless}")
+        print(f"Look at {page}, correct the column `person` of {arguments.output} where it is wrong, then:")
+        print(f"workbench protect {arguments.input} COPIES --people {arguments.output}")
         return DONE
 
     return run

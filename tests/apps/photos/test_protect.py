@@ -18,10 +18,10 @@ from filelock import FileLock
 from photographs import encoded, photograph
 from PIL import Image, ImageCms
 
-from workbench.apps.photos import protect as protecting
 from workbench.apps.photos import working_set, write_copy
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.report import Report, Verdict
+from workbench.apps.photos.side_by_side import side_by_side
 from workbench.cli import main
 from workbench.config import DataError, ProtectConfig
 from workbench.export import verify
@@ -353,5 +353,5 @@ def test_what_was_running_beside_an_error_is_noted_too():
 
     given = []
     with pytest.raises(OSError, match="full"):
-        given.extend(protecting._side_by_side([0, 1], work))
+        given.extend(side_by_side([0, 1], work))
     assert given == [{"turn": 1}]

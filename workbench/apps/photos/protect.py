@@ -8,8 +8,7 @@ import errno
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,10 @@ from typing import Any
 from torch import Tensor
 
 from workbench import catalogue, device, noise, registry
+from workbench.apps.photos.grouping import owned
 from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
+from workbench.apps.photos.side_by_side import side_by_side
 from workbench.apps.photos.sources import Gathered, Refusal, Source, gather
 from workbench.apps.photos.working_set import WorkingSet, scale_noise, search_settings, with_noise
 from workbench.apps.photos.write_copy import write
@@ -32,7 +33,6 @@ from workbench.progress import progress, say
 from workbench.records import run_folder
 
 COPY_SHARE = 0.3  # of a picture's raw size: hardly any lossless copy of a photograph is smaller
-SIDE_BY_SIDE = 2  # photos written at a time: Pillow's coders free the interpreter, and each takes 0.2 GB at 12 MP
 MANIFEST_ROOM = 1 << 20  # bytes
 LINES = 20  # of progress where there is no bar
 
@@ -66,11 +66,12 @@ class Found:
         return f"people: {people}, photos: {photos:,}{left_in_words(left)}"
 
 
-def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
+def protect(source: Path, output: Path, config: ProtectConfig, people: Mapping[str, str] | None = None) -> Report:
     """Write copies with noise of the photos in `source`: a file, a folder (of folders, one a person) or a .zip.
 
-    output: a new or empty folder, or the one of this very job, which goes on. A bad file is refused and stops no other.
-    Raises DataError when no file is usable, `output` is no place for copies, or the disk is full: what is done stays.
+    output: a new or empty folder, or the one of this very job, which goes on; people: the person on every photo, by its
+    name (grouping.read), instead of its folder. A bad file is refused and stops no other. Raises DataError when no file
+    is usable, `output` is no place for copies, or the disk is full: what is done stays.
     """
     begun = time.monotonic()
     registry.check("method", config.method)
@@ -78,6 +79,8 @@ def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
     _check_apart(source, output)
     check_free(output)
     given = gather(source)
+    if people is not None:
+        given = given._replace(sources=owned(given.sources, people))
     with lock.alone(output):
         check_free(output)  # again: another process may just have left it
         for name in (MANIFEST, atomic.PROBE):
@@ -88,6 +91,8 @@ def protect(source: Path, output: Path, config: ProtectConfig) -> Report:
             why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
             raise DataError(f"{source} holds no usable image{why}")
         identity = {**asdict(config), "photos": found.fingerprint}
+        if people is not None:
+            identity["people"] = [one.person for one in found.usable]
         ledger = Ledger(output, key(identity), {one.name for one in found.usable})
         say(found.in_words())
         if not ledger.complete:
@@ -148,7 +153,7 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_f
     state = "interrupted"
     try:
         with run.stage("copies"), progress("copying photo", len(found.usable), len(ledger.entries), LINES) as steps:
-            for entry in _side_by_side(todo, lambda turn: _copy(found, turn, deltas[turn], targets[turn], run, config)):
+            for entry in side_by_side(todo, lambda turn: _copy(found, turn, deltas[turn], targets[turn], run, config)):
                 ledger.add(entry)
                 steps.advance()
         atomic.sync(output)
@@ -165,30 +170,6 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_f
         except DataError:  # on a full disk the first error says more; the ledger has all that is finished
             if state == "complete":
                 raise
-
-
-def _side_by_side(todo: list[int], work: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Give the results of `work` as they come. An error or an interruption lets running work end and starts no more.
-
-    Raises the first error once the results of what was running are given: their copies are in place already.
-    """
-    failed: BaseException | None = None
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        waiting = [pool.submit(work, turn) for turn in todo]
-        try:
-            for done in as_completed(waiting):
-                if done.cancelled():
-                    continue
-                if error := done.exception():
-                    failed = failed or error
-                    for one in waiting:
-                        one.cancel()
-                else:
-                    yield done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-    if failed:
-        raise failed
 
 
 def _search(working: WorkingSet, config: ProtectConfig, folder: Path) -> Tensor:

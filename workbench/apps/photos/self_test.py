@@ -184,7 +184,8 @@ def _files(source: Path, output: Path) -> Iterator[tuple[Source, Path]]:
             if not verify.within(output, copy):
                 name = untrusted.one_line(copy)
                 raise DataError(f"{output} has no {name}, which its manifest lists: protect the photos again")
-            yield one, (output / copy).resolve()
+            person = files[one.name].get("person", one.person)  # as a table of people had it, if there was one
+            yield Source(one.name, str(person), one.read), (output / copy).resolve()
 
 
 def _original(one: Source) -> Photo:
