@@ -9,7 +9,7 @@ from pathlib import Path
 from workbench import progress
 from workbench.commands.arguments import add_settings
 from workbench.commands.table import DONE, Parser, Run, command, config_of
-from workbench.config import ProtectConfig
+from workbench.config import ConfigError, ProtectConfig
 
 
 @command("make copies of people's photos that are harder to learn from", "photos photos-to-post --self-test")
@@ -23,14 +23,20 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind in the self-test (default: 3)")
     parser.add_argument("--people", type=Path, metavar="FILE.csv", help="who is on which photo: see `workbench group`")
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="also write the self-test as a page to keep")
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
 
     def run(arguments: argparse.Namespace) -> int:
-        from workbench.apps.photos import grouping
+        from workbench.apps.photos import grouping, proof
         from workbench.apps.photos.protect import protect as protect_photos
         from workbench.apps.photos.self_test import self_test
+        from workbench.files.atomic import check_new, write_new
 
         config, tested = config_of(ProtectConfig, arguments), None
+        if arguments.report and not arguments.self_test:
+            raise ConfigError("--report is a page about the self-test: add --self-test")
+        if arguments.report:
+            check_new(arguments.report)
         quiet = arguments.json and progress.mode() == "lines"  # whose lines would stand before the JSON
         with progress.shown_as("off" if quiet else progress.mode()):
             people = grouping.read(arguments.people) if arguments.people else None
@@ -41,6 +47,8 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
                 print(safe if arguments.self_test else "Measure it on these photos: --self-test.", flush=True)
             if arguments.self_test:
                 tested = self_test(arguments.input, arguments.output, config, seeds=arguments.seeds)
+                if arguments.report:
+                    write_new(arguments.report, proof.page(tested, arguments.output))
         if arguments.json:
             found = asdict(report)
             if tested:

@@ -30,6 +30,22 @@ def write_atomically(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def check_new(path: Path) -> None:
+    """Raise DataError for a file that is there already: it may be somebody's."""
+    if os.path.lexists(path):
+        raise DataError(f"{path} is there already: give another name")
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a text file where there is none, whole or not at all. Raises DataError."""
+    check_new(path)
+    try:
+        with creating(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror}): make room or give another name") from error
+
+
 @contextmanager
 def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
     """A new file that takes the place of `path` when all of it is on disk, or not at all.

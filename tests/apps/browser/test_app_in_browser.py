@@ -24,6 +24,7 @@ pytest.importorskip("voila")
 pytest.importorskip("ipywidgets")
 nbformat = pytest.importorskip("nbformat")
 sync_api = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 
@@ -174,6 +175,11 @@ def test_from_photos_to_a_checked_zip_file(server, photos, folder):
         (private,) = private_folders(folder)
         (kernel,) = private_folders(private)
         assert [os.stat(path).st_mode & 0o777 for path in (private, kernel)] == [0o700, 0o700]
+
+        found = axe.Axe().run(page).response["violations"]
+        assert [
+            (one["impact"], one["help"]) for one in found if one["impact"] in ("serious", "critical", "moderate")
+        ] == []
 
         with page.expect_download() as download:
             page.get_by_role("link", name="Download the copies").click()

@@ -156,7 +156,7 @@ def test_a_file_that_is_no_picture_says_why_and_stops_nobody(app):
     upload(app, "notes.jpg", content=b"words")
     upload(app, "a.png")
     assert "notes.jpg cannot be used: it is not an image" in plain(app.controls.listing)
-    assert make(app) == "Done: 1 copy made. 1 photo could not be used: the list above says why."
+    assert make(app) == "Done: 1 copy made. 1 file could not be used: the list above says why."
     assert app.viewer.photo.options == ("a.png",)
 
 
@@ -312,6 +312,29 @@ def test_the_difference_is_grey_where_nothing_changes_and_eight_times_elsewhere(
     assert "Largest change 2 of 255" in html.measured(before, after)
     assert "Nothing is changed" in html.measured(before, before)
     assert "Largest change 8 of 255" in html.measured(before, viewer.size_only(before, 8))
+
+
+def test_original_and_copy_in_one_place_by_turns_and_with_an_edge(app):
+    upload(app, "a.png")
+    app.controls.strength.value = 15
+    looking = app.viewer
+    looking.how.value = viewer.FLICKER
+    assert looking.picture.value.count("<img") == 2
+    assert 'class="photos-turns"' in looking.picture.value
+    assert looking.edge.layout.display == "none"
+    looking.how.value = viewer.EDGE
+    assert looking.picture.value.count("<img") == 1
+    assert looking.edge.layout.display is None
+    looking.edge.value = 1.0
+    whole = looking.picture.value
+    looking.edge.value = 0.0
+    assert looking.picture.value != whole
+    before, after = np.zeros((4, 10, 3), np.uint8), np.full((4, 10, 3), 9, np.uint8)
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(viewer.html, "picture", lambda pixels, *given: seen.append(pixels) or "")
+        viewer.in_one_place(before, after, "a", "copy", (0.5, 0.5), 0.3)
+    assert seen[0][0, :, 0].tolist() == [0] * 3 + [9] * 7
 
 
 def test_a_program_that_runs_the_notebook_gets_a_line(monkeypatch, capsys, tmp_path):

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,19 +86,15 @@ def write(groups: Sequence[Grouped], path: Path) -> Path:
     that are there already.
     """
     page = path.with_suffix(".html")
-    if there := [file for file in (path, page) if os.path.lexists(file)]:
-        raise DataError(f"{there[0]} is there already: give another name, or correct that one by hand")
+    for file in (path, page):
+        atomic.check_new(file)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     ordered = sorted(groups, key=lambda one: (one.face is None, _number(one.person), one.name))
     rows.writerows((f"{HERE}{one.name}", one.person, "yes" if one.face is not None else "no") for one in ordered)
-    for file, content in ((path, text.getvalue().encode()), (page, _page(ordered, path).encode())):
-        try:
-            with atomic.creating(file) as made:
-                made.write(content)
-        except OSError as error:
-            raise DataError(f"{file} cannot be written ({error.strerror}): give another place") from error
+    atomic.write_new(path, text.getvalue())
+    atomic.write_new(page, _page(ordered, path))
     return page
 
 

@@ -14,7 +14,7 @@ from IPython.display import Javascript, display
 
 from workbench.apps import html
 from workbench.apps.background import BUSY, Job, Say
-from workbench.apps.photos import known, private_folder, self_test, uploads, views
+from workbench.apps.photos import known, private_folder, proof, self_test, uploads, views
 from workbench.apps.photos.controls import Controls
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.report import Report, Verdict
@@ -175,7 +175,7 @@ class Panel:
 
         def work() -> str:
             found = self.self_test(source, output, ProtectConfig(method=self.method, epsilon=epsilon))
-            self.controls.tested.value = views.tested(found)
+            self.controls.tested.value = views.tested(found) + views.keep(proof.page(found, output))
             return "The test is finished."
 
         self._start(work, testing, self.controls.say_tested, self.controls.test_done)

@@ -84,7 +84,7 @@ def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int =
         said.append(f"No recogniser that exists already was asked: {lacks}")
     else:
         more = known_words.sentences(asked)
-        said = [*more, *said] if known_words.can_judge(asked) else [*said, *more]
+        said = [more[0], said[0], *more[1:], *said[1:]] if known_words.can_judge(asked) else [*said, *more]
     return SelfTest(rows, said, photos, asked)
 
 

@@ -18,7 +18,8 @@ from workbench.files.pictures import decode
 
 TIMES = 8  # how much the difference is magnified
 SIDE = 256  # CSS pixels of a picture, and photo pixels of the window
-SAMPLE = 512  # photo pixels a side of the part on which a preview is measured
+SAMPLE = 512  # photo pixels a side of the part on which a preview is measured, and of a picture in the same place
+BESIDE, FLICKER, EDGE = "side by side", "in one place, by turns", "in one place, with an edge to move"
 NARROW = {"style": {"description_width": "130px"}, "layout": {"width": "100%", "max_width": "480px"}}
 
 
@@ -37,14 +38,17 @@ class Viewer:
         self.down = widgets.FloatSlider(value=0.5, min=0, max=1, step=0.02, description="Top to bottom", **NARROW)
         for slider in (self.across, self.down):
             slider.readout = False
+        self.how = widgets.Dropdown(options=[BESIDE, FLICKER, EDGE], description="Compare", **NARROW)
+        self.edge = widgets.FloatSlider(value=0.5, min=0, max=1, step=0.02, description="Edge", **NARROW)
+        self.edge.readout = False
         self.picture, self.text = widgets.HTML(), widgets.HTML()
         self.brief = widgets.HTML()  # the same words again, to stand below the slider of the strength
         chooser = widgets.HBox([self.photo, self.before, self.after], layout={"flex_flow": "row wrap"})
         self.place = widgets.VBox([widgets.HTML("<h3>Move the frame</h3>"), self.across, self.down])
-        self.box = widgets.VBox([chooser, self.text, self.picture, self.place])
+        self.box = widgets.VBox([chooser, self.text, self.how, self.edge, self.picture, self.place])
         self.before.on_click(lambda _: self._step(-1))
         self.after.on_click(lambda _: self._step(1))
-        for control in (self.photo, self.across, self.down):
+        for control in (self.photo, self.how, self.edge, self.across, self.down):
             control.observe(lambda _: self.draw(self._epsilon), "value")
 
     def offer(self, names: Sequence[str]) -> None:
@@ -72,8 +76,14 @@ class Viewer:
             self.place.layout.display = "none"
             return
         self.text.value, self.brief.value = html.said(said), html.plain(f"{name}: {said}")
-        self.picture.value = sheet(original, copy, name, title, (self.across.value, self.down.value))
-        movable = max(original.shape[:2]) > SIDE
+        place, how = (self.across.value, self.down.value), self.how.value
+        if how == BESIDE:
+            self.picture.value = sheet(original, copy, name, title, place)
+        else:
+            edge = self.edge.value if how == EDGE else None
+            self.picture.value = in_one_place(original, copy, name, title, place, edge)
+        self.edge.layout.display = None if how == EDGE else "none"
+        movable = max(original.shape[:2]) > (SIDE if how == BESIDE else SAMPLE)
         self.place.layout.display = None if movable else "none"
 
     def _views(self, name: str, epsilon: int) -> tuple[np.ndarray, np.ndarray, str, str]:
@@ -140,6 +150,26 @@ def sheet(original: np.ndarray, copy: np.ndarray, name: str, title: str, place: 
     first = _small(original)
     wholes = [_framed(first, original, place), _small(copy), _small(html.magnified(original, copy, TIMES))]
     return _row(wholes, titles, name, min(SIDE, max(first.shape[:2]))) + shown
+
+
+def in_one_place(
+    original: np.ndarray, copy: np.ndarray, name: str, title: str, place: tuple[float, float], edge: float | None
+) -> str:
+    """Show a window of SAMPLE pixels, pixel by pixel: original and copy by turns, or the one left of an edge and the
+    other right of it. edge: the share of the width that is the original's (None: by turns).
+    """
+    before, after = (window(pixels, place, SAMPLE) for pixels in (original, copy))
+    side = max(before.shape[:2])
+    if edge is None:
+        named = ((before, "original"), (after, title))
+        shown = "".join(html.picture(part, "", f"{name}: {words}", side) for part, words in named)
+        turns = f'<div class="photos-scroll"><div class="photos-turns">{shown}</div></div>'
+        return f"<h3>By turns: original, {title}</h3>{turns}"
+    both = after.copy()
+    both[:, : round(edge * both.shape[1])] = before[:, : round(edge * both.shape[1])]
+    words = f"{name}: original left of the edge, {title} right of it"
+    shown = html.picture(both, "", words, side)
+    return f'<h3>Original left, {title} right</h3><div class="photos-scroll">{shown}</div>'
 
 
 def _row(images: Sequence[np.ndarray], titles: Sequence[str], name: str, side: int) -> str:

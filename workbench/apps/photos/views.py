@@ -95,11 +95,18 @@ def download(archive: Path, address: str | None) -> str:
     return f"<p>{link}Download the copies ({size(length)})</a></p>"
 
 
+def keep(page: str) -> str:
+    """Show the link that hands over the self-test as a page (proof.page), from inside this one."""
+    address = f"data:text/html;base64,{base64.b64encode(page.encode()).decode()}"
+    link = f'<a class="photos-download" href="{address}" download="what-these-copies-still-teach.html">'
+    return f"<p>{link}Keep this as a page</a></p>"
+
+
 def report_line(verdicts: Sequence[Verdict]) -> str:
     """Say how many copies there are, and how many photos have none."""
     done = sum(verdict.file is not None for verdict in verdicts)
     left = len(verdicts) - done
     said = f"Done: {count(done, 'copy').replace('copys', 'copies')} made."
     if left:
-        said += f" {count(left, 'photo')} could not be used: the list above says why."
+        said += f" {count(left, 'file')} could not be used: the list above says why."
     return said

@@ -1,0 +1,45 @@
+"""The self-test as one page to keep or to show: what was asked, what was found, how to check it. No photo, no name."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from workbench import installation
+from workbench.apps import html
+from workbench.apps.photos import views
+from workbench.apps.photos.report import LIMITS
+from workbench.apps.photos.self_test import SelfTest
+from workbench.export import verify
+from workbench.export.write import MANIFEST, file_hash
+
+LOOK = (
+    "body{font:16px/1.5 sans-serif;max-width:52em;margin:2em auto;padding:0 1em;color-scheme:light dark}"
+    "table{border-collapse:collapse;font-size:14px;margin:1em 0}th,td{border-bottom:1px solid #888;vertical-align:top}"
+    ".photos-list{overflow-x:auto}"
+)
+
+
+def page(found: SelfTest, output: Path) -> str:
+    """Give the page about the copies in `output`, as HTML that loads nothing. Raises DataError without a manifest."""
+    manifest = verify.read_manifest(output)
+    copies = manifest.get("files", [])
+    changes = [entry["linf"] for entry in copies if isinstance(entry.get("linf"), int)]
+    facts = [
+        ("Tested", f"{datetime.now(UTC):%Y-%m-%d}, on the owner's own computer"),
+        ("Copies", f"{len(copies)}, by the method {manifest.get('method', 'unknown')}"),
+        ("Change", f"at most {max(changes, default=0)} of 255 in any value, measured on the finished files"),
+        ("List of the copies", f"{MANIFEST}, SHA-256 {file_hash(output / MANIFEST)}"),
+        ("Program", f"{installation.PROGRAM} {installation.version()}, commit {installation.commit() or 'unknown'}"),
+    ]
+    return "\n".join([
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>What these copies still teach</title>',
+        f'<meta name="viewport" content="width=device-width"><style>{LOOK}</style></head><body>',
+        "<h1>What these copies still teach</h1>",
+        "<p>Photos were copied with small changes in their pixels, meant to make them harder to learn from. This page "
+        "says what programs that recognise people made of the copies. It is a measurement on them, and no promise.</p>",
+        views.tested(found),
+        f"<h2>What this does not say</h2>{html.plain(LIMITS)}",
+        "<h2>How to check it</h2>",
+        html.table(("What", "Found"), facts),
+        "<p>Anyone who has originals and copies can repeat it: <code>workbench verify ORIGINALS COPIES</code></p>",
+        "</body></html>",
+    ])  # fmt: skip
