@@ -174,6 +174,7 @@ class ProtectConfig:
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     seed: int = documented(0, "seed of everything random")
     device: str = documented("auto", listed(DEVICES), choices=DEVICES)
+    where: str = documented("whole", "noise on all of a photo, or by its largest face", choices=("whole", "faces"))
 
     def __post_init__(self) -> None:
         check_values(self)

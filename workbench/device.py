@@ -36,10 +36,7 @@ def check_group(on: torch.device, config: NoiseConfig | VictimConfig) -> None:
 
 
 def leave_group() -> None:
-    """Leave the group of processes that work together, if there is one, before this process ends.
-
-    A process that ends within its group on CPUs may be aborted by gloo's threads, with all its work done.
-    """
+    """Leave the group of processes that work together: one that ends within it may be aborted by gloo's threads."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

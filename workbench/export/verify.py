@@ -24,7 +24,7 @@ MOST_PROBLEMS, MOST_SAID = 20, 2000  # shown to a person; characters of each
 MOST_MANIFEST = untrusted.MOST_BYTES
 SHAPE = {
     "epsilon": int,
-    "files": [{"file": str, "original": str, "sha256": str, "original_sha256?": (str, None)}],
+    "files": [{"file": str, "original": str, "sha256": str, "original_sha256?": (str, None), "box?": [int]}],
     "refused?": [{"name": str, "sha256?": (str, None)}],
     "left_out?": [str],
 }

@@ -17,6 +17,13 @@ SCREEN = 0.73  # a screenshot's scale: no whole pixel falls on another
 AROUND = 0.4  # of the face's side that is left around it by a crop
 
 
+def around(face: Box, width: int, height: int) -> Box:
+    """Widen a face's box by AROUND of its sides, within a picture of this size."""
+    left, top, right, bottom = face
+    across, down = (round(AROUND * side) for side in (right - left, bottom - top))
+    return max(0, left - across), max(0, top - down), min(width, right + across), min(height, bottom + down)
+
+
 def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
@@ -36,10 +43,7 @@ def _limited(picture: Image.Image) -> Image.Image:
 def _cropped(picture: Image.Image, face: Box | None) -> Image.Image | None:
     if face is None:
         return None
-    left, top, right, bottom = face
-    across, down = (round(AROUND * side) for side in (right - left, bottom - top))
-    right, bottom = min(picture.width, right + across), min(picture.height, bottom + down)
-    return picture.crop((max(0, left - across), max(0, top - down), right, bottom))
+    return picture.crop(around(face, *picture.size))
 
 
 HANDLINGS: dict[str, Handling] = {

@@ -17,10 +17,12 @@ from torch import Tensor
 
 from workbench import catalogue, device, noise, registry
 from workbench.apps.photos.grouping import owned
+from workbench.apps.photos.handling import Box
 from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.side_by_side import side_by_side
 from workbench.apps.photos.sources import Gathered, Refusal, Source, gather
+from workbench.apps.photos.where import FACELESS, Finder, cut, placed
 from workbench.apps.photos.working_set import WorkingSet, scale_noise, search_settings, with_noise
 from workbench.apps.photos.write_copy import write
 from workbench.config import DataError, ProtectConfig, key
@@ -39,10 +41,11 @@ LINES = 20  # of progress where there is no bar
 
 @dataclass
 class Found:
-    """What reading all photos found; `usable`, `hashes` and `working` go together."""
+    """What reading all photos found; `usable`, `hashes`, `boxes` and `working` go together."""
 
     usable: list[Source] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
+    boxes: list[Box | None] = field(default_factory=list)  # the parts that get noise
     working: WorkingSet = field(default_factory=WorkingSet)
     refused: list[Refusal] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)  # what systems left behind, by its kind
@@ -78,6 +81,7 @@ def protect(source: Path, output: Path, config: ProtectConfig, people: Mapping[s
     catalogue.check_within(config.method)
     _check_apart(source, output)
     check_free(output)
+    finder = Finder(config.where)
     given = gather(source)
     if people is not None:
         given = given._replace(sources=owned(given.sources, people))
@@ -86,7 +90,7 @@ def protect(source: Path, output: Path, config: ProtectConfig, people: Mapping[s
         for name in (MANIFEST, atomic.PROBE):
             atomic.sweep(output, name)
         _check_writable(output)
-        found = _read_all(given)
+        found = _read_all(given, finder)
         if not found.usable:
             why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
             raise DataError(f"{source} holds no usable image{why}")
@@ -122,7 +126,7 @@ def _check_writable(folder: Path) -> None:
         ) from error
 
 
-def _read_all(given: Gathered) -> Found:
+def _read_all(given: Gathered, finder: Finder) -> Found:
     found = Found(refused=list(given.refusals), left=given.left)
     with progress("reading photo", len(given.sources), lines=LINES) as steps:
         for source in given.sources:
@@ -134,7 +138,8 @@ def _read_all(given: Gathered) -> Found:
             else:
                 found.usable.append(source)
                 found.hashes.append(hashlib.sha256(content).hexdigest())
-                found.working.add(source.name, source.person, photo)
+                found.boxes.append(finder.box(photo.pixels))
+                found.working.add(source.name, source.person, cut(photo.pixels, found.boxes[-1]))
                 found.raw_bytes += photo.pixels.nbytes
             steps.advance()
     return found
@@ -193,7 +198,10 @@ def _copy(
         raise DataError(f"{source.name} changed while it was being copied: leave it alone and run the command again")
     photo = decode(content, source.name)
     height, width = photo.pixels.shape[:2]
-    pixels = with_noise(photo, scale_noise(delta, height, width, config.epsilon))
+    box = found.boxes[turn]
+    left, top, right, bottom = box or (0, 0, width, height)
+    enlarged = scale_noise(delta, bottom - top, right - left, config.epsilon)
+    pixels = with_noise(photo, placed(enlarged, box, height, width))
     aside = atomic.scratch(run.folder / f"{turn}.png")
     written = write(photo, pixels, run.folder.parent / target, aside, config.epsilon)
     return {
@@ -203,7 +211,8 @@ def _copy(
         "sha256": written.sha256,
         "original_sha256": found.hashes[turn],
         **shown(written.quality),
-        "notes": list(photo.notes),
+        "notes": [*photo.notes, *([FACELESS] if config.where == "faces" and box is None else [])],
+        **({"box": list(box)} if box else {}),
     }
 
 

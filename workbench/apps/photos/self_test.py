@@ -16,6 +16,7 @@ from workbench import noise
 from workbench.apps.photos import existing, known, known_words, private_folder
 from workbench.apps.photos.findings import OTHERS, sentences
 from workbench.apps.photos.sources import Source, gather
+from workbench.apps.photos.where import cut, within
 from workbench.apps.photos.working_set import RECOGNISER, SIDE, numbered, thumbnail, with_company
 from workbench.config import DataError, NoiseConfig, ProtectConfig
 from workbench.data.dataset import DataPair, Dataset
@@ -158,10 +159,12 @@ def _held_out(labels: Tensor, seed: int) -> Tensor:
 
 def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
     """Bring every original, and its copy as decoded from the output, to working size; and say whose they are."""
-    before, after, people = [], [], []
-    for one, copy in _files(source, output):
-        before.append(thumbnail(_original(one)))
-        after.append(thumbnail(_copy(copy)))
+    before: list[np.ndarray] = []
+    after: list[np.ndarray] = []
+    people = []
+    for one, copy, box in _files(source, output):
+        for photo, part in ((_original(one), before), (_copy(copy), after)):
+            part.append(thumbnail(cut(photo.pixels, within(box, photo.pixels))))
         people.append(one.person)
     return before, after, people
 
@@ -169,12 +172,12 @@ def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarra
 def shots(source: Path, output: Path) -> tuple[Iterator[known.Shot], int]:
     """Give the photos that an existing recogniser is asked about, with their copies, and say how many they are."""
     files = list(_files(source, output))
-    some = [files[place] for place in known.chosen([one.person for one, _ in files])]
-    return (known.Shot(one.person, _original(one).pixels, _copy(copy).pixels) for one, copy in some), len(some)
+    some = [files[place] for place in known.chosen([one.person for one, *_ in files])]
+    return (known.Shot(one.person, _original(one).pixels, _copy(copy).pixels) for one, copy, _ in some), len(some)
 
 
-def _files(source: Path, output: Path) -> Iterator[tuple[Source, Path]]:
-    """Every original with the file of its copy, as the output's manifest lists them."""
+def _files(source: Path, output: Path) -> Iterator[tuple[Source, Path, list[int] | None]]:
+    """Every original with the file of its copy and the part that got noise, as the output's manifest lists them."""
     files = {entry["original"]: entry for entry in verify.read_manifest(output).get("files", [])}
     if not files:
         raise DataError(f"{output} holds no copies with a manifest: protect the photos first")
@@ -185,7 +188,7 @@ def _files(source: Path, output: Path) -> Iterator[tuple[Source, Path]]:
                 name = untrusted.one_line(copy)
                 raise DataError(f"{output} has no {name}, which its manifest lists: protect the photos again")
             person = files[one.name].get("person", one.person)  # as a table of people had it, if there was one
-            yield Source(one.name, str(person), one.read), (output / copy).resolve()
+            yield Source(one.name, str(person), one.read), (output / copy).resolve(), files[one.name].get("box")
 
 
 def _original(one: Source) -> Photo:

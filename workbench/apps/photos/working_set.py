@@ -44,11 +44,11 @@ class WorkingSet:
     people: list[str] = field(default_factory=list)
     pixels: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, name: str, person: str, photo: Photo) -> None:
-        """Add a photo."""
+    def add(self, name: str, person: str, pixels: np.ndarray) -> None:
+        """Add a photo, or what of it gets noise: uint8 H×W×C."""
         self.names.append(name)
         self.people.append(person)
-        self.pixels.append(thumbnail(photo))
+        self.pixels.append(thumbnail(pixels))
 
     def persons(self) -> list[str]:
         """List the people, sorted by name."""
@@ -96,12 +96,13 @@ def search_settings(config: ProtectConfig, data: Dataset) -> NoiseConfig:
         own["batch_size"] = BATCH
     several = METHODS[config.method].surrogates > 1 and config.method != "robust-targeted"  # which takes both heads
     surrogate = SURROGATES if several else SURROGATE
-    return noise.resolved(NoiseConfig(kind="samplewise", surrogate=surrogate, options=own, **asdict(config)), "folder")
+    common = {name: value for name, value in asdict(config).items() if name != "where"}
+    return noise.resolved(NoiseConfig(kind="samplewise", surrogate=surrogate, options=own, **common), "folder")
 
 
-def thumbnail(photo: Photo, side: int = SIDE) -> np.ndarray:
-    """Bring a photo to the working size, as a trainer would (bilinear, antialiased): uint8 side×side×C."""
-    picture = Image.fromarray(photo.pixels.squeeze())
+def thumbnail(pixels: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Bring a photo to the working size, as a trainer would (bilinear, antialiased): uint8 H×W×C to side×side×C."""
+    picture = Image.fromarray(pixels.squeeze())
     return np.atleast_3d(np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR)))
 
 
