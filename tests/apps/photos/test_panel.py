@@ -4,6 +4,7 @@ import io
 import re
 import threading
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -225,10 +226,28 @@ def test_another_strength_is_a_preview_until_the_copies_are_made_again(app):
     make(app)
     app.controls.strength.value = 3
     assert "preview of the size" in plain(app.viewer.text)
-    assert "before you moved the strength" in plain(app.controls.stale)
+    assert "before you chose something else" in plain(app.controls.stale)
     make(app)
     assert app.controls.stale.value == ""
     assert "Largest change 3 of 255" in plain(app.viewer.text)
+
+
+def test_noise_by_the_face_alone_is_another_choice_with_copies_of_its_own(app):
+    upload(app, "a.png")
+    make(app)
+    asked = []
+
+    def protecting(source, output, config):
+        asked.append((output.name, config.where))
+        return protect(source, output, replace(config, where="whole"))  # a pattern has no face
+
+    app.protect = protecting
+    app.controls.faces.value = True
+    assert "before you chose something else" in plain(app.controls.stale)
+    make(app)
+    assert app.controls.stale.value == ""
+    assert [where for _, where in asked] == ["faces"]
+    assert asked[0][0].endswith("-8-faces")
 
 
 def test_the_self_test_gets_the_copies_and_is_told_in_words(app):

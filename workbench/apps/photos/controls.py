@@ -7,7 +7,7 @@ import ipywidgets as widgets
 
 from workbench.apps import html
 from workbench.apps.background import Say
-from workbench.apps.photos import private_folder, views
+from workbench.apps.photos import existing, private_folder, views
 from workbench.apps.photos.uploads import ACCEPTED, LIMIT, MEGABYTE
 
 WEAKEST, STRONGEST, USUAL = 2, 15, 8
@@ -32,6 +32,9 @@ class Controls:
         self.strength = widgets.IntSlider(
             value=USUAL, min=WEAKEST, max=STRONGEST, description="Strength", style=_NAMED, layout=WIDE
         )
+        hidden = {"display": "none"} if existing.lacking() else {}  # without the program that finds faces
+        only = "Change only the part around the largest face; the rest of a photo stays as it is"
+        self.faces = widgets.Checkbox(description=only, indent=False, layout={**WIDE, **hidden})
         self.make, self.cancel = _button("Make the copies", "primary"), _button("Cancel")
         self.done, self.test_done = _bar("Copies"), _bar("Test")
         self.target = _text("Or copy into a new folder", "for example Pictures/changed")
@@ -53,7 +56,7 @@ class Controls:
         path, target = (widgets.HBox(pair, layout=_ROW) for pair in ((self.path, self.use), (self.target, self.save)))
         work, tried = widgets.HBox([self.make, self.cancel]), widgets.HBox([self.test, self.cancel_test])
         self.choose = widgets.VBox([choose, self.person, self.upload, path, self.chosen, self.listing, self.clear])
-        self.work = widgets.VBox([strength, self.strength, brief, make, work, self.done, self.made])
+        self.work = widgets.VBox([strength, self.strength, self.faces, brief, make, work, self.done, self.made])
         saved = [save, self.stale, self.link, target, self.saved]
         self.results = widgets.VBox([*saved, test, tried, self.test_done, self.spoken, self.tested])
 
@@ -65,16 +68,22 @@ class Controls:
         return self._page
 
     def show(self, *, chosen: bool, made: bool, fresh: bool) -> None:
-        """Show only the sections that make sense. fresh: the copies belong to the strength that is chosen now."""
+        """Show only the sections that make sense. fresh: the copies belong to what is chosen now."""
         for part, wanted in ((self.work, chosen), (self.look, chosen), (self.clear, chosen), (self.results, made)):
             part.layout.display = None if wanted else "none"
         (self._page.add_class if chosen else self._page.remove_class)(LOSES)
-        old = "These are the copies you made before you moved the strength. Make them again for the new one."
+        old = "These are the copies you made before you chose something else. Make them again for that."
         self.stale.value = html.said(old) if made and not fresh else ""
 
     def busy(self, working: bool) -> None:
         """Let nothing be started or changed while work is under way."""
-        for control in (self.upload, self.use, self.clear, self.strength):  # a button just pressed keeps the focus
+        for control in (
+            self.upload,
+            self.use,
+            self.clear,
+            self.strength,
+            self.faces,
+        ):  # a button just pressed keeps the focus
             control.disabled = working
         for control in (self.cancel, self.cancel_test):
             control.disabled = not working

@@ -59,7 +59,7 @@ class Panel:
         self.controls = Controls(self.viewer.brief)
         self.job = Job(self.controls.say_made, self._ended)
         self.report: Report | None = None
-        self._made: tuple[int, int] | None = None  # version of the collection and strength of the finished copies
+        self._made: tuple[int, ProtectConfig] | None = None  # the collection's version, and how its copies were made
         self._connect()
         self._refresh()
 
@@ -69,18 +69,20 @@ class Panel:
         return self.controls.page(self.viewer.box)
 
     @property
-    def epsilon(self) -> int:
-        """The strength that is chosen."""
-        return int(self.controls.strength.value)
+    def config(self) -> ProtectConfig:
+        """What is chosen."""
+        where = "faces" if self.controls.faces.value else "whole"
+        return ProtectConfig(method=self.method, epsilon=int(self.controls.strength.value), where=where)
 
-    def _output(self, version: int, epsilon: int) -> Path:
-        """Give the folder of the copies of a choice of photos at a strength; unfinished work in it goes on."""
-        return self.folder / f"copies-{version}-{epsilon}"
+    def _output(self, version: int, config: ProtectConfig) -> Path:
+        """Give the folder of the copies of a choice of photos, made so; unfinished work in it goes on."""
+        return self.folder / f"copies-{version}-{config.epsilon}-{config.where}"
 
     def _connect(self) -> None:
         controls = self.controls
         controls.upload.observe(self._received, "value")
-        controls.strength.observe(lambda _: self._refresh(), "value")
+        for control in (controls.strength, controls.faces):
+            control.observe(lambda _: self._refresh(), "value")
         for button, action in (
             (controls.use, self._use),
             (controls.clear, self._clear),
@@ -138,13 +140,13 @@ class Panel:
         verdicts = {verdict.name: verdict for verdict in self.report.verdicts} if self.report else {}
         rows = [(name, *_state(reason, verdicts.get(name))) for name, reason in self.collection.entries]
         self.controls.listing.value = views.listing(rows)
-        fresh = self._made == (self.collection.version, self.epsilon)
+        fresh = self._made == (self.collection.version, self.config)
         self.controls.show(chosen=bool(rows), made=self._made is not None, fresh=fresh)
-        self.viewer.draw(self.epsilon)
+        self.viewer.draw(self.config.epsilon)
 
     def _copy(self, name: str) -> tuple[bytes, Verdict] | None:
-        """Give the finished copy at the chosen strength, if there is one."""
-        if self.report is None or self._made != (self.collection.version, self.epsilon):
+        """Give the finished copy as it is chosen now, if there is one."""
+        if self.report is None or self._made != (self.collection.version, self.config):
             return None
         for verdict in self.report.verdicts:
             if verdict.name == name and verdict.file is not None:
@@ -152,15 +154,15 @@ class Panel:
         return None
 
     def _make(self) -> None:
-        source, version, epsilon = self.collection.source, self.collection.version, self.epsilon
+        source, version, config = self.collection.source, self.collection.version, self.config
         if source is None:
             return self.controls.say_made("Choose some photos first.", urgent=True)
-        output = self._output(version, epsilon)
+        output = self._output(version, config)
 
         def work() -> str:
-            report = self.protect(source, output, ProtectConfig(method=self.method, epsilon=epsilon))
+            report = self.protect(source, output, config)
             uploads.pack(output, self.folder / uploads.ARCHIVE)
-            self.report, self._made = report, (version, epsilon)
+            self.report, self._made = report, (version, config)
             self.controls.forget_results()
             self.controls.offer(self.folder / uploads.ARCHIVE, uploads.address(self.folder))
             return views.report_line(report.verdicts)
@@ -171,10 +173,10 @@ class Panel:
         source, made = self.collection.source, self._made
         if source is None or made is None:
             return
-        output, epsilon = self._output(*made), made[1]
+        output, config = self._output(*made), made[1]
 
         def work() -> str:
-            found = self.self_test(source, output, ProtectConfig(method=self.method, epsilon=epsilon))
+            found = self.self_test(source, output, config)
             self.controls.tested.value = views.tested(found) + views.keep(proof.page(found, output))
             return "The test is finished."
 
