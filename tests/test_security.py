@@ -141,19 +141,26 @@ def html_of_explore() -> dict[str, str]:
 def html_of_photos(folder: Path) -> dict[str, str]:
     pytest.importorskip("ipywidgets")
     from workbench.apps import html
-    from workbench.apps.photos import views
-    from workbench.apps.photos.viewer import Viewer, sheet
+    from workbench.apps.photos import grouping, proof, views
+    from workbench.apps.photos.self_test import SelfTest
+    from workbench.apps.photos.viewer import Viewer, in_one_place, sheet
 
     pixels = np.zeros((40, 40, 3), np.uint8)
     file = folder / "copies.zip"
     file.write_bytes(b"")
+    (folder / "manifest.json").write_text(json.dumps({"epsilon": 8, "files": [], "method": EVIL, "refused": []}))
+    found = SelfTest(table().assign(method=EVIL, defence=EVIL), [EVIL, EVIL])
+    groups = [grouping.Grouped(EVIL, EVIL, pixels), grouping.Grouped(EVIL, EVIL, None)]
     viewer = Viewer(lambda name: b"no picture", lambda name: None)
     viewer.offer([EVIL])
     viewer.draw(8)
     return {
         "line": html.said(EVIL, urgent=True),
         "listing": views.listing([(EVIL, EVIL, (EVIL, EVIL))] * 2),
-        "tested": views.tested([EVIL], table().assign(method=EVIL, defence=EVIL)),
+        "tested": views.tested(found),
+        "proof": proof.page(found, folder),
+        "groups": grouping._page(groups, folder / EVIL),
+        "one place": "".join(in_one_place(pixels, pixels + 1, EVIL, EVIL, (0.5, 0.5), edge) for edge in (None, 0.5)),
         "download": views.download(file, f"/photos/{EVIL}"),
         "sheet": sheet(pixels, pixels + 1, EVIL, EVIL, (0.5, 0.5)),
         "viewer": viewer.text.value + viewer.picture.value + viewer.brief.value,

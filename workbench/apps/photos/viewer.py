@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 import ipywidgets as widgets
@@ -164,12 +165,12 @@ def in_one_place(
         named = ((before, "original"), (after, title))
         shown = "".join(html.picture(part, "", f"{name}: {words}", side) for part, words in named)
         turns = f'<div class="photos-scroll"><div class="photos-turns">{shown}</div></div>'
-        return f"<h3>By turns: original, {title}</h3>{turns}"
+        return f"<h3>By turns: original, {escape(title)}</h3>{turns}"
     both = after.copy()
     both[:, : round(edge * both.shape[1])] = before[:, : round(edge * both.shape[1])]
     words = f"{name}: original left of the edge, {title} right of it"
     shown = html.picture(both, "", words, side)
-    return f'<h3>Original left, {title} right</h3><div class="photos-scroll">{shown}</div>'
+    return f'<h3>Original left, {escape(title)} right</h3><div class="photos-scroll">{shown}</div>'
 
 
 def _row(images: Sequence[np.ndarray], titles: Sequence[str], name: str, side: int) -> str:
