@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,4 +51,14 @@ def test_what_is_said_about_photos_is_what_was_measured():
         in page
     )
     assert f"the noise is nearly useless: {100 * some:.0f} of 100" in page
+    app = " ".join((ROOT / "workbench/apps/photos/page.html").read_text(encoding="utf-8").split())
+    assert f"named {100 * usual:.0f} of 100 photos at strength 8, and {100 * strong:.0f} at 15" in app
+    faces = pd.read_csv(tables.RESULTS / "faces_where.csv").groupby(["learner_sees", "noise_on"])["protected"].max()
+    whole, face = faces["the face", "whole"], faces["the face", "faces"]
+    assert f"cuts it out named {100 * whole:.0f} at 15, and {100 * face:.0f} where only" in app
+    assert f"who cuts it out names {whole:.2f} at ε = 15, and {face:.2f} with `--where faces`" in readme
+    asked = pd.read_csv(tables.RESULTS / "existing_recogniser.csv").set_index(["method", "epsilon", "handling"])
+    known = asked.loc[("robust-targeted", 15, "as they are")]
+    numbers = [round(known[name] * known["asked"]) for name in ("known_copies", "known_originals")]
+    assert f"names {numbers[0]} of {known['asked']} copies at ε = 15, of the originals {numbers[1]}" in readme
     assert {"none", "adamw", "adversarial-4", "resize-half"} <= set(six[six == 1].index)  # who names all of six people
