@@ -60,5 +60,5 @@ def test_what_is_said_about_photos_is_what_was_measured():
     asked = pd.read_csv(tables.RESULTS / "existing_recogniser.csv").set_index(["method", "epsilon", "handling"])
     known = asked.loc[("robust-targeted", 15, "as they are")]
     numbers = [round(known[name] * known["asked"]) for name in ("known_copies", "known_originals")]
-    assert f"names {numbers[0]} of {known['asked']} copies at ε = 15, of the originals {numbers[1]}" in readme
+    assert f"names {numbers[0]} of {known['asked']:.0f} copies at ε = 15, of the originals {numbers[1]}" in readme
     assert {"none", "adamw", "adversarial-4", "resize-half"} <= set(six[six == 1].index)  # who names all of six people
