@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 from test_known import astronaut, faces
 
-from workbench.apps.photos import existing, self_test, where
+from workbench.apps.photos import existing, self_test, views, where
+from workbench.apps.photos.protect import protect
 from workbench.cli import main
+from workbench.config import ProtectConfig
 from workbench.export import verify
 
 
@@ -43,6 +45,19 @@ def test_only_the_box_around_the_face_is_changed(album, tmp_path):
     assert shown[2] == ["a", "a", "b"]
     assert np.abs(shown[0][0].astype(int) - whole).mean() > 20  # the face, and not the whole portrait
     assert main(["protect", str(album), str(out), "--method", "random"]) == 2  # another job
+
+
+@faces
+def test_a_single_photo_is_asked_about_though_nothing_can_be_trained_on_it(album, tmp_path):
+    (album / "a" / "wall.png").unlink()
+    protect(album, tmp_path / "out", ProtectConfig("random"))
+    found = self_test.self_test(album, tmp_path / "out", ProtectConfig("random"))
+    assert found.sentences[0].startswith("It still knows who is on the copies")
+    assert "2 of 2 for the same person" in found.sentences[0]
+    assert found.sentences[-1].startswith("Nothing was trained: nobody in")
+    assert found.rows.empty
+    assert "An existing recogniser" in found.in_words()
+    assert "An existing recogniser" in views.tested(found)
 
 
 def test_noise_fades_towards_the_box_and_is_nothing_beside_it():

@@ -34,6 +34,10 @@ HELD_OUT = 0.3  # of a person's photos are met later
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
 
 
+class TooFew(DataError):
+    """There are too few photos to train and test on."""
+
+
 @dataclass(frozen=True)
 class SelfTest:
     """What was found: `rows` is a tidy table of the data "photos"; `sentences` say it in plain words.
@@ -72,12 +76,17 @@ def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int =
     """Train and test recognisers on `source` and on its complete copies in `output` (as `protect` wrote them), and ask
     one that exists already, where it is installed.
 
-    seeds: trainings of each kind, for the spread. Raises DataError when nobody has three photos: then nobody can be
-    met again.
+    seeds: trainings of each kind, for the spread. When nobody has three photos, nobody can be met again: nothing is
+    trained then, and DataError is raised where the recogniser that exists cannot say anything either.
     """
-    sets = _sets(source, output, config)
     lacks = existing.lacking()
     asked = pd.DataFrame() if lacks else known.compare(*shots(source, output))
+    try:
+        sets = _sets(source, output, config)
+    except TooFew as error:
+        if lacks or not known_words.can_judge(asked):
+            raise
+        return SelfTest(pd.DataFrame(), [*known_words.sentences(asked), f"Nothing was trained: {error}."], known=asked)
     rows = _trained(sets, config, seeds)
     chance, photos = 1 / len(sets.original.classes), len(sets.held_out)
     said = sentences(rows, chance, photos, sets.tested, sets.drawn)
@@ -123,7 +132,7 @@ def _sets(source: Path, output: Path, config: ProtectConfig) -> Sets:
     persons, labels = sorted(set(people)), numbered(people)
     held = _held_out(labels, config.seed)
     if not held.any():
-        raise DataError(f"nobody in {source} has {LEAST_PHOTOS} photos or more: nothing can be held out to test with")
+        raise TooFew(f"nobody in {source} has {LEAST_PHOTOS} photos or more: nothing can be held out to test with")
     seen, whose, classes = with_company(original[~held], labels[~held], persons)
     company = seen[int((~held).sum()) :]
     train, test = (
