@@ -108,12 +108,10 @@ def as_folder(path: Path) -> Iterator[Path]:
                 atomic.make((Path(place) / name).parent)
                 with atomic.creating(Path(place) / name) as file:
                     file.write(content)
-            except (Refused, OSError) as error:
-                why = (
-                    error
-                    if isinstance(error, Refused)
-                    else f"cannot be unpacked ({error.strerror}): unpack it yourself"
-                )
+            except Refused as error:
+                raise DataError(f"{path}: its file {untrusted.one_line(name)} {error}") from error
+            except OSError as error:
+                why = f"cannot be unpacked ({error.strerror}): unpack it yourself"
                 raise DataError(f"{path}: its file {untrusted.one_line(name)} {why}") from error
         yield Path(place)
 

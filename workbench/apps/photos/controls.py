@@ -77,13 +77,8 @@ class Controls:
 
     def busy(self, working: bool) -> None:
         """Let nothing be started or changed while work is under way."""
-        for control in (
-            self.upload,
-            self.use,
-            self.clear,
-            self.strength,
-            self.faces,
-        ):  # a button just pressed keeps the focus
+        chosen_by = (self.upload, self.use, self.clear, self.strength, self.faces)
+        for control in chosen_by:  # not the buttons that start work: one just pressed keeps the focus
             control.disabled = working
         for control in (self.cancel, self.cancel_test):
             control.disabled = not working

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workbench.apps.photos.handling import Box
+from workbench.apps.photos.handling import Box, scaled
 from workbench.config import ConfigError, DataError
 from workbench.installation import missing
 
@@ -49,11 +49,7 @@ class Recogniser:
     def face(self, picture: Image.Image) -> tuple[Box, np.ndarray] | None:
         """Place (left, top, right, bottom in pixels) and description (float64, 128) of the largest face; None: none."""
         share = min(1.0, LONGEST / max(picture.size))
-        small = (
-            picture
-            if share == 1
-            else picture.resize((round(picture.width * share), round(picture.height * share)), Image.Resampling.LANCZOS)
-        )
+        small = scaled(picture, share)
         pixels = np.asarray(small.convert("RGB"))
         found = self._find(pixels, int(max(small.size) <= ENLARGED))
         if not found:

@@ -9,11 +9,11 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from sklearn.cluster import AgglomerativeClustering
 
 from workbench.apps import html
 from workbench.apps.photos.existing import Recogniser
+from workbench.apps.photos.handling import picture_of
 from workbench.apps.photos.sources import Source, gather
 from workbench.config import DataError
 from workbench.files import atomic, untrusted
@@ -54,7 +54,7 @@ def group(source: Path) -> list[Grouped]:
     with progress("looking for faces, photo", len(sources), lines=LINES) as steps:
         for one in sources:
             try:
-                picture = Image.fromarray(decode(one.read(), one.name).pixels.squeeze()).convert("RGB")
+                picture = picture_of(decode(one.read(), one.name).pixels)
             except Refused:
                 continue
             finally:

@@ -7,6 +7,7 @@ returns another; None where there is nothing left to look at.
 import io
 from collections.abc import Callable
 
+import numpy as np
 from PIL import Image
 
 Box = tuple[int, int, int, int]
@@ -24,6 +25,11 @@ def around(face: Box, width: int, height: int) -> Box:
     return max(0, left - across), max(0, top - down), min(width, right + across), min(height, bottom + down)
 
 
+def picture_of(pixels: np.ndarray) -> Image.Image:
+    """Turn a photo's pixels, uint8 H×W×C, into a picture in RGB, grey ones too."""
+    return Image.fromarray(pixels.squeeze()).convert("RGB")
+
+
 def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
@@ -31,13 +37,14 @@ def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def _scaled(picture: Image.Image, share: float) -> Image.Image:
+def scaled(picture: Image.Image, share: float) -> Image.Image:
+    """Scale both sides by this share."""
     size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _limited(picture: Image.Image) -> Image.Image:
-    return _jpeg(_scaled(picture, min(1.0, LONGEST / max(picture.size))), 85)
+    return _jpeg(scaled(picture, min(1.0, LONGEST / max(picture.size))), 85)
 
 
 def _cropped(picture: Image.Image, face: Box | None) -> Image.Image | None:
@@ -50,9 +57,9 @@ HANDLINGS: dict[str, Handling] = {
     "as they are": lambda picture, face: picture,
     "JPEG, quality 75": lambda picture, face: _jpeg(picture, 75),
     "JPEG, quality 30": lambda picture, face: _jpeg(picture, 30),
-    "half the size": lambda picture, face: _scaled(picture, 0.5),
+    "half the size": lambda picture, face: scaled(picture, 0.5),
     f"at most {LONGEST} pixels, JPEG 85": lambda picture, face: _limited(picture),
     "cropped to the face": _cropped,
     "turned grey": lambda picture, face: picture.convert("L").convert("RGB"),
-    "a screenshot": lambda picture, face: _jpeg(_scaled(picture, SCREEN), 90),
+    "a screenshot": lambda picture, face: _jpeg(scaled(picture, SCREEN), 90),
 }

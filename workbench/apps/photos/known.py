@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from workbench.apps.photos.existing import THRESHOLD, Recogniser
-from workbench.apps.photos.handling import HANDLINGS
+from workbench.apps.photos.handling import HANDLINGS, picture_of
 from workbench.progress import progress
 
 ASKING = "asking a recogniser that exists, photo"
@@ -65,7 +64,7 @@ def compare(shots: Iterable[Shot], count: int) -> pd.DataFrame:
 
 def _faces(recogniser: Recogniser, pixels: np.ndarray) -> Iterable[tuple[str, np.ndarray]]:
     """Describe the face of one picture after every handling: 128 values, NaN where none is found."""
-    picture = Image.fromarray(pixels.squeeze()).convert("RGB")
+    picture = picture_of(pixels)
     whole = recogniser.face(picture)
     none = np.full(128, np.nan)
     for how, handle in HANDLINGS.items():

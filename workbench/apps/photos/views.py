@@ -90,16 +90,22 @@ def download(archive: Path, address: str | None) -> str:
     if address is None:
         if length > INLINE:
             return f"<p>The zip file is too large for this page ({size(length)}): copy the photos into a folder.</p>"
-        address = f"data:application/zip;base64,{base64.b64encode(archive.read_bytes()).decode()}"
-    link = f'<a class="photos-download" href="{escape(address)}" download="photos-harder-to-learn-from.zip">'
-    return f"<p>{link}Download the copies ({size(length)})</a></p>"
+        address = _inside("application/zip", archive.read_bytes())
+    return _link(address, "photos-harder-to-learn-from.zip", f"Download the copies ({size(length)})")
 
 
 def keep(page: str) -> str:
     """Show the link that hands over the self-test as a page (proof.page), from inside this one."""
-    address = f"data:text/html;base64,{base64.b64encode(page.encode()).decode()}"
-    link = f'<a class="photos-download" href="{address}" download="what-these-copies-still-teach.html">'
-    return f"<p>{link}Keep this as a page</a></p>"
+    address = _inside("text/html", page.encode())
+    return _link(address, "what-these-copies-still-teach.html", "Keep this as a page")
+
+
+def _inside(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _link(address: str, file: str, text: str) -> str:
+    return f'<p><a class="photos-download" href="{escape(address)}" download="{file}">{text}</a></p>'
 
 
 def report_line(verdicts: Sequence[Verdict]) -> str:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from workbench.apps.photos.existing import Recogniser
-from workbench.apps.photos.handling import Box, around
+from workbench.apps.photos.handling import Box, around, picture_of
 
 FADING = 0.1  # of the box's side, at its borders: no edge is seen
 FACELESS = "no face was found: the change lies on the whole photo"
@@ -22,7 +21,7 @@ class Finder:
         """Give left, top, right, bottom around the largest face (None: the whole photo). pixels: uint8 H×W×C."""
         if self._recogniser is None:
             return None
-        found = self._recogniser.face(Image.fromarray(pixels.squeeze()).convert("RGB"))
+        found = self._recogniser.face(picture_of(pixels))
         return around(found[0], pixels.shape[1], pixels.shape[0]) if found else None
 
 
