@@ -9,7 +9,6 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering
 
 from workbench.apps import html
 from workbench.apps.photos.existing import Recogniser
@@ -76,6 +75,8 @@ def clustered(faces: np.ndarray) -> list[int]:
     """Number the people, from 1, by how many faces they have. faces: N×128."""
     if len(faces) < 2:
         return [1] * len(faces)
+    from sklearn.cluster import AgglomerativeClustering  # here: `protect` imports this module and clusters nothing
+
     labels = AgglomerativeClustering(n_clusters=None, distance_threshold=APART, linkage="average").fit_predict(faces)
     order = [label for label, _ in Counter(labels.tolist()).most_common()]
     return [order.index(label) + 1 for label in labels]
