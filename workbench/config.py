@@ -175,6 +175,7 @@ class ProtectConfig:
     seed: int = documented(0, "seed of everything random")
     device: str = documented("auto", listed(DEVICES), choices=DEVICES)
     where: str = documented("whole", "noise on all of a photo, or by its largest face", choices=("whole", "faces"))
+    format: str = documented("png", "of the copies: png is exact, jpeg loses a little", choices=("png", "jpeg"))
 
     def __post_init__(self) -> None:
         check_values(self)

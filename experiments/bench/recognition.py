@@ -36,6 +36,7 @@ def main() -> int:
         "--noises", nargs="+", default=["robust-targeted:15", "targeted:15", "robust-targeted:8"], metavar="METHOD:ε"
     )
     parser.add_argument("--sides", type=int, nargs="+", default=[SIDE], help="pixels that the recognisers see")
+    parser.add_argument("--format", choices=("png", "jpeg"), default="png", help="files of the copies")
     parser.add_argument("--learners", default=LEARNERS)
     parser.add_argument("--seeds", default="0,1,2")
     arguments = parser.parse_args()
@@ -55,6 +56,8 @@ def recognition(arguments: argparse.Namespace) -> None:
     out, originals = arguments.out, arguments.people / "train"
     asked = JudgeConfig(learners=arguments.learners, seeds=arguments.seeds, network=RECOGNISER)
     identity = {"people": str(arguments.people), "noises": arguments.noises, "sides": arguments.sides}
+    if arguments.format != "png":
+        identity["format"] = arguments.format
     with run_folder.opened(out, "recognition", identity | asked.identity(), resume=True, again=True) as run:
         run.note(device=device.describe(device.pick("auto")))
         found: list[pd.DataFrame] = []
@@ -62,10 +65,11 @@ def recognition(arguments: argparse.Namespace) -> None:
             method, _, epsilon = noise.partition(":")
             copies = out / f"copies-{method}-{epsilon}"
             with run.stage(f"protect {noise}"):
-                protect(originals, copies, ProtectConfig(method=method, epsilon=int(epsilon)))
+                protect(originals, copies, ProtectConfig(method=method, epsilon=int(epsilon), format=arguments.format))
             for side in arguments.sides:
                 read = folders.read(originals, copies, arguments.people / "test", side=side)
-                data = f"{len(read.train.classes)} people, {side} pixels"
+                kind = "" if arguments.format == "png" else ", JPEG copies"
+                data = f"{len(read.train.classes)} people, {side} pixels{kind}"
                 made = results.Identity(
                     "", data, method, kind="samplewise", epsilon=int(epsilon), protected_fraction=1.0
                 )

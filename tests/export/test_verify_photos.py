@@ -106,7 +106,7 @@ def test_originals_of_every_kind_are_compared_as_they_are_read(folders):
     verdict = verify.verify(*folders, None)
     assert verdict.problems == []
     assert (verdict.kept, verdict.checked, verdict.linf, verdict.refused) == (True, len(ORIGINALS), EPSILON, 2)
-    words = verify.in_words(verdict)
+    words = verdict.in_words()
     assert "2 originals were refused" in words
     assert "every file that was not refused is there" in words
     assert len(problems(folders, EPSILON - 1)) == len(ORIGINALS)
@@ -313,7 +313,7 @@ def test_any_manifest_is_honoured_or_refused_in_one_line(folders, content):
         assert "manifest.json is not a manifest of this program" in said
         assert "\n" not in said
     else:
-        verify.in_words(verdict)
+        verdict.in_words()
 
 
 @pytest.mark.parametrize("content", [b"[" * 200_000, b'{"epsilon": true, "files": []}', b'{"epsilon": 8, "files": {}}',

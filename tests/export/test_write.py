@@ -13,7 +13,7 @@ from PIL import Image
 from workbench.cli import main
 from workbench.config import DataError
 from workbench.data.sources import read_folder
-from workbench.export import verify, write
+from workbench.export import verdict, verify, write
 from workbench.noise.perturbation import Perturbation
 
 EPSILON = 8
@@ -251,7 +251,7 @@ def test_untouched_export_is_kept(originals, copies):
     assert (verdict.kept, verdict.checked, verdict.linf, verdict.epsilon) == (True, 9, EPSILON, EPSILON)
     assert verdict.share_positive > 0.3
     assert verdict.share_negative > 0.3
-    assert "the bound is kept" in verify.in_words(verdict)
+    assert "the bound is kept" in verdict.in_words()
 
 
 def test_verify_without_manifest_goes_by_names(originals, copies):
@@ -374,8 +374,8 @@ def test_many_problems_are_cut_for_people_and_counted(tmp_path):
     root = write_folder(tmp_path / "originals", 30)
     data = read_folder(root)
     write.export(data, noise_for(data), tmp_path / "copies")
-    words = verify.in_words(verify.verify(root, tmp_path / "copies", 1))
-    assert words.count("PROBLEM") == verify.MOST_PROBLEMS
+    words = verify.verify(root, tmp_path / "copies", 1).in_words()
+    assert words.count("PROBLEM") == verdict.MOST_PROBLEMS
     assert "70 more" in words
     assert words.splitlines()[-1] == "NOT KEPT: 90 problems"
 

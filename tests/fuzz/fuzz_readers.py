@@ -86,7 +86,7 @@ def _prepare_verify(folder: Path) -> Path:
 
 def _read_manifest(folder: Path) -> None:
     verdict = verify.verify(folder / "mine", folder / "copies", None)
-    verify.in_words(verdict).encode()
+    verdict.in_words().encode()
     gather(folder / "copies")
 
 

@@ -130,7 +130,7 @@ def verify(parser: Parser, words: Sequence[str]) -> Run:
         if arguments.json:
             print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2))
         else:
-            print(verify.in_words(verdict))
+            print(verdict.in_words())
         return DONE if verdict.kept else NO
 
     return run

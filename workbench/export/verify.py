@@ -4,7 +4,6 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,48 +13,21 @@ import torch
 
 from workbench.config import OUTSIDE, DataError
 from workbench.data.measures import Quality, measure
+from workbench.export.verdict import Verdict
 from workbench.export.write import MANIFEST, file_hash
 from workbench.files import tree, untrusted
 from workbench.files.layout import layout
 from workbench.files.picture_kinds import metadata, read, whole
 from workbench.files.pictures import HIDDEN, Photo, Refused, decode
 
-MOST_PROBLEMS, MOST_SAID = 20, 2000  # shown to a person; characters of each
 MOST_MANIFEST = untrusted.MOST_BYTES
 SHAPE = {
     "epsilon": int,
+    "bound?": int,
     "files": [{"file": str, "original": str, "sha256": str, "original_sha256?": (str, None), "box?": [int]}],
     "refused?": [{"name": str, "sha256?": (str, None)}],
     "left_out?": [str],
 }
-
-
-@dataclass
-class Verdict:
-    """What `verify` found. `problems` is empty only when all files are there and keep the bound.
-
-    left_out: originals that were not exported, being for testing or beyond a limit, by the manifest; refused: originals
-    that `protect` did not take, by the manifest; skipped: what is no original, by why.
-    """
-
-    epsilon: int
-    checked: int = 0
-    linf: int = 0
-    unchanged: int = 0
-    left_out: int = 0
-    refused: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-    psnr_lowest: float | None = None
-    psnr_median: float | None = None
-    ssim_lowest: float | None = None
-    share_positive: float = 0.0
-    share_negative: float = 0.0
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def kept(self) -> bool:
-        """True when every original has a copy within the bound and nothing else is wrong."""
-        return not self.problems and self.checked > 0
 
 
 def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
@@ -70,7 +42,8 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
     photos, left_out = "refused" in manifest, set(manifest.get("left_out", []))  # an export has no refused ones
     inside = tree.walk(copies)
     files, links = set(tree.images(inside.files)), dict(inside.left)
-    verdict = Verdict(epsilon if epsilon is not None else manifest.get("epsilon", 8))
+    stated = manifest.get("bound", manifest.get("epsilon", 8))
+    verdict = Verdict(stated if epsilon is None else epsilon, lossy=epsilon is None and "bound" in manifest)
     if originals.is_file():
         if originals.suffix.lower() == ".zip":
             raise DataError(f"{originals} is an archive: unpack it, and give the folder")
@@ -107,34 +80,6 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
     verdict.problems += [f"{name}: in the manifest but not among the originals" for name in gone]
     _summarise(verdict, measured)
     return verdict
-
-
-def in_words(verdict: Verdict) -> str:
-    """The verdict as lines for a person: what was measured, then every problem."""
-    lines = [f"{verdict.checked} files measured; largest change {verdict.linf} of 255, bound {verdict.epsilon}"]
-    if verdict.checked:
-        ups, downs = verdict.share_positive, verdict.share_negative
-        lines.append(
-            f"pixel values raised {ups:.1%}, lowered {downs:.1%}; files without any change: {verdict.unchanged}"
-        )
-    if verdict.left_out:
-        lines.append(f"{verdict.left_out} originals were left out for testing or by a limit, by the manifest")
-    if verdict.refused:
-        lines.append(f"{verdict.refused} originals were refused, by the manifest, and have no copy")
-    if verdict.psnr_lowest is not None and verdict.psnr_median is not None:
-        ssim = f", lowest SSIM {verdict.ssim_lowest:.4f}" if verdict.ssim_lowest is not None else ""
-        lines.append(f"lowest PSNR {verdict.psnr_lowest:.1f} dB, median {verdict.psnr_median:.1f} dB{ssim}")
-    if verdict.skipped:
-        lines.append(tree.left_in_words(verdict.skipped).removeprefix("; "))
-    shown = verdict.problems[:MOST_PROBLEMS]
-    lines += [f"PROBLEM {untrusted.one_line(problem, MOST_SAID)}" for problem in shown]
-    if len(verdict.problems) > len(shown):
-        lines.append(f"... and {len(verdict.problems) - len(shown)} more problems (--json lists all)")
-    some = (("left out", verdict.left_out or verdict.skipped), ("refused", verdict.refused))
-    but = [word for word, any_are in some if any_are]
-    there = f"every file{' that was not ' + ' or '.join(but) if but else ''} is there"
-    lines.append(f"the bound is kept and {there}" if verdict.kept else f"NOT KEPT: {len(verdict.problems)} problems")
-    return "\n".join(lines)
 
 
 def _compare(original: Path, copy: Path, entry: dict[str, Any], photos: bool) -> tuple[Quality | None, list[str]]:
@@ -243,6 +188,7 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
     if len(content) > MOST_MANIFEST:
         raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
     manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
-    if not 0 <= manifest["epsilon"] <= OUTSIDE:
-        raise DataError(f"has an epsilon outside 0..{OUTSIDE}")
+    for name in ("epsilon", "bound"):
+        if not 0 <= manifest.get(name, 0) <= OUTSIDE:
+            raise DataError(f"has {'an' if name == 'epsilon' else 'a'} {name} outside 0..{OUTSIDE}")
     return manifest

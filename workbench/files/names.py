@@ -94,8 +94,8 @@ def chosen(names: str | Sequence[str], classes: Sequence[str]) -> list[str]:
     return [known[name] for name in wanted]
 
 
-def target_names(names: Sequence[str]) -> list[str]:
-    """Name each copy of a picture: the original's relative name with the suffix .png, spelled as any system takes it.
+def target_names(names: Sequence[str], suffix: str = ".png") -> list[str]:
+    """Name each copy of a picture: the original's relative name with another suffix, spelled as any system takes it.
 
     Never two files or folders that are equal without regard to case and Unicode's ways to compose a letter. The same
     names in the same order always give the same.
@@ -120,15 +120,15 @@ def target_names(names: Sequence[str]) -> list[str]:
             if path not in folders:
                 folders[path] = f"{place(folders[inside] + safe_name(part))}/"
         safe.append(folders[path] + safe_name(last))
-    return [place(name.removesuffix(".png"), ".png") for name in _as_png(safe)]
+    return [place(name.removesuffix(suffix), suffix) for name in _as_one_kind(safe, suffix)]
 
 
-def _as_png(names: Sequence[str]) -> list[str]:
-    """Names with the suffix .png in place of their own, or after it where two would collide."""
-    plain = [str(PurePosixPath(name).with_suffix(".png")) for name in names]
+def _as_one_kind(names: Sequence[str], suffix: str) -> list[str]:
+    """Names with this suffix in place of their own, or after it where two would collide."""
+    plain = [str(PurePosixPath(name).with_suffix(suffix)) for name in names]
     count = Counter(map(_key, plain))
-    found = [f"{name}.png" if count[_key(short)] > 1 else short for name, short in zip(names, plain, strict=True)]
-    return found if len(set(map(_key, found))) == len(found) else [f"{name}.png" for name in names]
+    found = [f"{name}{suffix}" if count[_key(short)] > 1 else short for name, short in zip(names, plain, strict=True)]
+    return found if len(set(map(_key, found))) == len(found) else [f"{name}{suffix}" for name in names]
 
 
 def _key(name: str) -> str:

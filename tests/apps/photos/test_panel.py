@@ -1,6 +1,7 @@
 """The application's page, driven as objects: from photos to copies, what it says, and that names are never markup."""
 
 import io
+import json
 import re
 import threading
 import zipfile
@@ -247,7 +248,19 @@ def test_noise_by_the_face_alone_is_another_choice_with_copies_of_its_own(app):
     make(app)
     assert app.controls.stale.value == ""
     assert [where for _, where in asked] == ["faces"]
-    assert asked[0][0].endswith("-8-faces")
+    assert asked[0][0].endswith("-8-faces-png")
+
+
+def test_jpeg_is_another_choice_and_is_what_comes_away(app):
+    upload(app, "a.png")
+    make(app)
+    app.controls.form.value = "jpeg"
+    assert "before you chose something else" in plain(app.controls.stale)
+    make(app)
+    assert app.controls.stale.value == ""
+    with zipfile.ZipFile(app.folder / uploads.ARCHIVE) as packed:
+        assert packed.namelist() == ["a.jpg", "manifest.json"]
+        assert json.loads(packed.read("manifest.json"))["bound"] > 8
 
 
 def test_the_self_test_gets_the_copies_and_is_told_in_words(app):

@@ -12,6 +12,10 @@ from workbench.apps.photos.uploads import ACCEPTED, LIMIT, MEGABYTE
 
 WEAKEST, STRONGEST, USUAL = 2, 15, 8
 IN_LAB = 10  # MB; JupyterLab's server lets no larger message through, without a word
+FORMS = (
+    ("PNG: exactly this change, large files", "png"),
+    ("JPEG: for services that take nothing else; changes more", "jpeg"),
+)
 LOSES = "photos-chosen"  # a class of the page while there is something that leaving it would lose: photos.js
 _NARROW = {"width": "auto", "min_width": "140px", "align_self": "flex-start"}
 _ROW = {"align_items": "center", "flex_flow": "row wrap"}
@@ -35,6 +39,7 @@ class Controls:
         hidden = {"display": "none"} if existing.lacking() else {}  # without the program that finds faces
         only = "Change only the part around the largest face; the rest of a photo stays as it is"
         self.faces = widgets.Checkbox(description=only, indent=False, layout={**WIDE, **hidden})
+        self.form = widgets.Dropdown(options=FORMS, description="Files", style=_NAMED, layout=WIDE)
         self.make, self.cancel = _button("Make the copies", "primary"), _button("Cancel")
         self.done, self.test_done = _bar("Copies"), _bar("Test")
         self.target = _text("Or copy into a new folder", "for example Pictures/changed")
@@ -56,7 +61,9 @@ class Controls:
         path, target = (widgets.HBox(pair, layout=_ROW) for pair in ((self.path, self.use), (self.target, self.save)))
         work, tried = widgets.HBox([self.make, self.cancel]), widgets.HBox([self.test, self.cancel_test])
         self.choose = widgets.VBox([choose, self.person, self.upload, path, self.chosen, self.listing, self.clear])
-        self.work = widgets.VBox([strength, self.strength, self.faces, brief, make, work, self.done, self.made])
+        self.work = widgets.VBox(
+            [strength, self.strength, self.faces, brief, make, self.form, work, self.done, self.made]
+        )
         saved = [save, self.stale, self.link, target, self.saved]
         self.results = widgets.VBox([*saved, test, tried, self.test_done, self.spoken, self.tested])
 
@@ -77,7 +84,7 @@ class Controls:
 
     def busy(self, working: bool) -> None:
         """Let nothing be started or changed while work is under way."""
-        chosen_by = (self.upload, self.use, self.clear, self.strength, self.faces)
+        chosen_by = (self.upload, self.use, self.clear, self.strength, self.faces, self.form)
         for control in chosen_by:  # not the buttons that start work: one just pressed keeps the focus
             control.disabled = working
         for control in (self.cancel, self.cancel_test):

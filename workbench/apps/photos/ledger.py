@@ -74,6 +74,11 @@ class Ledger:
         """Whether every file is in place and the manifest says so: a killed process may have written only the lines."""
         return self._closed and self.names == set(self.entries)
 
+    @property
+    def largest(self) -> int:
+        """The largest change of any finished file, in pixel values of 255."""
+        return max((entry["linf"] for entry in self.entries.values()), default=0)
+
     def add(self, entry: dict[str, Any]) -> None:
         """Note a file that is in place."""
         with atomic.appending(self._path) as file:

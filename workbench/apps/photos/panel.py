@@ -72,16 +72,17 @@ class Panel:
     def config(self) -> ProtectConfig:
         """What is chosen."""
         where = "faces" if self.controls.faces.value else "whole"
-        return ProtectConfig(method=self.method, epsilon=int(self.controls.strength.value), where=where)
+        strength, form = int(self.controls.strength.value), str(self.controls.form.value)
+        return ProtectConfig(method=self.method, epsilon=strength, where=where, format=form)
 
     def _output(self, version: int, config: ProtectConfig) -> Path:
         """Give the folder of the copies of a choice of photos, made so; unfinished work in it goes on."""
-        return self.folder / f"copies-{version}-{config.epsilon}-{config.where}"
+        return self.folder / f"copies-{version}-{config.epsilon}-{config.where}-{config.format}"
 
     def _connect(self) -> None:
         controls = self.controls
         controls.upload.observe(self._received, "value")
-        for control in (controls.strength, controls.faces):
+        for control in (controls.strength, controls.faces, controls.form):
             control.observe(lambda _: self._refresh(), "value")
         for button, action in (
             (controls.use, self._use),

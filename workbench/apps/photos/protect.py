@@ -24,7 +24,7 @@ from workbench.apps.photos.side_by_side import side_by_side
 from workbench.apps.photos.sources import Gathered, Refusal, Source, gather
 from workbench.apps.photos.where import FACELESS, Finder, cut, placed
 from workbench.apps.photos.working_set import WorkingSet, scale_noise, search_settings, with_noise
-from workbench.apps.photos.write_copy import write
+from workbench.apps.photos.write_copy import SUFFIXES, check_fits, write
 from workbench.config import DataError, ProtectConfig, key
 from workbench.export.write import MANIFEST, shown
 from workbench.files import atomic, lock, mapped, names
@@ -90,7 +90,7 @@ def protect(source: Path, output: Path, config: ProtectConfig, people: Mapping[s
         for name in (MANIFEST, atomic.PROBE):
             atomic.sweep(output, name)
         _check_writable(output)
-        found = _read_all(given, finder)
+        found = _read_all(given, finder, config.format)
         if not found.usable:
             why = f" (the first: {found.refused[0].name!r} {found.refused[0].reason})" if found.refused else ""
             raise DataError(f"{source} holds no usable image{why}")
@@ -126,13 +126,14 @@ def _check_writable(folder: Path) -> None:
         ) from error
 
 
-def _read_all(given: Gathered, finder: Finder) -> Found:
+def _read_all(given: Gathered, finder: Finder, form: str) -> Found:
     found = Found(refused=list(given.refusals), left=given.left)
     with progress("reading photo", len(given.sources), lines=LINES) as steps:
         for source in given.sources:
             try:
                 content = source.read()
                 photo = decode(content, source.name)
+                check_fits(photo, form)
             except Refused as refusal:
                 found.refused.append(Refusal(source.name, str(refusal)))
             else:
@@ -153,7 +154,7 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_f
     run.note(device=device.describe(device.pick(config.device)))
     with run.stage("noise"):
         deltas = _search(found.working, config, run.folder)
-    targets = names.target_names([source.name for source in found.usable])
+    targets = names.target_names([source.name for source in found.usable], SUFFIXES[config.format])
     todo = [turn for turn, source in enumerate(found.usable) if source.name not in ledger.entries]
     state = "interrupted"
     try:
@@ -171,7 +172,7 @@ def _make_copies(found: Found, ledger: Ledger, config: ProtectConfig, run: run_f
         ) from error
     finally:
         try:
-            ledger.write_manifest(**_facts(found, config, run, state))
+            ledger.write_manifest(**_facts(found, ledger, config, run, state))
         except DataError:  # on a full disk the first error says more; the ledger has all that is finished
             if state == "complete":
                 raise
@@ -202,7 +203,7 @@ def _copy(
     left, top, right, bottom = box or (0, 0, width, height)
     enlarged = scale_noise(delta, bottom - top, right - left, config.epsilon)
     pixels = with_noise(photo, placed(enlarged, box, height, width))
-    aside = atomic.scratch(run.folder / f"{turn}.png")
+    aside = atomic.scratch(run.folder / f"{turn}{SUFFIXES[config.format]}")
     written = write(photo, pixels, run.folder.parent / target, aside, config.epsilon)
     return {
         "original": source.name,
@@ -216,7 +217,7 @@ def _copy(
     }
 
 
-def _facts(found: Found, config: ProtectConfig, run: run_folder.Run, state: str) -> dict[str, Any]:
+def _facts(found: Found, ledger: Ledger, config: ProtectConfig, run: run_folder.Run, state: str) -> dict[str, Any]:
     record = {name: getattr(run.record, name) for name in ("started", "seconds", "device", "versions", "git")}
     refused = [{"name": one.name, "reason": one.reason} for one in found.refused]
     return {
@@ -226,6 +227,7 @@ def _facts(found: Found, config: ProtectConfig, run: run_folder.Run, state: str)
         **record,
         "contents": found.facts,
         "refused": refused,
+        **({"bound": ledger.largest} if config.format == "jpeg" else {}),
     }
 
 
@@ -237,4 +239,5 @@ def _report(found: Found, ledger: Ledger, config: ProtectConfig, seconds: float)
         verdicts.append(Verdict(source.name, notes=tuple(entry["notes"]), **measured))
     people = len(found.working.persons())
     ordered = sorted(verdicts, key=lambda verdict: verdict.name)
-    return Report(ordered, config.epsilon, config.method, round(seconds, 1), people, ledger.earlier)
+    lossy = config.format == "jpeg"
+    return Report(ordered, config.epsilon, config.method, round(seconds, 1), people, lossy, ledger.earlier)

@@ -31,13 +31,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole job. `people`: how many folders of photos, each taken for a person, there were."""
+    """A whole job. `people`: how many folders of photos, each taken for a person, there were; lossy: JPEGs."""
 
     verdicts: list[Verdict]
     epsilon: int
     method: str
     seconds: float = 0.0
     people: int = 1
+    lossy: bool = False
     earlier: int = field(default=0, compare=False)  # copies that an earlier run had finished
 
     @property
@@ -59,7 +60,10 @@ class Report:
             psnr = [v.psnr for v in done if v.psnr is not None and math.isfinite(v.psnr)]
             visible = f", PSNR {min(psnr):.1f} dB or more (median {statistics.median(psnr):.1f} dB)" if psnr else ""
             largest = max(v.linf or 0 for v in done)
-            lines.append(f"  changed by at most {largest} of 255 as decoded, bound {self.epsilon}{visible}")
+            if self.lossy:
+                lines.append(f"  noise of at most {self.epsilon} of 255 put on, then what JPEG loses on top:")
+            bound = "measured, not bounded" if self.lossy else f"bound {self.epsilon}"
+            lines.append(f"  changed by at most {largest} of 255 as decoded, {bound}{visible}")
         if equal:
             lines.append(f"  copies without noise, which changed nothing that can be seen of them: {equal}")
         if self.earlier:

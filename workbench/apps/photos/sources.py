@@ -82,8 +82,8 @@ def _sift(readers: list[tuple[str, Reader]], copies: set[str]) -> tuple[list[tup
             continue
         try:
             kind = check_kind(reader(START))
-            # Copies are PNGs: nothing else need be read to the end here.
-            if copies and kind == "PNG" and hashlib.sha256(whole(reader)).hexdigest() in copies:
+            # Copies are of these kinds: nothing else need be read to the end here.
+            if copies and kind in ("PNG", "JPEG") and hashlib.sha256(whole(reader)).hexdigest() in copies:
                 raise Refused("carries noise already: give the original")
         except Refused as refused:
             refusals.append(Refusal(name, str(refused)))

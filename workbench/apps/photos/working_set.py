@@ -96,7 +96,7 @@ def search_settings(config: ProtectConfig, data: Dataset) -> NoiseConfig:
         own["batch_size"] = BATCH
     several = METHODS[config.method].surrogates > 1 and config.method != "robust-targeted"  # which takes both heads
     surrogate = SURROGATES if several else SURROGATE
-    common = {name: value for name, value in asdict(config).items() if name != "where"}
+    common = {name: value for name, value in asdict(config).items() if name not in ("where", "format")}
     return noise.resolved(NoiseConfig(kind="samplewise", surrogate=surrogate, options=own, **common), "folder")
 
 

@@ -11,7 +11,11 @@ from workbench.config import DataError
 from workbench.data.measures import Quality, measure
 from workbench.export.write import file_hash, to_tensor
 from workbench.files.atomic import creating, is_plain, make, move, remove
-from workbench.files.pictures import Photo, decode
+from workbench.files.pictures import Photo, Refused, decode
+
+SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+QUALITY = 95  # of a JPEG, all colours at full size: about half as large again as a camera's file
+LONGEST = 65_500  # pixels a side, the most that libjpeg writes
 
 
 @dataclass(frozen=True)
@@ -22,29 +26,44 @@ class Written:
     quality: Quality
 
 
-def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: int) -> Written:
-    """Write `pixels` (uint8 H×W×C) with the photo's transparency and colour profile, and nothing else, as PNG.
+def check_fits(photo: Photo, form: str) -> None:
+    """Raise Refused for a photo that a file of this form (a key of SUFFIXES) cannot hold."""
+    if form == "jpeg" and photo.alpha is not None:
+        raise Refused("is transparent in places, which a JPEG cannot be: make its copy a PNG")
+    if form == "jpeg" and photo.chunks:
+        raise Refused("has colours of a kind that a JPEG says otherwise: make its copy a PNG")
+    if form == "jpeg" and max(photo.pixels.shape[:2]) > LONGEST:
+        raise Refused(f"is longer than the {LONGEST:,} pixels of a JPEG: make its copy a PNG")
 
-    aside: where the file grows, on the same file system; nothing may lie there. Another file at the target is never
-    replaced. Raises DataError then, and when what was written does not decode to what was meant or is beyond the
-    budget; nothing is left of it.
+
+def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: int) -> Written:
+    """Write `pixels` (uint8 H×W×C) with the photo's transparency and colour profile, and nothing else.
+
+    aside: where the file grows, on the same file system; nothing may lie there. A target named .jpg becomes a JPEG,
+    whose loss comes on top of the noise: its change is measured, and held to nothing. Another file at the target is
+    never replaced. Raises DataError then, and when a PNG does not decode to what was meant or is beyond the budget;
+    nothing is left of it.
     """
     make(target.parent)
+    lossy = target.suffix == SUFFIXES["jpeg"]
     with creating(aside) as file:
-        # Photographs hardly shrink beyond the lowest level, which takes a quarter of the usual one's time.
-        said = PngImagePlugin.PngInfo()
-        for name, body in photo.chunks:
-            said.add(name, body)
-        _picture(photo, pixels).save(file, "PNG", compress_level=1, icc_profile=photo.icc, pnginfo=said)
+        if lossy:
+            _picture(photo, pixels).save(file, "JPEG", quality=QUALITY, subsampling=0, icc_profile=photo.icc)
+        else:
+            said = PngImagePlugin.PngInfo()
+            for name, body in photo.chunks:
+                said.add(name, body)
+            # Photographs hardly shrink beyond the lowest level, which takes a quarter of the usual one's time.
+            _picture(photo, pixels).save(file, "PNG", compress_level=1, icc_profile=photo.icc, pnginfo=said)
         file.flush()
         os.fsync(file.fileno())
     try:
         decoded = decode(aside.read_bytes(), target.name)
-        same = np.array_equal(decoded.pixels, pixels) and np.array_equal(decoded.opacity, photo.opacity)
+        same = (lossy or np.array_equal(decoded.pixels, pixels)) and np.array_equal(decoded.opacity, photo.opacity)
         if not same or (decoded.icc, decoded.chunks) != (photo.icc, photo.chunks):
             raise DataError(f"{target} does not decode to what was written: is the disk sound?")
         quality = measure(to_tensor(photo.pixels)[None], to_tensor(decoded.pixels)[None])[0]
-        if quality.linf > epsilon:
+        if quality.linf > epsilon and not lossy:
             raise DataError(f"{target} changed by {quality.linf}, more than {epsilon}: this is an error of the program")
         written = Written(file_hash(aside), quality)
         # What a killed run had put in place without noting it is the same to the byte.
