@@ -24,9 +24,11 @@ WIDE = {"width": "100%", "max_width": "560px"}
 
 
 class Controls:
-    """All of the page but the pictures. brief: the words about the chosen photo, to stand below the strength."""
+    """All of the page but the pictures. brief: the words about the chosen photo, to stand below the strength; sorting:
+    whose photos they are, to stand below their list.
+    """
 
-    def __init__(self, brief: widgets.Widget) -> None:
+    def __init__(self, brief: widgets.Widget, sorting: widgets.Widget) -> None:
         self.person = _text("Whose photos? (optional)", "for example Anna")
         upload = {"accept": ",".join(ACCEPTED), "multiple": True, "icon": "", "button_style": "primary"}
         self.upload = widgets.FileUpload(description="Choose photos or a zip file", layout=_NARROW, **upload)
@@ -41,7 +43,7 @@ class Controls:
         self.faces = widgets.Checkbox(description=only, indent=False, layout={**WIDE, **hidden})
         self.form = widgets.Dropdown(options=FORMS, description="Files", style=_NAMED, layout=WIDE)
         self.make, self.cancel = _button("Make the copies", "primary"), _button("Cancel")
-        self.done, self.test_done = _bar("Copies"), _bar("Test")
+        self.looked, self.done, self.test_done = _bar("Looking"), _bar("Copies"), _bar("Test")
         self.target = _text("Or copy into a new folder", "for example Pictures/changed")
         self.save = _button("Copy")
         self.test, self.cancel_test = _button("Test it"), _button("Cancel")
@@ -51,16 +53,17 @@ class Controls:
         self.say_saved, self.say_tested = _teller(self.saved), _teller(self.spoken)
         self._page = widgets.VBox()
         self._page.add_class("photos-app")
-        self._lay_out(brief)
+        self._lay_out(brief, sorting)
         self.busy(False)
 
-    def _lay_out(self, brief: widgets.Widget) -> None:
+    def _lay_out(self, brief: widgets.Widget, sorting: widgets.Widget) -> None:
         megabytes = LIMIT // MEGABYTE if os.environ.get(private_folder.PLACE) else IN_LAB
         parts = [widgets.HTML(part) for part in views.page(megabytes)]
         self.promise, choose, strength, make, self._look, save, test = parts
         path, target = (widgets.HBox(pair, layout=_ROW) for pair in ((self.path, self.use), (self.target, self.save)))
         work, tried = widgets.HBox([self.make, self.cancel]), widgets.HBox([self.test, self.cancel_test])
-        self.choose = widgets.VBox([choose, self.person, self.upload, path, self.chosen, self.listing, self.clear])
+        chosen = [self.chosen, self.looked, self.listing, sorting, self.clear]
+        self.choose = widgets.VBox([choose, self.person, self.upload, path, *chosen])
         self.work = widgets.VBox(
             [strength, self.strength, self.faces, brief, make, self.form, work, self.done, self.made]
         )

@@ -23,6 +23,7 @@ from workbench.progress import progress
 APART = 0.5  # mean distance of two groups that stay two: on 20 people of the AT&T faces no two were mixed
 HERE = "./"  # before every name in the table: a spreadsheet takes one that begins with = for a formula
 COLUMNS = ("photo", "person", "face")
+LOOKING = "looking for faces, photo"
 NOBODY = "no face found"
 SIDE = 96  # pixels of a thumbnail
 MOST_BYTES = 8 * 2**20  # of a table: 100,000 photos
@@ -50,7 +51,7 @@ def group(source: Path) -> list[Grouped]:
     faces: list[np.ndarray | None] = []
     seen: list[np.ndarray] = []
     sources = gather(source)[0]
-    with progress("looking for faces, photo", len(sources), lines=LINES) as steps:
+    with progress(LOOKING, len(sources), lines=LINES) as steps:
         for one in sources:
             try:
                 picture = picture_of(decode(one.read(), one.name).pixels)
@@ -113,9 +114,15 @@ def _page(groups: Sequence[Grouped], table: Path) -> str:
         "<p>Sorted by a program that makes mistakes. Correct the column “person” in "
         f"{escape(table.name)}, with any name that you like.</p>"
     ]
+    return "\n".join([*parts, faces(groups, 2)])
+
+
+def faces(groups: Sequence[Grouped], level: int) -> str:
+    """Show the faces as HTML, person by person, with their photos' names. level: of the headings."""
+    parts = []
     for person in dict.fromkeys(one.person for one in groups):
         mine = [one for one in groups if one.person == person]
-        parts.append(f"<h2>{escape(person)}: {len(mine)}</h2>")
+        parts.append(f"<h{level}>{escape(person)}: {len(mine)}</h{level}>")
         shown = [html.picture(one.face, one.name, f"face on {one.name}", SIDE) for one in mine if one.face is not None]
         parts.append(html.side_by_side(shown))
         parts += [html.plain(one.name) for one in mine if one.face is None]
@@ -147,10 +154,12 @@ def read(path: Path) -> dict[str, str]:
 
 
 def owned(sources: Iterable[Source], people: Mapping[str, str]) -> list[Source]:
-    """Give every photo the person of the table. Raises DataError for one that is not in it."""
-    found = []
-    for one in sources:
+    """Give every photo the person of the table, "" to those that are not in it."""
+    return [Source(one.name, people.get(one.name, ""), one.read) for one in sources]
+
+
+def check_named(photos: Iterable[Source], people: Mapping[str, str]) -> None:
+    """Raise DataError for a photo that is not in the table."""
+    for one in photos:
         if one.name not in people:
             raise DataError(f"the table of people does not name {untrusted.one_line(one.name)}: add it, or {ADVICE}")
-        found.append(Source(one.name, people[one.name], one.read))
-    return found

@@ -6,6 +6,7 @@ Native widgets only, all of them reachable by keyboard. The attributes of Panel 
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,20 @@ from IPython.display import Javascript, display
 
 from workbench.apps import html
 from workbench.apps.background import BUSY, Job, Say
-from workbench.apps.photos import known, private_folder, proof, self_test, uploads, views
+from workbench.apps.photos import private_folder, proof, self_test, steps, uploads, views
 from workbench.apps.photos.controls import Controls
+from workbench.apps.photos.grouping import group
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.self_test import SelfTest
+from workbench.apps.photos.sorting import Sorting
 from workbench.apps.photos.viewer import Viewer
-from workbench.config import ProtectConfig, WorkbenchError
+from workbench.config import ProtectConfig, WorkbenchError, key
 from workbench.files import atomic
 from workbench.progress import Step, watched
 
-MAKING = {"reading photo": (1, "reading your photos"), "copying photo": (3, "writing the copies")}
-SEARCHING = (2, "finding the changes")
 Words = Callable[[Step], tuple[str, float]]
-TESTING = {
-    known.ASKING: (1, "asking a recogniser that exists already"),
-    self_test.TRAINING: (2, "training recognisers on the originals and on the copies"),
-    self_test.TRAINING_RANDOM: (3, "training recognisers on random noise instead"),
-}
+Choice = tuple[int, ProtectConfig, dict[str, str] | None]  # the collection's version, settings, people
 
 
 def show() -> None:
@@ -56,10 +53,12 @@ class Panel:
         self.folder = folder or private_folder.private_folder()
         self.collection = uploads.Collection(self.folder / "originals")
         self.viewer = Viewer(self.collection.read, self._copy)
-        self.controls = Controls(self.viewer.brief)
+        self.sorting = Sorting(lambda: self._refresh())
+        self.controls = Controls(self.viewer.brief, self.sorting.box)
         self.job = Job(self.controls.say_made, self._ended)
         self.report: Report | None = None
-        self._made: tuple[int, ProtectConfig] | None = None  # the collection's version, and how its copies were made
+        self._made: Choice | None = None  # what the copies were made of, and how
+        self._said = ""  # about what is chosen, while its photos are looked at; looking gives way to other work
         self._connect()
         self._refresh()
 
@@ -75,9 +74,14 @@ class Panel:
         strength, form = int(self.controls.strength.value), str(self.controls.form.value)
         return ProtectConfig(method=self.method, epsilon=strength, where=where, format=form)
 
-    def _output(self, version: int, config: ProtectConfig) -> Path:
-        """Give the folder of the copies of a choice of photos, made so; unfinished work in it goes on."""
-        return self.folder / f"copies-{version}-{config.epsilon}-{config.where}-{config.format}"
+    @property
+    def _choice(self) -> Choice:
+        return self.collection.version, self.config, self.sorting.people
+
+    def _output(self, choice: Choice) -> Path:
+        """Give the folder of the copies of a choice; unfinished work in it goes on."""
+        version, config, people = choice
+        return self.folder / f"copies-{key({**asdict(config), 'version': version, 'people': people})}"
 
     def _connect(self) -> None:
         controls = self.controls
@@ -87,6 +91,7 @@ class Panel:
         for button, action in (
             (controls.use, self._use),
             (controls.clear, self._clear),
+            (self.sorting.start, self._sort),
             (controls.make, self._make),
             (controls.test, self._test),
             (controls.save, self._save),
@@ -98,6 +103,7 @@ class Panel:
     def _choose(self, action: Callable[[], str]) -> None:
         """Do something to the collection, and say what came of it."""
         controls = self.controls
+        self._stop_looking()
         if self.job.busy:
             return controls.say_chosen(BUSY, urgent=True)
         before = self.collection.version
@@ -114,7 +120,28 @@ class Panel:
             controls.done.layout.display = "none"
             controls.forget_results()
             self.viewer.offer(self.collection.names)
+            self.sorting.offer(possible=self.collection.mixed)
+            if self.collection.names:
+                self._look(said)
         self._refresh()
+
+    def _look(self, said: str) -> None:
+        """Decode what is chosen, in the background: what is broken is said now, not when copies are made."""
+
+        def work() -> str:
+            if more := self.collection.check():
+                self.viewer.offer(self.collection.names)
+            return said + more
+
+        self._said, self.controls.looked.layout.display = said, None
+        self.job.start(work, steps.looking, self.controls.looked, self.controls.say_chosen)
+
+    def _stop_looking(self) -> None:
+        if self._said:
+            said = self._said
+            self.job.stop()
+            self.job.wait()
+            self.controls.say_chosen(said)
 
     def _received(self, change: Mapping[str, Any]) -> None:
         files = change["new"]
@@ -141,49 +168,56 @@ class Panel:
         verdicts = {verdict.name: verdict for verdict in self.report.verdicts} if self.report else {}
         rows = [(name, *_state(reason, verdicts.get(name))) for name, reason in self.collection.entries]
         self.controls.listing.value = views.listing(rows)
-        fresh = self._made == (self.collection.version, self.config)
+        fresh = self._made == self._choice
         self.controls.show(chosen=bool(rows), made=self._made is not None, fresh=fresh)
         self.viewer.draw(self.config.epsilon)
 
     def _copy(self, name: str) -> tuple[bytes, Verdict] | None:
         """Give the finished copy as it is chosen now, if there is one."""
-        if self.report is None or self._made != (self.collection.version, self.config):
+        if self.report is None or self._made != self._choice:
             return None
         for verdict in self.report.verdicts:
             if verdict.name == name and verdict.file is not None:
-                return (self._output(*self._made) / verdict.file).read_bytes(), verdict
+                return (self._output(self._made) / verdict.file).read_bytes(), verdict
         return None
 
     def _make(self) -> None:
-        source, version, config = self.collection.source, self.collection.version, self.config
+        source, choice = self.collection.source, self._choice
         if source is None:
             return self.controls.say_made("Choose some photos first.", urgent=True)
-        output = self._output(version, config)
+        output = self._output(choice)
 
         def work() -> str:
-            report = self.protect(source, output, config)
+            report = self.protect(source, output, choice[1], choice[2])
             uploads.pack(output, self.folder / uploads.ARCHIVE)
-            self.report, self._made = report, (version, config)
+            self.report, self._made = report, choice
             self.controls.forget_results()
             self.controls.offer(self.folder / uploads.ARCHIVE, uploads.address(self.folder))
             return views.report_line(report.verdicts)
 
-        self._start(work, making, self.controls.say_made, self.controls.done)
+        self._start(work, steps.making, self.controls.say_made, self.controls.done)
 
     def _test(self) -> None:
         source, made = self.collection.source, self._made
         if source is None or made is None:
             return
-        output, config = self._output(*made), made[1]
+        output, config = self._output(made), made[1]
 
         def work() -> str:
             found = self.self_test(source, output, config)
             self.controls.tested.value = views.tested(found) + views.keep(proof.page(found, output))
             return "The test is finished."
 
-        self._start(work, testing, self.controls.say_tested, self.controls.test_done)
+        self._start(work, steps.testing, self.controls.say_tested, self.controls.test_done)
+
+    def _sort(self) -> None:
+        source = self.collection.source
+        if source is not None:
+            bar = self.controls.looked
+            self._start(lambda: self.sorting.take(group(source)), steps.sorting, self.sorting.say, bar)
 
     def _start(self, work: Callable[[], str], words: Words, say: Say, bar: widgets.FloatProgress) -> None:
+        self._stop_looking()
         if self.job.busy:
             return say(BUSY, urgent=True)
         bar.layout.display = None
@@ -191,6 +225,7 @@ class Panel:
         self.job.start(work, words, bar, say)
 
     def _ended(self) -> None:
+        self._said, self.controls.looked.layout.display = "", "none"
         self.controls.busy(False)
         self._refresh()
 
@@ -211,21 +246,3 @@ def _state(reason: str, verdict: Verdict | None) -> tuple[str, tuple[str, ...]]:
     if verdict is None:
         return "ready", ()
     return "copy made", tuple(verdict.notes)
-
-
-def making(step: Step) -> tuple[str, float]:
-    """Say a step of `protect` to a person, with the share of its stage."""
-    number, what = MAKING.get(step.label, SEARCHING)
-    return f"Step {number} of 3: {what}, {step.share:.0%} done{_time(step.left)}.", step.share
-
-
-def testing(step: Step) -> tuple[str, float]:
-    """Say a step of the self-test to a person, with the share of its stage."""
-    number, what = TESTING.get(step.label, TESTING[self_test.TRAINING])
-    return f"Step {number} of {len(TESTING)}: {what}, {step.share:.0%} done{_time(step.left)}.", step.share
-
-
-def _time(seconds: float) -> str:
-    if seconds < 2:
-        return ", nearly finished"
-    return f", about {f'{round(seconds / 60)} minutes' if seconds >= 100 else f'{seconds:.0f} s'} left of this step"

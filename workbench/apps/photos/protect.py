@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from workbench import catalogue, device, noise, registry
-from workbench.apps.photos.grouping import owned
+from workbench.apps.photos.grouping import check_named, owned
 from workbench.apps.photos.handling import Box
 from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
@@ -96,6 +96,7 @@ def protect(source: Path, output: Path, config: ProtectConfig, people: Mapping[s
             raise DataError(f"{source} holds no usable image{why}")
         identity = {**asdict(config), "photos": found.fingerprint}
         if people is not None:
+            check_named(found.usable, people)
             identity["people"] = [one.person for one in found.usable]
         ledger = Ledger(output, key(identity), {one.name for one in found.usable})
         say(found.in_words())

@@ -14,11 +14,14 @@ from workbench.apps.photos import private_folder
 from workbench.apps.photos.sources import Source, gather
 from workbench.config import DataError
 from workbench.files import atomic, names, untrusted
+from workbench.files.pictures import Refused, decode
 from workbench.files.tree import PHOTOS, left_in_words
+from workbench.progress import progress
 
 MEGABYTE = 2**20
 LIMIT = 256 * MEGABYTE  # of uploads: they pass through the memory of the browser and of two processes
 ACCEPTED = sorted(PHOTOS | {".zip"})
+LOOKING = "looking at photo"
 LINE = 120  # characters of a name in what is said
 ARCHIVE = "copies.zip"  # in the private folder: the finished copies
 
@@ -40,6 +43,7 @@ class Collection:
         self.entries: list[Entry] = []
         self._photos: dict[str, Source] = {}
         self._left: Counter[str] = Counter()
+        self._checked: dict[str, str] = {}  # what was decoded, by name, and why it cannot be used
 
     @property
     def own(self) -> bool:
@@ -50,6 +54,11 @@ class Collection:
     def names(self) -> list[str]:
         """The photos that can be used."""
         return list(self._photos)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there are several photos and nobody has said whose they are."""
+        return len(self._photos) > 1 and {one.person for one in self._photos.values()} == {""}
 
     def receive(self, files: Sequence[Mapping[str, Any]], person: str = "") -> str:
         """Keep uploaded files (name, size, content), in a folder of the person's name if there is one.
@@ -124,15 +133,34 @@ class Collection:
         sources, refusals, self._left = gather(path)
         if not sources and not refusals:
             raise DataError(f"there is no photo in {untrusted.one_line(path, LINE)}")
-        self._photos = {source.name: source for source in sources}
-        usable = [Entry(source.name, "") for source in sources]
+        self._photos = {source.name: source for source in sources if not self._checked.get(source.name)}
+        usable = [Entry(source.name, self._checked.get(source.name, "")) for source in sources]
         self.entries = sorted([*usable, *(Entry(one.name, one.reason) for one in refusals)])
         self.source = path
         self.version += 1
 
+    def check(self) -> str:
+        """Decode what is new, take what turns out to be broken off the list of photos, and return what to say."""
+        todo = [one for name, one in self._photos.items() if name not in self._checked]
+        before = len(self._photos)
+        with progress(LOOKING, len(todo)) as steps:
+            for one in todo:
+                try:
+                    decode(one.read(), one.name)
+                except Refused as refused:
+                    del self._photos[one.name]
+                    self.entries[self.entries.index(Entry(one.name, ""))] = Entry(one.name, str(refused))
+                    self._checked[one.name] = str(refused)
+                else:
+                    self._checked[one.name] = ""
+                steps.advance()
+        broken = before - len(self._photos)
+        return f" {count(broken, 'file')} cannot be used after all: the list says why." if broken else ""
+
     def clear(self) -> None:
         """Forget all; uploaded files are removed, a folder of the person's own is left as it is."""
         self.source, self.entries, self._photos, self.size = None, [], {}, 0
+        self._checked.clear()
         atomic.remove_folder(self._uploads)  # after the zip file's readers: Windows removes nothing open
         self.version += 1
 
