@@ -50,7 +50,9 @@ def commit() -> str | None:
     if not (PACKAGE.parent / ".git").exists():
         return None
     try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+        # A person's own files beside the program's are no change of it; new ones among its own are.
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..") or git("status", "--porcelain", ".")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
 

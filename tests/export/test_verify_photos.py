@@ -324,3 +324,19 @@ def test_tampered_manifests_are_refused(folders, content):
     (folders[1] / "manifest.json").write_bytes(content)
     with pytest.raises(DataError, match=r"manifest\.json is not a manifest of this program"):
         verify.verify(*folders, None)
+
+
+def test_originals_that_lie_in_other_folders_are_known_by_their_content(folders, tmp_path):
+    mine, copies = folders
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in sorted(mine.rglob("*")):
+        if path.is_file():
+            (flat / path.name).write_bytes(path.read_bytes())
+    verdict = verify.verify(flat, copies, None)
+    assert verdict.kept, verdict.problems
+    assert verdict.moved == verdict.checked == len(ORIGINALS)
+    assert f"{len(ORIGINALS)} originals lie in other folders" in verdict.in_words()
+    changed = next(iter(sorted(flat.glob("*.jpg"))))
+    changed.write_bytes(changed.read_bytes() + b"x")
+    assert not verify.verify(flat, copies, None).kept

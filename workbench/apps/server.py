@@ -166,6 +166,7 @@ def serve(port: int = 8866, *, open_browser: bool = True) -> int:
     finally:
         del os.environ[private_folder.PLACE]
         private_folder.remove(photos)
+    print("The application has ended, and its photos are removed.", flush=True)
     return 0
 
 

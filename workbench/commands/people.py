@@ -46,7 +46,8 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
                 safe = "Now they are tested; the copies are safe, so stop it with Ctrl-C as you like."
                 print(safe if arguments.self_test else "Measure it on these photos: --self-test.", flush=True)
             if arguments.self_test:
-                tested = self_test(arguments.input, arguments.output, config, seeds=arguments.seeds)
+                told = None if arguments.json else (lambda found: print(f"\n{found.sentences[0]}", flush=True))
+                tested = self_test(arguments.input, arguments.output, config, seeds=arguments.seeds, told=told)
                 if arguments.report:
                     write_new(arguments.report, proof.page(tested, arguments.output))
         if arguments.json:

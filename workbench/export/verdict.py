@@ -12,8 +12,9 @@ class Verdict:
     """What `verify` found. `problems` is empty only when all files are there and keep the bound (epsilon).
 
     left_out: originals that were not exported, being for testing or beyond a limit, by the manifest; refused: originals
-    that `protect` did not take, by the manifest; skipped: what is no original, by why; lossy: the copies are JPEGs,
-    whose bound is what was measured when they were made.
+    that `protect` did not take, by the manifest; moved: originals that lie in other folders than the manifest says;
+    skipped: what is no original, by why; lossy: the copies are JPEGs, whose bound is what was measured when they were
+    made.
     """
 
     epsilon: int
@@ -23,6 +24,7 @@ class Verdict:
     unchanged: int = 0
     left_out: int = 0
     refused: int = 0
+    moved: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     psnr_lowest: float | None = None
     psnr_median: float | None = None
@@ -48,6 +50,8 @@ class Verdict:
             lines.append(
                 "the copies are JPEG files: the bound is what was measured when they were made, noise and loss together"
             )
+        if self.moved:
+            lines.append(f"{self.moved} originals lie in other folders than they did: told by name and SHA-256")
         if self.left_out:
             lines.append(f"{self.left_out} originals were left out for testing or by a limit, by the manifest")
         if self.refused:
@@ -64,5 +68,9 @@ class Verdict:
         some = (("left out", self.left_out or self.skipped), ("refused", self.refused))
         but = [word for word, any_are in some if any_are]
         there = f"every file{' that was not ' + ' or '.join(but) if but else ''} is there"
-        lines.append(f"the bound is kept and {there}" if self.kept else f"NOT KEPT: {len(self.problems)} problems")
+        lines.append(
+            f"the bound is kept and {there}; what can be learnt is another question"
+            if self.kept
+            else f"NOT KEPT: {len(self.problems)} problems"
+        )
         return "\n".join(lines)

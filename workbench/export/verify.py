@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -55,6 +55,10 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
         if not found:
             raise DataError(f"{folder} holds no images ({', '.join(sorted(tree.PHOTOS))})")
     by_stem = {str(PurePosixPath(name).with_suffix("")): name for name in sorted(files)}
+    moved = _moved(originals, wanted, listed)
+    verdict.moved, listed, wanted = len(moved), listed | moved, wanted | set(moved)
+    if moved:
+        refused |= {name: refused[old] for old in refused for name in wanted if _last(name) == _last(old)}
     measured: list[Quality] = []
     used = set()
     for name in sorted(wanted):
@@ -76,7 +80,7 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
             if quality and quality.linf > verdict.epsilon:
                 verdict.problems.append(f"{target}: changed by {quality.linf}, more than {verdict.epsilon}")
     verdict.problems += [f"{name}: no original" for name in sorted(files - used)]
-    gone = sorted(set(listed) - wanted)
+    gone = sorted(set(listed) - wanted - {entry["original"] for entry in moved.values()})
     verdict.problems += [f"{name}: in the manifest but not among the originals" for name in gone]
     _summarise(verdict, measured)
     return verdict
@@ -116,6 +120,25 @@ def _beside_pixels(before: Photo, after: Photo, photos: bool) -> Iterator[str]:
         yield "its colour profile is not its original's"
     if before.chunks != after.chunks and (photos or after.chunks):
         yield "its colours are not described as its original's are"
+
+
+def _moved(originals: Path, wanted: set[str], listed: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The entries of originals that lie in other folders than the manifest says, by where they lie now."""
+    lost: dict[str, list[dict[str, Any]]] = {}
+    for name in sorted(set(listed) - wanted):
+        lost.setdefault(_last(name), []).append(listed[name])
+    found: dict[str, dict[str, Any]] = {}
+    for name in sorted(set(tree.walk(originals).files) - set(listed)) if lost else ():
+        for entry in lost.get(_last(name), []):
+            digest = entry.get("original_sha256")
+            if digest is not None and entry not in found.values() and has_hash(originals / name, digest):
+                found[name] = entry
+                break
+    return found
+
+
+def _last(name: str) -> str:
+    return PurePosixPath(name).name
 
 
 def has_hash(path: Path, digest: str | None) -> bool:

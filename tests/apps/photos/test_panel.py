@@ -269,8 +269,10 @@ def test_the_self_test_gets_the_copies_and_is_told_in_words(app):
     app.controls.strength.value = 3  # the test is of the copies that are there
     asked = []
 
-    def tested(source, output, config):
+    def tested(source, output, config, told):
         asked.append((source, output, config.epsilon))
+        told(SelfTest(pd.DataFrame(), ["It still knows <5>."]))
+        asked.append(app.controls.tested.value)
         with progress(self_test.TRAINING, 50, 24) as steps:
             steps.advance(loss=0.1)
         asked.append(plain(app.controls.spoken))
@@ -279,7 +281,10 @@ def test_the_self_test_gets_the_copies_and_is_told_in_words(app):
     app.self_test = tested
     app.controls.test.click()
     app.job.wait(LONG)
-    (source, output, epsilon), said = asked
+    (source, output, epsilon), early, said = asked
+    assert "It still knows &lt;5&gt;." in early
+    assert "takes some minutes more" in early
+    assert "It still knows" not in app.controls.tested.value
     assert epsilon == 8
     assert (output / "manifest.json").is_file()
     assert source == app.collection.source
@@ -366,7 +371,8 @@ def test_original_and_copy_in_one_place_by_turns_and_with_an_edge(app):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(viewer.html, "picture", lambda pixels, *given: seen.append(pixels) or "")
         viewer.in_one_place(before, after, "a", "copy", (0.5, 0.5), 0.3)
-    assert seen[0][0, :, 0].tolist() == [0] * 3 + [9] * 7
+    assert seen[0][::2, :, 0].tolist() == [[0] * 4 + [9] * 6] * 2
+    assert seen[0][1::2, :, 0].tolist() == [[0] * 3 + [255] + [9] * 6] * 2
 
 
 def test_a_program_that_runs_the_notebook_gets_a_line(monkeypatch, capsys, tmp_path):

@@ -113,10 +113,10 @@ def table(finals: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("original", "copies", "jpeg", "verdict"),
     [
-        (0.95, 0.20, 0.30, "much harder"),
-        (0.95, 0.20, 0.70, "can still be learnt from"),
+        (0.95, 0.20, 0.30, "much less well than from the originals"),
+        (0.95, 0.20, 0.70, "the noise makes it harder, and no more"),
         (0.95, 0.94, 0.93, "does not help"),
-        (0.12, 0.10, 0.10, "Nothing can be said"),
+        (0.12, 0.10, 0.10, "nothing can be said"),
     ],
 )
 def test_the_verdict_is_the_worst_case(original, copies, jpeg, verdict):
@@ -164,7 +164,7 @@ def test_a_share_that_does_not_vary_has_no_spread():
     assert findings.share(pd.Series([0.5, 1.0]), 2) == "1 to 2 of 2 photos"
 
 
-@pytest.mark.parametrize(("twin", "judged"), [(0.95, "harder"), (0.6, "does not help"), (0.12, "Nothing can be said")])
+@pytest.mark.parametrize(("twin", "judged"), [(0.95, "harder"), (0.6, "does not help"), (0.12, "nothing can be said")])
 def test_what_a_countermeasure_gives_back_is_told_beside_what_it_leaves_of_the_originals(twin, judged):
     rows = table({
         ("clean", "none"): [0.95], ("clean", "jpeg-75"): [twin],
@@ -175,4 +175,4 @@ def test_what_a_countermeasure_gives_back_is_told_beside_what_it_leaves_of_the_o
     (given,) = [line for line in found if line.startswith("After")]
     assert "60%" in given.partition("from the copies")[0]
     assert f"{twin:.0%}" in given.partition("from the copies")[2]
-    assert judged == "Nothing can be said" or all(part in found[0] for part in ("62%", "97%", f"{twin + 0.02:.0%}"))
+    assert judged == "nothing can be said" or all(part in found[0] for part in ("62%", f"{twin + 0.02:.0%}"))

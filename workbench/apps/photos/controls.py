@@ -59,7 +59,7 @@ class Controls:
     def _lay_out(self, brief: widgets.Widget, sorting: widgets.Widget) -> None:
         megabytes = LIMIT // MEGABYTE if os.environ.get(private_folder.PLACE) else IN_LAB
         parts = [widgets.HTML(part) for part in views.page(megabytes)]
-        self.promise, choose, strength, make, self._look, save, test = parts
+        self.promise, choose, strength, make, self._look, test, save = parts
         path, target = (widgets.HBox(pair, layout=_ROW) for pair in ((self.path, self.use), (self.target, self.save)))
         work, tried = widgets.HBox([self.make, self.cancel]), widgets.HBox([self.test, self.cancel_test])
         chosen = [self.chosen, self.looked, self.listing, sorting, self.clear]
@@ -67,8 +67,8 @@ class Controls:
         self.work = widgets.VBox(
             [strength, self.strength, self.faces, brief, make, self.form, work, self.done, self.made]
         )
-        saved = [save, self.stale, self.link, target, self.saved]
-        self.results = widgets.VBox([*saved, test, tried, self.test_done, self.spoken, self.tested])
+        proved = [self.stale, test, tried, self.test_done, self.spoken, self.tested]
+        self.results = widgets.VBox([*proved, save, self.link, target, self.saved])
 
     def page(self, pictures: widgets.Widget) -> widgets.Widget:
         """Give everything in reading order; the pictures stand between making and saving."""
@@ -82,7 +82,8 @@ class Controls:
         for part, wanted in ((self.work, chosen), (self.look, chosen), (self.clear, chosen), (self.results, made)):
             part.layout.display = None if wanted else "none"
         (self._page.add_class if chosen else self._page.remove_class)(LOSES)
-        old = "These are the copies you made before you chose something else. Make them again for that."
+        old = "These are the copies you made before you chose something else, and what was found about them. Make them "
+        old += "again for that."
         self.stale.value = html.said(old) if made and not fresh else ""
 
     def busy(self, working: bool) -> None:
@@ -99,7 +100,12 @@ class Controls:
 
     def forget_results(self) -> None:
         """Take away all that was said about earlier copies."""
-        self.link.value = self.saved.value = self.spoken.value = self.tested.value = ""
+        self.link.value = self.saved.value = ""
+        self.forget_test()
+
+    def forget_test(self) -> None:
+        """Take away what the test said."""
+        self.spoken.value = self.tested.value = ""
         self.test_done.layout.display = "none"
 
 

@@ -35,9 +35,9 @@ def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, dra
     if drawn:
         found.insert(
             1,
-            f"There were {drawn} drawn people among them, because a recogniser needs several. A drawing is easily told "
-            "from a photo, so this test is easier for a recogniser than real people would be, and may find no effect "
-            "where there is one. Photos of several people make a better test.",
+            f"There were {drawn} drawn people among them, because a recogniser needs {people + drawn}. A drawing is "
+            "easily told from a photo, so this test is easier for a recogniser than real people would be, and may find "
+            f"no effect where there is one. Photos of {people + drawn} people make a better test.",
         )
     random = plain[plain["method"] == "random"]
     if len(random) and method != "random":
@@ -64,21 +64,21 @@ def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photo
     twin, tried = plain if same.empty else same, copies.loc[copies["defence"] == defence, "peak"]
     worst, usual = float(tried.mean()), float(twin.mean())
     if not learnt(usual, chance):
-        return "Nothing can be said: even from the originals these people could not be told apart."
+        return (
+            "Of learning from the copies nothing can be said: even by the originals these people were not told apart."
+        )
     kept = (worst - chance) / (usual - chance)
     if kept > 1 - LITTLE:
-        judged = "The noise does not help on these photos"
+        judged = "as well as from the originals: the noise does not help on these photos"
     elif kept > 0.5:
-        judged = "The noise makes it harder, and this data can still be learnt from"
+        judged = "less well than from the originals, and still well: the noise makes it harder, and no more"
     else:
-        judged = "The noise makes it much harder for these ways of learning; others may get more"
-    most = f"The most that anybody here got out of the copies is {share(tried, photos)}"
-    if defence != "none":
-        most += f", after {learners.named(defence).words}"
-    most += f"; out of the originals {share(plain, photos)}"
-    if defence != "none" and len(same):
-        most += f", after the same {share(same, photos)}"
-    return f"{most}. {judged}."
+        judged = "much less well than from the originals, in the ways that were tried here; others may get more"
+    how = learners.named(defence).words
+    return (
+        f"A program that learns people from the copies learns them {judged}. The best attempt ({how}) named "
+        f"{share(tried, photos)} that it had not seen, and {share(twin, photos)} after learning from the originals."
+    )
 
 
 def _said(runs: pd.DataFrame, photos: int) -> str:

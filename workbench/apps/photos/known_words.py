@@ -6,7 +6,7 @@ from workbench.apps.photos.existing import THRESHOLD
 from workbench.apps.photos.findings import counted
 
 AGAINST = "The noise is made against learning from the copies, not against being recognised on them."
-NAME = "a face recogniser that exists already (dlib's, of 2017)"
+NAME = "face recogniser that exists already (dlib's, of 2017)"
 LITTLE_FOUND = 0.5  # of the originals, below which the recogniser is no judge of these photos
 HEADS = ("What was done to the photos", "Face found", "Named rightly", "By copies alone", "Same as its original")
 CAPTION = f"An existing recogniser: numbers of copies (of originals). Nearer than {THRESHOLD}: taken for one person."
@@ -22,18 +22,22 @@ def sentences(table: pd.DataFrame) -> list[str]:
     plain, photos, asked = table.iloc[0], int(table["photos"].iloc[0]), int(table["asked"].iloc[0])
     if not can_judge(table):
         found = counted(plain["found_originals"], photos)
-        return [f"Of {NAME} nothing can be said: it finds a face on {found} originals only."]
-    column, count, usual = ("known_copies", asked, plain["known_originals"]) if asked else ("same", photos, 1.0)
+        return [f"Of a {NAME} nothing can be said: it finds a face on {found} originals only."]
+    several = asked > 0 and int(plain["persons"]) > 1  # of one person alone nobody can be named wrongly
+    column, count, usual = ("known_copies", asked, plain["known_originals"]) if several else ("same", photos, 1.0)
     knows = "still knows" if plain[column] > usual / 2 else "knows less often"
-    lead = f"It {knows} who is on the copies: {NAME}"
+    lead = f"A {NAME} {knows} who is on the copies: it"
     worst, best = (table.iloc[int(place)] for place in (table[column].argmin(), table[column].argmax()))
-    least, most = (f"{counted(row[column], count)} ({row['handling']})" for row in (worst, best))
-    after = f"After what services do to photos: {least} to {most}."
-    if not asked:
+    if worst[column] == best[column]:
+        after = f"After everything that was done to the photos as services do it: {counted(best[column], count)} each."
+    else:
+        least, most = (f"{counted(row[column], count)} ({row['handling']})" for row in (worst, best))
+        after = f"After what services do to photos: {least} to {most}."
+    if not several:
         return [f"{lead} takes {counted(plain['same'], photos)} for the same person as the original. {AGAINST}", after]
     return [
-        f"{lead}, which has other photos of the same people, names {counted(plain[column], asked)} copies rightly, "
-        f"and {counted(usual, asked)} originals. {AGAINST}",
+        f"{lead} names {counted(plain[column], asked)} rightly by other photos of the same people "
+        f"(of the originals: {counted(usual, asked)}). {AGAINST}",
         after,
         f"Where it has only copies to know people by, it names {counted(plain['learnt_copies'], asked)} originals.",
     ]

@@ -52,7 +52,7 @@ class Panel:
     def __init__(self, folder: Path | None = None):
         self.folder = folder or private_folder.private_folder()
         self.collection = uploads.Collection(self.folder / "originals")
-        self.viewer = Viewer(self.collection.read, self._copy)
+        self.viewer = Viewer(self.collection.read, self._copy, lambda: self.config.where)
         self.sorting = Sorting(lambda: self._refresh())
         self.controls = Controls(self.viewer.brief, self.sorting.box)
         self.job = Job(self.controls.say_made, self._ended)
@@ -148,6 +148,7 @@ class Panel:
         if not files:
             return
         self._choose(lambda: self.collection.receive(files, self.controls.person.value))
+        self.controls.person.value = ""  # or the next person's photos would get the name of this one
         self.controls.upload.value = ()  # not twice in memory, and the same file may be chosen again
 
     def _use(self) -> None:
@@ -166,7 +167,7 @@ class Panel:
     def _refresh(self) -> None:
         """Show the list, the sections that make sense now, and the chosen photo."""
         verdicts = {verdict.name: verdict for verdict in self.report.verdicts} if self.report else {}
-        rows = [(name, *_state(reason, verdicts.get(name))) for name, reason in self.collection.entries]
+        rows = [(name, *views.state(reason, verdicts.get(name))) for name, reason in self.collection.entries]
         self.controls.listing.value = views.listing(rows)
         fresh = self._made == self._choice
         self.controls.show(chosen=bool(rows), made=self._made is not None, fresh=fresh)
@@ -186,6 +187,7 @@ class Panel:
         if source is None:
             return self.controls.say_made("Choose some photos first.", urgent=True)
         output = self._output(choice)
+        self.controls.forget_test()
 
         def work() -> str:
             report = self.protect(source, output, choice[1], choice[2])
@@ -204,7 +206,10 @@ class Panel:
         output, config = self._output(made), made[1]
 
         def work() -> str:
-            found = self.self_test(source, output, config)
+            def first(found: SelfTest) -> None:
+                self.controls.tested.value = views.tested(found) + views.early()
+
+            found = self.self_test(source, output, config, told=first)
             self.controls.tested.value = views.tested(found) + views.keep(proof.page(found, output))
             return "The test is finished."
 
@@ -236,13 +241,3 @@ class Panel:
         except WorkbenchError as error:
             said, urgent = f"Error: {error}", True
         self.controls.say_saved(said, urgent=urgent)
-
-
-def _state(reason: str, verdict: Verdict | None) -> tuple[str, tuple[str, ...]]:
-    """Say a file's state, and its notes."""
-    reason = verdict.reason if verdict is not None else reason
-    if reason:
-        return f"{views.REFUSED}: it {reason}", ()
-    if verdict is None:
-        return "ready", ()
-    return "copy made", tuple(verdict.notes)

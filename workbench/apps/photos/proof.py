@@ -1,21 +1,28 @@
 """The self-test as one page to keep or to show: what was asked, what was found, how to check it. No photo, no name."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
+from typing import Any
 
 from workbench import installation
 from workbench.apps import html
 from workbench.apps.photos import views
 from workbench.apps.photos.report import LIMITS
 from workbench.apps.photos.self_test import SelfTest
+from workbench.config import ProtectConfig
 from workbench.export import verify
 from workbench.export.write import MANIFEST, file_hash
 
 LOOK = (
     "body{font:16px/1.5 sans-serif;max-width:52em;margin:2em auto;padding:0 1em;color-scheme:light dark}"
     "table{border-collapse:collapse;font-size:14px;margin:1em 0}th,td{border-bottom:1px solid #888;vertical-align:top}"
-    ".photos-list{overflow-x:auto}"
+    "td{overflow-wrap:anywhere}.photos-list{overflow-x:auto}.photos-wide table{min-width:36em}"
 )
+
+
+WHERE = {"whole": "all of every photo", "faces": "around the largest face of every photo"}
 
 
 def page(found: SelfTest, output: Path) -> str:
@@ -26,6 +33,7 @@ def page(found: SelfTest, output: Path) -> str:
     facts = [
         ("Tested", f"{datetime.now(UTC):%Y-%m-%d}, on the owner's own computer"),
         ("Copies", f"{len(copies)}, by the method {manifest.get('method', 'unknown')}"),
+        ("Where", WHERE.get(str(manifest.get("where")), "unknown")),
         ("Change", f"at most {max(changes, default=0)} of 255 in any value, measured on the finished files"),
         ("List of the copies", f"{MANIFEST}, SHA-256 {file_hash(output / MANIFEST)}"),
         ("Program", f"{installation.PROGRAM} {installation.version()}, commit {installation.commit() or 'unknown'}"),
@@ -40,6 +48,15 @@ def page(found: SelfTest, output: Path) -> str:
         f"<h2>What this does not say</h2>{html.plain(LIMITS)}",
         "<h2>How to check it</h2>",
         html.table(("What", "Found"), facts),
-        "<p>Anyone who has originals and copies can repeat it: <code>workbench verify ORIGINALS COPIES</code></p>",
+        "<p>With originals, copies and the program above, <code>workbench verify ORIGINALS COPIES</code> checks that "
+        "the copies are those of the list and how much they were changed. It does not check what they teach: "
+        f"<code>{escape(_again(manifest))}</code> repeats this test.</p>",
         "</body></html>",
     ])  # fmt: skip
+
+
+def _again(manifest: dict[str, Any]) -> str:
+    """Give the command that repeats the test."""
+    usual = asdict(ProtectConfig())
+    settings = [f"--{name} {manifest[name]}" for name, value in usual.items() if manifest.get(name, value) != value]
+    return " ".join(["workbench protect ORIGINALS COPIES --self-test", *settings])

@@ -2,7 +2,7 @@
 met by photos that neither has seen, and one that exists already. No result is assumed: all is tried here and now.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -42,19 +42,20 @@ class TooFew(DataError):
 class SelfTest:
     """What was found: `rows` is a tidy table of the data "photos"; `sentences` say it in plain words.
 
-    photos: how many were kept aside; known: what an existing recogniser makes of the copies (known.compare), empty
-    where it is not installed.
+    leads: how many of the sentences are answers, the others saying more; photos: how many were kept aside; known: what
+    an existing recogniser makes of the copies (known.compare), empty where it is not installed.
     """
 
     rows: pd.DataFrame
     sentences: list[str]
     photos: int = 0
     known: pd.DataFrame = field(default_factory=pd.DataFrame)
+    leads: int = 1
 
     def in_words(self) -> str:
         """Say the sentences, each on a line, and what the existing recogniser made of the copies as a table."""
         shown = ["", known_words.in_text(self.known)] if len(self.known) else []
-        return "\n".join([*self.sentences, *shown])
+        return "\n".join([*self.sentences[: self.leads], "", *self.sentences[self.leads :], *shown])
 
 
 @dataclass(frozen=True)
@@ -72,19 +73,25 @@ class Sets:
     drawn: int
 
 
-def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int = 3) -> SelfTest:
+def self_test(
+    source: Path, output: Path, config: ProtectConfig, *, seeds: int = 3, told: Callable[[SelfTest], None] | None = None
+) -> SelfTest:
     """Train and test recognisers on `source` and on its complete copies in `output` (as `protect` wrote them), and ask
     one that exists already, where it is installed.
 
-    seeds: trainings of each kind, for the spread. When nobody has three photos, nobody can be met again: nothing is
+    seeds: trainings of each kind, for the spread; told: gets what the existing recogniser says, minutes before the
+    rest. When nobody has three photos, nobody can be met again: nothing is
     trained then, and DataError is raised where the recogniser that exists cannot say anything either.
     """
     lacks = existing.lacking()
     asked = pd.DataFrame() if lacks else known.compare(*shots(source, output))
+    judges = not lacks and known_words.can_judge(asked)
+    if judges and told:
+        told(SelfTest(pd.DataFrame(), known_words.sentences(asked), known=asked))
     try:
         sets = _sets(source, output, config)
     except TooFew as error:
-        if lacks or not known_words.can_judge(asked):
+        if not judges:
             raise
         return SelfTest(pd.DataFrame(), [*known_words.sentences(asked), f"Nothing was trained: {error}."], known=asked)
     rows = _trained(sets, config, seeds)
@@ -94,8 +101,8 @@ def self_test(source: Path, output: Path, config: ProtectConfig, *, seeds: int =
         said.append(f"No recogniser that exists already was asked: {lacks}")
     else:
         more = known_words.sentences(asked)
-        said = [more[0], said[0], *more[1:], *said[1:]] if known_words.can_judge(asked) else [*said, *more]
-    return SelfTest(rows, said, photos, asked)
+        said = [more[0], said[0], *more[1:], *said[1:]] if judges else [*said, *more]
+    return SelfTest(rows, said, photos, asked, 1 + judges)
 
 
 def _trained(sets: Sets, config: ProtectConfig, seeds: int) -> pd.DataFrame:

@@ -121,7 +121,7 @@ class Collection:
             raise DataError("type the path of a folder first")
         if self.source is not None and not self.own:
             raise DataError("some photos are chosen already: press “Start again” first")
-        path = Path(typed).expanduser().absolute()
+        path = Path.home() / Path(typed).expanduser()
         self._take(path)
         return self._found(untrusted.one_line(path, LINE))
 
@@ -210,7 +210,7 @@ def copy_into(archive: Path, typed: str) -> str:
     path = typed.strip().strip("\"'")
     if not path:
         raise DataError("type the path of a new folder first")
-    target = Path(path).expanduser().absolute()
+    target = Path.home() / Path(path).expanduser()
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise DataError(f"{target} is there already and not empty: name a new folder")

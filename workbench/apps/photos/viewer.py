@@ -11,7 +11,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from workbench.apps import html
+from workbench.apps.photos.handling import Box
 from workbench.apps.photos.report import Verdict
+from workbench.apps.photos.where import Finder, cut, placed
 from workbench.apps.photos.working_set import SIDE as GRAIN
 from workbench.apps.photos.working_set import scale_noise
 from workbench.config import WorkbenchError
@@ -25,10 +27,18 @@ NARROW = {"style": {"description_width": "130px"}, "layout": {"width": "100%", "
 
 
 class Viewer:
-    """The pictures' widgets. original, copy: give a photo's bytes, and its copy's with the verdict, if there is one."""
+    """The pictures' widgets. original, copy: give a photo's bytes, and its copy's with the verdict, if there is one;
+    where: says which part of a photo will be changed (ProtectConfig).
+    """
 
-    def __init__(self, original: Callable[[str], bytes], copy: Callable[[str], tuple[bytes, Verdict] | None]):
-        self._original, self._copy = original, copy
+    def __init__(
+        self,
+        original: Callable[[str], bytes],
+        copy: Callable[[str], tuple[bytes, Verdict] | None],
+        where: Callable[[], str] = lambda: "whole",
+    ):
+        self._original, self._copy, self._where = original, copy, where
+        self._boxes: dict[tuple[str, str], Box | None] = {}  # finding a face takes a second
         self._epsilon = 0
         self._cache: tuple[str, np.ndarray] | None = None  # one decoded photo: a large one takes a while
         self._pair: tuple[Any, ...] | None = None
@@ -55,6 +65,7 @@ class Viewer:
     def offer(self, names: Sequence[str]) -> None:
         """Give these photos to choose from."""
         self._cache = self._pair = None
+        self._boxes.clear()
         self.photo.options = list(names)
         self.photo.index = 0 if names else None
 
@@ -90,18 +101,20 @@ class Viewer:
     def _views(self, name: str, epsilon: int) -> tuple[np.ndarray, np.ndarray, str, str]:
         original = self._decoded(name)
         found = self._copy(name)
-        key = (name, epsilon, found is not None)
+        box = self._box(name, original) if found is None else None
+        key = (name, epsilon, found is not None, box)
         if self._pair is None or self._pair[0] != key:
-            self._pair = (key, *self._second(original, found, epsilon))
+            self._pair = (key, *self._second(original, found, epsilon, box))
         return original, *self._pair[1:]
 
     def _second(
-        self, original: np.ndarray, found: tuple[bytes, Verdict] | None, epsilon: int
+        self, original: np.ndarray, found: tuple[bytes, Verdict] | None, epsilon: int, box: Box | None
     ) -> tuple[np.ndarray, str, str]:
         """Give the picture beside the original, what is said about it, and its title."""
         if found is None:
-            copy = size_only(original, epsilon)
-            middle = [window(pixels, (0.5, 0.5), SAMPLE) for pixels in (original, copy)]  # enough to tell, and quick
+            copy = size_only(original, epsilon, box)
+            middle = [cut(pixels, box) for pixels in (original, copy)]
+            middle = [window(pixels, (0.5, 0.5), SAMPLE) for pixels in middle]  # enough to tell, and quick
             said = "This is a preview of the size and grain of the change. The real change is made to fit your photos. "
             return copy, said + html.measured(*middle), "preview of the size only"
         content, verdict = found
@@ -110,17 +123,26 @@ class Viewer:
         measured = html.visibility(linf, math.inf if psnr is None else psnr, math.nan if ssim is None else ssim)
         return copy, f"Measured on the finished file: {measured}", "changed copy"
 
+    def _box(self, name: str, original: np.ndarray) -> Box | None:
+        where = self._where()
+        if (name, where) not in self._boxes:
+            self._boxes[name, where] = Finder(where).box(original)
+        return self._boxes[name, where]
+
     def _decoded(self, name: str) -> np.ndarray:
         if self._cache is None or self._cache[0] != name:
             self._cache = name, decode(self._original(name), name).pixels
         return self._cache[1]
 
 
-def size_only(original: np.ndarray, epsilon: int) -> np.ndarray:
-    """Change a photo by this size without aim, always alike, as coarse as the search's noise is on so large a photo."""
+def size_only(original: np.ndarray, epsilon: int, box: Box | None = None) -> np.ndarray:
+    """Change a photo, or a part of it, by this size without aim, always alike, as coarse as the search's noise is."""
     height, width = original.shape[:2]
+    left, top, right, bottom = box or (0, 0, width, height)
     signs = np.random.default_rng(0).integers(0, 2, (GRAIN, GRAIN)) * 2 - 1
-    noise = scale_noise(torch.from_numpy(epsilon * signs), height, width, epsilon)
+    noise = placed(
+        scale_noise(torch.from_numpy(epsilon * signs), bottom - top, right - left, epsilon), box, height, width
+    )
     return np.clip(original + noise[:, :, None].astype(np.int16), 0, 255).astype(np.uint8)
 
 
@@ -166,8 +188,9 @@ def in_one_place(
         shown = "".join(html.picture(part, "", f"{name}: {words}", side) for part, words in named)
         turns = f'<div class="photos-scroll"><div class="photos-turns">{shown}</div></div>'
         return f"<h3>By turns: original, {escape(title)}</h3>{turns}"
-    both = after.copy()
-    both[:, : round(edge * both.shape[1])] = before[:, : round(edge * both.shape[1])]
+    both, at = after.copy(), round(edge * after.shape[1])
+    both[:, :at] = before[:, :at]
+    both[::2, at : at + 1], both[1::2, at : at + 1] = 0, 255  # to be seen on any photo
     words = f"{name}: original left of the edge, {title} right of it"
     shown = html.picture(both, "", words, side)
     return f'<h3>Original left, {escape(title)} right</h3><div class="photos-scroll">{shown}</div>'

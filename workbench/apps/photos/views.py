@@ -40,6 +40,16 @@ def active() -> str:
     return files(__package__).joinpath("photos.js").read_text(encoding="utf-8")
 
 
+def state(reason: str, verdict: Verdict | None) -> tuple[str, tuple[str, ...]]:
+    """Say a file's state, and its notes."""
+    reason = verdict.reason if verdict is not None else reason
+    if reason:
+        return f"{REFUSED}: it {reason}", ()
+    if verdict is None:
+        return "ready", ()
+    return "copy made", tuple(verdict.notes)
+
+
 def listing(rows: Sequence[Row]) -> str:
     """Show the list of photos."""
     if not rows:
@@ -63,16 +73,24 @@ def size(length: int) -> str:
 
 
 def tested(found: SelfTest) -> str:
-    """Show the self-test: what it says in words, the first of it large, and its tables."""
-    first, *others = (escape(text) for text in found.sentences)
-    said = "".join(f"<li>{text}</li>" for text in others)
-    shown = [f'<div role="status"><p><strong>{first}</strong></p><ul>{said}</ul></div>']
+    """Show the self-test: its answers, and below them to be opened what it says besides, and its tables."""
+    said = [escape(text) for text in found.sentences]
+    answers = "".join(f"<p><strong>{text}</strong></p>" for text in said[: found.leads])
+    more = "".join(f"<li>{text}</li>" for text in said[found.leads :])
+    shown = [f'<div role="status">{answers}</div><details><summary>All that was found</summary><ul>{more}</ul>']
     if len(found.known):
         asked = html.table(known_words.HEADS, known_words.lines(found.known), known_words.CAPTION)
-        shown.append(f'<div class="photos-list">{asked}</div>')
+        shown.append(f'<div class="photos-list photos-wide">{asked}</div>')
     if len(found.rows):
         shown.append(_table(table.summary(found.rows), found.photos))
-    return "".join(shown)
+    return "".join([*shown, "</details>"])
+
+
+def early() -> str:
+    """Say that this is the first answer."""
+    return html.plain(
+        "This much is sure already. The second answer, about programs that learn, takes some minutes more."
+    )
 
 
 def _table(best: pd.DataFrame, photos: int) -> str:
@@ -81,7 +99,7 @@ def _table(best: pd.DataFrame, photos: int) -> str:
         name = TRAINED_ON.get(str(method), "the changed copies")
         lines.append((name, HOW.get(str(learner), str(learner)), share(part["peak"], photos)))
     heads = ("Trained on", "How", "New photos recognised at the best moment (lowest to highest)")
-    return f'<div class="photos-list">{html.table(heads, lines)}</div>'
+    return f'<div class="photos-list photos-wide">{html.table(heads, lines)}</div>'
 
 
 def download(archive: Path, address: str | None) -> str:
