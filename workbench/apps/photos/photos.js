@@ -14,12 +14,12 @@ const name = () => {
 };
 new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
 name();
-// Enter in a field presses the button beside it.
+// Enter in a field presses the button beside it. (Captured: ipywidgets keeps the keys of a field to itself.)
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches(".photos-app input[type=text]")) {
     event.target.closest(".widget-hbox")?.querySelector("button")?.click();
   }
-});
+}, true);
 // A page whose program was ended looks as if it still worked.
 let missed = 0;
 const watch = setInterval(async () => {
