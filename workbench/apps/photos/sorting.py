@@ -10,7 +10,12 @@ from workbench.apps import html
 from workbench.apps.photos import existing
 from workbench.apps.photos.grouping import Grouped, faces
 
+_NARROW = {"width": "auto", "min_width": "140px", "align_self": "flex-start"}
 NAMED = {"style": {"description_width": "130px"}, "layout": {"width": "100%", "max_width": "480px"}}
+ASKING = (
+    "Without names all these photos count as one person's. If several people are on them, the program can sort them by "
+    "the largest face on each, here on this computer."
+)
 
 
 class Sorting:
@@ -23,14 +28,13 @@ class Sorting:
         self.people: dict[str, str] | None = None
         self._groups: list[Grouped] = []
         self._changed = changed
-        self.start = widgets.Button(description="Sort them by person", layout={"width": "auto", "min_width": "140px"})
+        self.start = widgets.Button(description="Sort them by person", layout=_NARROW)
         self.what = widgets.Dropdown(description="Wrong? Choose", **NAMED)
         self.who = widgets.Combobox(description="This is", placeholder="any name", ensure_option=False, **NAMED)
-        self.change = widgets.Button(description="Change", layout={"width": "auto", "min_width": "140px"})
+        self.change = widgets.Button(description="Change", layout=_NARROW)
         self.said, self.shown = widgets.HTML(), widgets.HTML()
         self._result = widgets.VBox([self.shown, self.what, self.who, self.change])
-        words = "Are several people on these photos? The program can sort them by the largest face on each, here on "
-        self._asked = widgets.VBox([widgets.HTML(html.plain(f"{words}this computer.")), self.start])
+        self._asked = widgets.VBox([widgets.HTML(html.plain(ASKING)), self.start])
         self.box = widgets.VBox([self._asked, self.said, self._result])
         self.change.on_click(lambda _: self._correct())
         self.offer(possible=False)
@@ -59,8 +63,9 @@ class Sorting:
         assert self.people is not None
         self._groups = [Grouped(one.name, self.people[one.name], one.face) for one in self._groups]
         self._groups.sort(key=lambda one: (one.face is None, one.person, one.name))
-        self.shown.value = '<div class="photos-list" tabindex="0" role="region" aria-label="Who is on which photo">' + (
-            faces(self._groups, 3) + "</div>"
+        self.shown.value = (
+            '<div class="photos-list photos-people" tabindex="0" role="region" aria-label="Who is on which photo">'
+            + (faces(self._groups, 3) + "</div>")
         )
         counted = Counter(self.people.values())
         everybody: list[tuple[str, Any]] = [(f"all photos of {who} ({n})", (who,)) for who, n in counted.items()]
