@@ -58,5 +58,6 @@ def page(found: SelfTest, output: Path) -> str:
 def _again(manifest: dict[str, Any]) -> str:
     """Give the command that repeats the test."""
     usual = asdict(ProtectConfig())
+    del usual["device"]  # which the record names as the machine that it was
     settings = [f"--{name} {manifest[name]}" for name, value in usual.items() if manifest.get(name, value) != value]
     return " ".join(["workbench protect ORIGINALS COPIES --self-test", *settings])
