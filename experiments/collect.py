@@ -52,8 +52,10 @@ def main() -> int:
 
 def rows_of(folder: Path) -> pd.DataFrame:
     """The rows of a run; of many trainings only accuracies, those on training images of the last epoch alone."""
-    rows = table.read(folder)
-    if run_folder.read(folder).command not in ("sweep", "recognition", "judge"):
+    rows, record = table.read(folder), run_folder.read(folder)
+    if limit := record.config.get("limit_train"):  # the same data to fewer images is other data
+        rows["data"] += f", {limit:,} images"
+    if record.command not in ("sweep", "recognition", "judge"):
         return rows
     kept = rows[(rows["metric"] != "loss") & ~rows["metric"].str.startswith("confusion/")]
     last = kept.groupby("run")["epoch"].transform("max")

@@ -93,16 +93,21 @@ def write(groups: Sequence[Grouped], path: Path) -> Path:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    ordered = sorted(groups, key=lambda one: (one.face is None, _number(one.person), one.name))
+    ordered = in_order(groups)
     rows.writerows((f"{HERE}{one.name}", one.person, "yes" if one.face is not None else "no") for one in ordered)
     atomic.write_new(path, text.getvalue())
     atomic.write_new(page, _page(ordered, path))
     return page
 
 
-def _number(person: str) -> int:
-    last = person.rpartition(" ")[2]
-    return int(last) if last.isdecimal() else 0
+def in_order(groups: Iterable[Grouped]) -> list[Grouped]:
+    """Sort by person, "person 10" after "person 2", those without a face last."""
+
+    def place(one: Grouped) -> tuple[bool, int, str, str]:
+        last = one.person.rpartition(" ")[2]
+        return one.face is None, int(last) if last.isdecimal() else 0, one.person, one.name
+
+    return sorted(groups, key=place)
 
 
 def _page(groups: Sequence[Grouped], table: Path) -> str:

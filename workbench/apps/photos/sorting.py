@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from workbench.apps import html
 from workbench.apps.photos import existing
-from workbench.apps.photos.grouping import Grouped, faces
+from workbench.apps.photos.grouping import Grouped, faces, in_order
 
 _NARROW = {"width": "auto", "min_width": "140px", "align_self": "flex-start"}
 NAMED = {"style": {"description_width": "130px"}, "layout": {"width": "100%", "max_width": "480px"}}
@@ -61,8 +61,7 @@ class Sorting:
 
     def _show(self) -> None:
         assert self.people is not None
-        self._groups = [Grouped(one.name, self.people[one.name], one.face) for one in self._groups]
-        self._groups.sort(key=lambda one: (one.face is None, one.person, one.name))
+        self._groups = in_order(Grouped(one.name, self.people[one.name], one.face) for one in self._groups)
         self.shown.value = (
             '<div class="photos-list photos-people" tabindex="0" role="region" aria-label="Who is on which photo">'
             + (faces(self._groups, 3) + "</div>")
