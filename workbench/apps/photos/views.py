@@ -80,7 +80,7 @@ def tested(found: SelfTest) -> str:
     shown = [f'<div role="status">{answers}</div><details><summary>All that was found</summary><ul>{more}</ul>']
     if len(found.known):
         asked = html.table(known_words.HEADS, known_words.lines(found.known), known_words.CAPTION)
-        shown.append(f'<div class="photos-list photos-wide">{asked}</div>')
+        shown.append(_wide(asked, "What an existing recogniser made of the copies"))
     if len(found.rows):
         shown.append(_table(table.summary(found.rows), found.photos))
     return "".join([*shown, "</details>"])
@@ -99,7 +99,12 @@ def _table(best: pd.DataFrame, photos: int) -> str:
         name = TRAINED_ON.get(str(method), "the changed copies")
         lines.append((name, HOW.get(str(learner), str(learner)), share(part["peak"], photos)))
     heads = ("Trained on", "How", "New photos recognised at the best moment (lowest to highest)")
-    return f'<div class="photos-list photos-wide">{html.table(heads, lines)}</div>'
+    return _wide(html.table(heads, lines), "What trained programs got out of the copies")
+
+
+def _wide(content: str, words: str) -> str:
+    """Let a table scroll by itself where the page is narrower, by keyboard too."""
+    return f'<div class="photos-list photos-wide" tabindex="0" role="region" aria-label="{words}">{content}</div>'
 
 
 def download(archive: Path, address: str | None) -> str:
