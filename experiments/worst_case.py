@@ -19,6 +19,7 @@ from workbench.figures.style import name_of
 
 RESULTS = Path(__file__).parent / "results"
 CHANCE, ALL, EPSILON = 0.1, 5000, 8
+BESIDE = {"textcoords": "offset points", "size": 8}
 
 
 def main() -> int:
@@ -33,6 +34,7 @@ def main() -> int:
     by_images.set_xscale("log")
     by_images.set_xticks(ticks := sorted(scores["images"].unique()), [f"{one:,}" for one in ticks], minor=False)
     by_images.minorticks_off()
+    by_budget.set_xticks(sorted(scores["epsilon"].unique()))
     by_budget.set_ylabel("accuracy of the best learner")
     by_budget.legend()
     sheet.suptitle(
@@ -44,16 +46,17 @@ def main() -> int:
 
 def draw(axes: Axes, scores: pd.DataFrame, by: str, label: str) -> None:
     """Draw one line per noise, with the learner that binds at every point, and what clean images teach."""
-    for (method, kind), part in scores.groupby(["method", "kind"], sort=False):
+    for turn, ((method, kind), part) in enumerate(scores.groupby(["method", "kind"], sort=False)):
         part = part.sort_values(by)
         axes.plot(part[by], part["worst"], marker="o", label=name_of(method, kind))
         for _, row in part.iterrows():
-            axes.annotate(row["binding"], (row[by], row["worst"]), xytext=(4, -12), textcoords="offset points", size=8)
+            axes.annotate(row["binding"], (row[by], row["worst"]), xytext=(4, 7 - 19 * (turn % 2)), **BESIDE)
     clean = scores.groupby(by)["clean_best"].max()
     axes.plot(clean.index, clean.values, color="grey", linestyle="--", marker=".", label="clean images, best learner")
     axes.axhline(CHANCE, color="grey", linewidth=1, linestyle=":")
     axes.set_xlabel(label)
     axes.set_ylim(0, 0.8)
+    axes.margins(x=0.3)
 
 
 if __name__ == "__main__":
