@@ -187,7 +187,7 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Raise ConfigError unless `value` is one of `choices`, naming the nearest one."""
     choices = list(choices)
     if value not in choices:
-        nearest = difflib.get_close_matches(value, choices, n=1, cutoff=0.0)
+        nearest = difflib.get_close_matches(value.lower(), choices, n=1, cutoff=0.0)
         advice = f"did you mean {nearest[0]!r}? There are {', '.join(choices)}" if nearest else "there is none"
         raise ConfigError(f"unknown {name} {value!r}: {advice}")
 

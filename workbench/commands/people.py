@@ -35,6 +35,8 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
         config, tested = config_of(ProtectConfig, arguments), None
         if arguments.report and not arguments.self_test:
             raise ConfigError("--report is a page about the self-test: add --self-test")
+        if arguments.seeds < 1:
+            raise ConfigError(f"seeds is {arguments.seeds}: it must be at least 1")
         if arguments.report:
             check_new(arguments.report)
         quiet = arguments.json and progress.mode() == "lines"  # whose lines would stand before the JSON
@@ -47,7 +49,9 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
                 print(safe if arguments.self_test else "Measure it on these photos: --self-test.", flush=True)
             if arguments.self_test:
                 told = None if arguments.json else (lambda found: print(f"\n{found.sentences[0]}", flush=True))
-                tested = self_test(arguments.input, arguments.output, config, seeds=arguments.seeds, told=told)
+                tested = self_test(
+                    arguments.input, arguments.output, config, people=people, seeds=arguments.seeds, told=told
+                )
                 if arguments.report:
                     write_new(arguments.report, proof.page(tested, arguments.output))
         if arguments.json:

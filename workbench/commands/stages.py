@@ -121,11 +121,12 @@ def verify(parser: Parser, words: Sequence[str]) -> Run:
 
     def run(arguments: argparse.Namespace) -> int:
         from workbench.export import verify
+        from workbench.export.write import MANIFEST
         from workbench.files.zips import as_folder
 
         if arguments.epsilon is not None and not 0 <= arguments.epsilon <= OUTSIDE:
             raise ConfigError(f"epsilon is {arguments.epsilon}: it must be in 0..{OUTSIDE}")
-        with as_folder(arguments.original) as original, as_folder(arguments.protected) as protected:
+        with as_folder(arguments.original) as original, as_folder(arguments.protected, MANIFEST) as protected:
             verdict = verify.verify(original, protected, arguments.epsilon)
         if arguments.json:
             print(json.dumps({"kept": verdict.kept, **asdict(verdict)}, indent=2))

@@ -13,12 +13,12 @@ class Verdict:
 
     left_out: originals that were not exported, being for testing or beyond a limit, by the manifest; refused: originals
     that `protect` did not take, by the manifest; moved: originals that lie in other folders than the manifest says;
-    skipped: what is no original, by why; lossy: the copies are JPEGs, whose bound is what was measured when they were
-    made.
+    skipped: what is no original, by why; lossy: of copies that are JPEGs the largest change by the manifest, the bound
+    where none is given.
     """
 
     epsilon: int
-    lossy: bool = False
+    lossy: int | None = None
     checked: int = 0
     linf: int = 0
     unchanged: int = 0
@@ -46,10 +46,8 @@ class Verdict:
             lines.append(
                 f"pixel values raised {ups:.1%}, lowered {downs:.1%}; files without any change: {self.unchanged}"
             )
-        if self.lossy:
-            lines.append(
-                "the copies are JPEG files: the bound is what was measured when they were made, noise and loss together"
-            )
+        if self.lossy is not None:
+            lines.append(f"the copies are JPEG files, of which {self.lossy} was measured: noise and loss together")
         if self.moved:
             lines.append(f"{self.moved} originals lie in other folders than they did: told by name and SHA-256")
         if self.left_out:

@@ -43,7 +43,7 @@ def verify(originals: Path, copies: Path, epsilon: int | None) -> Verdict:
     inside = tree.walk(copies)
     files, links = set(tree.images(inside.files)), dict(inside.left)
     stated = manifest.get("bound", manifest.get("epsilon", 8))
-    verdict = Verdict(stated if epsilon is None else epsilon, lossy=epsilon is None and "bound" in manifest)
+    verdict = Verdict(stated if epsilon is None else epsilon, lossy=manifest.get("bound"))
     if originals.is_file():
         if originals.suffix.lower() == ".zip":
             raise DataError(f"{originals} is an archive: unpack it, and give the folder")
@@ -90,7 +90,8 @@ def _compare(original: Path, copy: Path, entry: dict[str, Any], photos: bool) ->
     """Measure one copy, if it can be compared, and list what is wrong with it."""
     problems = []
     if not has_hash(copy, entry.get("sha256")):
-        problems.append("is not the file of the manifest (SHA-256 differs)")
+        other = "is the original itself" if same_file(original, copy) else "is not the file of the manifest"
+        problems.append(f"{other} (SHA-256 differs)")
     if not has_hash(original, entry.get("original_sha256")):
         problems.append("its original is not the one of the manifest (SHA-256 differs)")
     pair = []
@@ -145,6 +146,14 @@ def has_hash(path: Path, digest: str | None) -> bool:
     """Whether a file has this SHA-256; None is any file's."""
     try:
         return digest is None or file_hash(path) == digest
+    except OSError:
+        return False
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes."""
+    try:
+        return one.stat().st_size == other.stat().st_size and file_hash(one) == file_hash(other)
     except OSError:
         return False
 

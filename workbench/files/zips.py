@@ -86,10 +86,11 @@ def members(path: Path) -> tuple[list[tuple[str, Reader]], list[Refusal], Counte
 
 
 @contextmanager
-def as_folder(path: Path) -> Iterator[Path]:
+def as_folder(path: Path, marked: str = "") -> Iterator[Path]:
     """Give a zip file's members as files of a folder that is there, for its owner alone, while the block runs; a path
     that is no zip file as it is.
 
+    marked: a file that tells the folder that is meant where the archive only wraps it, as "compress folder" does.
     Raises DataError where a member is refused, or does not fit beside the others.
     """
     if path.suffix.lower() != ".zip" or not path.is_file():
@@ -113,7 +114,8 @@ def as_folder(path: Path) -> Iterator[Path]:
             except OSError as error:
                 why = f"cannot be unpacked ({error.strerror}): unpack it yourself"
                 raise DataError(f"{path}: its file {untrusted.one_line(name)} {why}") from error
-        yield Path(place)
+        inside = list(Path(place).iterdir())
+        yield inside[0] if marked and len(inside) == 1 and (inside[0] / marked).is_file() else Path(place)
 
 
 def _name(info: zipfile.ZipInfo) -> str:

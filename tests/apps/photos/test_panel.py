@@ -269,7 +269,7 @@ def test_the_self_test_gets_the_copies_and_is_told_in_words(app):
     app.controls.strength.value = 3  # the test is of the copies that are there
     asked = []
 
-    def tested(source, output, config, told):
+    def tested(source, output, config, people, told):
         asked.append((source, output, config.epsilon))
         told(SelfTest(pd.DataFrame(), ["It still knows <5>."]))
         asked.append(app.controls.tested.value)

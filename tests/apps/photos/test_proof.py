@@ -27,7 +27,7 @@ def test_the_page_says_what_was_found_and_loads_nothing(tmp_path):
     assert file_hash(tmp_path / "out" / "manifest.json") in page
     assert "They do not hide" in page
     assert "all of every photo" in page
-    assert "<code>workbench protect ORIGINALS COPIES --self-test --method random</code>" in page
+    assert "<code>workbench protect ORIGINALS COPIES --self-test --method random --seeds 1</code>" in page
     assert not re.search(r"https?:|src=|url[(]|<script|p0/|[.]png", page)
 
 

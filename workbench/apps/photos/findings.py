@@ -75,9 +75,11 @@ def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photo
     else:
         judged = "much less well than from the originals, in the ways that were tried here; others may get more"
     how = learners.named(defence).words
+    few = f" Of {photos} photos, {len(tried)} times: chance has a large part in it." if photos <= FEW else ""
     return (
         f"A program that learns people from the copies learns them {judged}. The best attempt ({how}) named "
         f"{share(tried, photos)} that it had not seen, and {share(twin, photos)} after learning from the originals."
+        f"{few}"
     )
 
 

@@ -158,8 +158,10 @@ def read(path: Path) -> dict[str, str]:
         return found
 
 
-def owned(sources: Iterable[Source], people: Mapping[str, str]) -> list[Source]:
-    """Give every photo the person of the table, "" to those that are not in it."""
+def owned(sources: Iterable[Source], people: Mapping[str, str] | None) -> list[Source]:
+    """Give every photo the person of the table, "" to those that are not in it; without a table its folder's."""
+    if people is None:
+        return list(sources)
     return [Source(one.name, people.get(one.name, ""), one.read) for one in sources]
 
 

@@ -209,7 +209,7 @@ class Panel:
             def first(found: SelfTest) -> None:
                 self.controls.tested.value = views.tested(found) + views.early()
 
-            found = self.self_test(source, output, config, told=first)
+            found = self.self_test(source, output, config, people=made[2], told=first)
             self.controls.tested.value = views.tested(found) + views.keep(proof.page(found, output))
             return "The test is finished."
 

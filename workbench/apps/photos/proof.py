@@ -50,14 +50,17 @@ def page(found: SelfTest, output: Path) -> str:
         html.table(("What", "Found"), facts),
         "<p>With originals, copies and the program above, <code>workbench verify ORIGINALS COPIES</code> checks that "
         "the copies are those of the list and how much they were changed. It does not check what they teach: "
-        f"<code>{escape(_again(manifest))}</code> repeats this test.</p>",
+        f"<code>{escape(_again(manifest, found))}</code> repeats this test.</p>",
         "</body></html>",
     ])  # fmt: skip
 
 
-def _again(manifest: dict[str, Any]) -> str:
+def _again(manifest: dict[str, Any], found: SelfTest) -> str:
     """Give the command that repeats the test."""
     usual = asdict(ProtectConfig())
     del usual["device"]  # which the record names as the machine that it was
     settings = [f"--{name} {manifest[name]}" for name, value in usual.items() if manifest.get(name, value) != value]
-    return " ".join(["workbench protect ORIGINALS COPIES --self-test", *settings])
+    trained = found.rows["seed"].nunique() if len(found.rows) else 3
+    seeds = [f"--seeds {trained}"] if trained != 3 else []
+    table = ["--people FILE.csv"] if manifest.get("by_table") else []
+    return " ".join(["workbench protect ORIGINALS COPIES --self-test", *settings, *seeds, *table])

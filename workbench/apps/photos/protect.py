@@ -50,6 +50,7 @@ class Found:
     refused: list[Refusal] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)  # what systems left behind, by its kind
     raw_bytes: int = 0
+    by_table: bool = False  # whose photos they are
 
     @property
     def fingerprint(self) -> str:
@@ -83,8 +84,7 @@ def protect(source: Path, output: Path, config: ProtectConfig, people: Mapping[s
     check_free(output)
     finder = Finder(config.where)
     given = gather(source)
-    if people is not None:
-        given = given._replace(sources=owned(given.sources, people))
+    given = given._replace(sources=owned(given.sources, people))
     with lock.alone(output):
         check_free(output)  # again: another process may just have left it
         for name in (MANIFEST, atomic.PROBE):
@@ -97,9 +97,12 @@ def protect(source: Path, output: Path, config: ProtectConfig, people: Mapping[s
         identity = {**asdict(config), "photos": found.fingerprint}
         if people is not None:
             check_named(found.usable, people)
+            found.by_table = True
             identity["people"] = [one.person for one in found.usable]
         ledger = Ledger(output, key(identity), {one.name for one in found.usable})
         say(found.in_words())
+        if people is None and len(found.usable) > 1 and len(found.working.persons()) == 1:
+            say("all photos count as one person's: if several people are on them, see `workbench group` first")
         if not ledger.complete:
             with run_folder.opened(output / UNFINISHED, "protect", identity, resume=True, again=True) as run:
                 _make_copies(found, ledger, config, run)
@@ -209,7 +212,6 @@ def _copy(
     return {
         "original": source.name,
         "file": target,
-        "person": source.person,
         "sha256": written.sha256,
         "original_sha256": found.hashes[turn],
         **shown(written.quality),
@@ -228,6 +230,7 @@ def _facts(found: Found, ledger: Ledger, config: ProtectConfig, run: run_folder.
         **record,
         "contents": found.facts,
         "refused": refused,
+        **({"by_table": True} if found.by_table else {}),
         **({"bound": ledger.largest} if config.format == "jpeg" else {}),
     }
 

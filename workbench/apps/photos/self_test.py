@@ -2,7 +2,7 @@
 met by photos that neither has seen, and one that exists already. No result is assumed: all is tried here and now.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import Tensor
 from workbench import noise
 from workbench.apps.photos import existing, known, known_words, private_folder
 from workbench.apps.photos.findings import OTHERS, sentences
+from workbench.apps.photos.grouping import owned
 from workbench.apps.photos.sources import Source, gather
 from workbench.apps.photos.where import cut, within
 from workbench.apps.photos.working_set import RECOGNISER, SIDE, numbered, thumbnail, with_company
@@ -31,6 +32,7 @@ from workbench.records import table
 
 TRAINING, TRAINING_RANDOM = "recognisers", "recognisers, random noise"
 HELD_OUT = 0.3  # of a person's photos are met later
+People = Mapping[str, str] | None
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
 
 
@@ -74,22 +76,28 @@ class Sets:
 
 
 def self_test(
-    source: Path, output: Path, config: ProtectConfig, *, seeds: int = 3, told: Callable[[SelfTest], None] | None = None
+    source: Path,
+    output: Path,
+    config: ProtectConfig,
+    *,
+    people: People = None,
+    seeds: int = 3,
+    told: Callable[[SelfTest], None] | None = None,
 ) -> SelfTest:
     """Train and test recognisers on `source` and on its complete copies in `output` (as `protect` wrote them), and ask
     one that exists already, where it is installed.
 
-    seeds: trainings of each kind, for the spread; told: gets what the existing recogniser says, minutes before the
-    rest. When nobody has three photos, nobody can be met again: nothing is
-    trained then, and DataError is raised where the recogniser that exists cannot say anything either.
+    people: as `protect` had it; seeds: trainings of each kind, for the spread; told: gets what the existing recogniser
+    says, minutes before the rest. When nobody has three photos, nobody can be met again: nothing is trained then, and
+    DataError is raised where the recogniser that exists cannot say anything either.
     """
     lacks = existing.lacking()
-    asked = pd.DataFrame() if lacks else known.compare(*shots(source, output))
+    asked = pd.DataFrame() if lacks else known.compare(*shots(source, output, people))
     judges = not lacks and known_words.can_judge(asked)
     if judges and told:
         told(SelfTest(pd.DataFrame(), known_words.sentences(asked), known=asked))
     try:
-        sets = _sets(source, output, config)
+        sets = _sets(source, output, config, people)
     except TooFew as error:
         if not judges:
             raise
@@ -127,8 +135,8 @@ def _trained(sets: Sets, config: ProtectConfig, seeds: int) -> pd.DataFrame:
         private_folder.remove(folder)
 
 
-def _sets(source: Path, output: Path, config: ProtectConfig) -> Sets:
-    before, after, people = _pairs(source, output)
+def _sets(source: Path, output: Path, config: ProtectConfig, table: People = None) -> Sets:
+    before, after, people = _pairs(source, output, table)
     channels = max(small.shape[2] for small in before)  # as one grey photo among colours is grey in colour
     original, copies = (
         torch.from_numpy(np.stack([np.broadcast_to(small, (SIDE, SIDE, channels)) for small in part])).permute(
@@ -173,38 +181,37 @@ def _held_out(labels: Tensor, seed: int) -> Tensor:
     return held
 
 
-def _pairs(source: Path, output: Path) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
+def _pairs(source: Path, output: Path, table: People = None) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
     """Bring every original, and its copy as decoded from the output, to working size; and say whose they are."""
     before: list[np.ndarray] = []
     after: list[np.ndarray] = []
     people = []
-    for one, copy, box in _files(source, output):
+    for one, copy, box in _files(source, output, table):
         for photo, part in ((_original(one), before), (_copy(copy), after)):
             part.append(thumbnail(cut(photo.pixels, within(box, photo.pixels))))
         people.append(one.person)
     return before, after, people
 
 
-def shots(source: Path, output: Path) -> tuple[Iterator[known.Shot], int]:
+def shots(source: Path, output: Path, people: People = None) -> tuple[Iterator[known.Shot], int]:
     """Give the photos that an existing recogniser is asked about, with their copies, and say how many they are."""
-    files = list(_files(source, output))
+    files = list(_files(source, output, people))
     some = [files[place] for place in known.chosen([one.person for one, *_ in files])]
     return (known.Shot(one.person, _original(one).pixels, _copy(copy).pixels) for one, copy, _ in some), len(some)
 
 
-def _files(source: Path, output: Path) -> Iterator[tuple[Source, Path, list[int] | None]]:
+def _files(source: Path, output: Path, people: People = None) -> Iterator[tuple[Source, Path, list[int] | None]]:
     """Every original with the file of its copy and the part that got noise, as the output's manifest lists them."""
     files = {entry["original"]: entry for entry in verify.read_manifest(output).get("files", [])}
     if not files:
         raise DataError(f"{output} holds no copies with a manifest: protect the photos first")
-    for one in gather(source)[0]:
+    for one in owned(gather(source).sources, people):
         if one.name in files:
             copy = files[one.name]["file"]
             if not verify.within(output, copy):
                 name = untrusted.one_line(copy)
                 raise DataError(f"{output} has no {name}, which its manifest lists: protect the photos again")
-            person = files[one.name].get("person", one.person)  # as a table of people had it, if there was one
-            yield Source(one.name, str(person), one.read), (output / copy).resolve(), files[one.name].get("box")
+            yield one, (output / copy).resolve(), files[one.name].get("box")
 
 
 def _original(one: Source) -> Photo:
