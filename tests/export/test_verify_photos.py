@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from photographs import cmyk_profile, encoded, photograph, png16
 from PIL import Image, ImageCms, PngImagePlugin
 
+from workbench.cli import main
 from workbench.config import DataError
 from workbench.export import verify
 from workbench.files.pictures import decode
@@ -340,3 +342,28 @@ def test_originals_that_lie_in_other_folders_are_known_by_their_content(folders,
     changed = next(iter(sorted(flat.glob("*.jpg"))))
     changed.write_bytes(changed.read_bytes() + b"x")
     assert not verify.verify(flat, copies, None).kept
+
+
+def test_one_original_in_two_folders_has_two_copies_wherever_it_lies(folders, tmp_path):
+    mine, copies = folders
+    manifest = read(copies)
+    entry = next(one for one in manifest["files"] if one["original"] == "anna/turned.jpg")
+    (copies / "again.png").write_bytes((copies / entry["file"]).read_bytes())
+    manifest["files"].append(entry | {"original": "old/turned.jpg", "file": "again.png"})
+    write(copies, manifest)
+    (mine / "new").mkdir()
+    (mine / "new" / "turned.jpg").write_bytes((mine / "anna" / "turned.jpg").read_bytes())
+    verdict = verify.verify(mine, copies, None)
+    assert (verdict.kept, verdict.moved) == (True, 1), verdict.problems
+
+
+def test_an_original_in_place_of_its_copy_is_told_from_another_file(folders):
+    mine, copies = folders
+    (copies / "ben" / "deep.png").write_bytes((mine / "ben" / "deep.png").read_bytes())
+    assert "ben/deep.png: is the original itself (SHA-256 differs)" in problems(folders)
+
+
+def test_a_zip_that_wraps_the_copies_is_unwrapped(folders, tmp_path, capsys):
+    mine, copies = folders
+    packed = shutil.make_archive(str(tmp_path / "wrapped"), "zip", copies.parent, copies.name)
+    assert main(["verify", str(mine), packed]) == 0, capsys.readouterr().out

@@ -47,7 +47,9 @@ class Verdict:
                 f"pixel values raised {ups:.1%}, lowered {downs:.1%}; files without any change: {self.unchanged}"
             )
         if self.lossy is not None:
-            lines.append(f"the copies are JPEG files, of which {self.lossy} was measured: noise and loss together")
+            lines.append(
+                f"the copies are JPEG files: noise and the format's loss came to {self.lossy} when they were made"
+            )
         if self.moved:
             lines.append(f"{self.moved} originals lie in other folders than they did: told by name and SHA-256")
         if self.left_out:

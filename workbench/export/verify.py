@@ -1,5 +1,6 @@
 """Check protected files: decode every copy, measure it against its original, hold it to the bound and the manifest."""
 
+import contextlib
 import math
 import statistics
 from collections import Counter
@@ -125,16 +126,16 @@ def _beside_pixels(before: Photo, after: Photo, photos: bool) -> Iterator[str]:
 
 def _moved(originals: Path, wanted: set[str], listed: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The entries of originals that lie in other folders than the manifest says, by where they lie now."""
-    lost: dict[str, list[dict[str, Any]]] = {}
+    lost: dict[tuple[str, Any], list[dict[str, Any]]] = {}
     for name in sorted(set(listed) - wanted):
-        lost.setdefault(_last(name), []).append(listed[name])
+        lost.setdefault((_last(name), listed[name].get("original_sha256")), []).append(listed[name])
+    named = {last for last, digest in lost if digest is not None}
     found: dict[str, dict[str, Any]] = {}
-    for name in sorted(set(tree.walk(originals).files) - set(listed)) if lost else ():
-        for entry in lost.get(_last(name), []):
-            digest = entry.get("original_sha256")
-            if digest is not None and entry not in found.values() and has_hash(originals / name, digest):
-                found[name] = entry
-                break
+    for name in sorted(set(tree.walk(originals).files) - set(listed)) if named else ():
+        if _last(name) in named:
+            with contextlib.suppress(OSError):  # as in has_hash
+                entries = lost.get((_last(name), file_hash(originals / name)))
+                found |= {name: entries.pop()} if entries else {}
     return found
 
 

@@ -119,6 +119,7 @@ class Panel:
             controls.say_made("")
             controls.done.layout.display = "none"
             controls.forget_results()
+            controls.person.value = ""  # or the next person's photos would get the name of this one
             self.viewer.offer(self.collection.names)
             self.sorting.offer(possible=self.collection.mixed)
             if self.collection.names:
@@ -148,7 +149,6 @@ class Panel:
         if not files:
             return
         self._choose(lambda: self.collection.receive(files, self.controls.person.value))
-        self.controls.person.value = ""  # or the next person's photos would get the name of this one
         self.controls.upload.value = ()  # not twice in memory, and the same file may be chosen again
 
     def _use(self) -> None:

@@ -20,8 +20,6 @@ LOOK = (
     "table{border-collapse:collapse;font-size:14px;margin:1em 0}th,td{border-bottom:1px solid #888;vertical-align:top}"
     "td{overflow-wrap:anywhere}.photos-list{overflow-x:auto}.photos-wide table{min-width:36em}"
 )
-
-
 WHERE = {"whole": "all of every photo", "faces": "around the largest face of every photo"}
 
 
