@@ -208,7 +208,7 @@ def _copy(
     enlarged = scale_noise(delta, bottom - top, right - left, config.epsilon)
     pixels = with_noise(photo, placed(enlarged, box, height, width))
     aside = atomic.scratch(run.folder / f"{turn}{SUFFIXES[config.format]}")
-    written = write(photo, pixels, run.folder.parent / target, aside, config.epsilon)
+    written = write(photo, pixels, run.folder.parent / target, aside, config.epsilon, config.format)
     return {
         "original": source.name,
         "file": target,

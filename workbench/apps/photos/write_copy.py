@@ -36,16 +36,16 @@ def check_fits(photo: Photo, form: str) -> None:
         raise Refused(f"is longer than the {LONGEST:,} pixels of a JPEG: make its copy a PNG")
 
 
-def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: int) -> Written:
+def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: int, form: str = "png") -> Written:
     """Write `pixels` (uint8 H×W×C) with the photo's transparency and colour profile, and nothing else.
 
-    aside: where the file grows, on the same file system; nothing may lie there. A target named .jpg becomes a JPEG,
-    whose loss comes on top of the noise: its change is measured, and held to nothing. Another file at the target is
+    aside: where the file grows, on the same file system; nothing may lie there. form: a key of SUFFIXES; the loss
+    of a "jpeg" comes on top of the noise: its change is measured, and held to nothing. Another file at the target is
     never replaced. Raises DataError then, and when a PNG does not decode to what was meant or is beyond the budget;
     nothing is left of it.
     """
     make(target.parent)
-    lossy = target.suffix == SUFFIXES["jpeg"]
+    lossy = form == "jpeg"
     with creating(aside) as file:
         if lossy:
             _picture(photo, pixels).save(file, "JPEG", quality=QUALITY, subsampling=0, icc_profile=photo.icc)
