@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from registered import as_before  # noqa: F401 (a fixture)
 from searches import changed, check_goes_on, double, options, run
 from torch import nn
 from torch.nn import functional

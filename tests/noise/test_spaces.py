@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from registered import as_before  # noqa: F401 (a fixture)
 from torch import nn
 
 import workbench as wb
