@@ -9,9 +9,9 @@ import ipywidgets as widgets
 from workbench.apps import html
 from workbench.apps.photos import existing
 from workbench.apps.photos.grouping import Grouped, faces, in_order
+from workbench.apps.photos.viewer import NARROW
 
-_NARROW = {"width": "auto", "min_width": "140px", "align_self": "flex-start"}
-NAMED = {"style": {"description_width": "130px"}, "layout": {"width": "100%", "max_width": "480px"}}
+_BUTTON = {"width": "auto", "min_width": "140px", "align_self": "flex-start"}
 ASKING = (
     "Without names all these photos count as one person's. If several people are on them, the program can sort them by "
     "the largest face on each, here on this computer."
@@ -28,10 +28,10 @@ class Sorting:
         self.people: dict[str, str] | None = None
         self._groups: list[Grouped] = []
         self._changed = changed
-        self.start = widgets.Button(description="Sort them by person", layout=_NARROW)
-        self.what = widgets.Dropdown(description="Wrong? Choose", **NAMED)
-        self.who = widgets.Combobox(description="This is", placeholder="any name", ensure_option=False, **NAMED)
-        self.change = widgets.Button(description="Change", layout=_NARROW)
+        self.start = widgets.Button(description="Sort them by person", layout=_BUTTON)
+        self.what = widgets.Dropdown(description="Wrong? Choose", **NARROW)
+        self.who = widgets.Combobox(description="This is", placeholder="any name", ensure_option=False, **NARROW)
+        self.change = widgets.Button(description="Change", layout=_BUTTON)
         self.said, self.shown = widgets.HTML(), widgets.HTML()
         self._result = widgets.VBox([self.shown, self.what, self.who, self.change])
         self._asked = widgets.VBox([widgets.HTML(html.plain(ASKING)), self.start])
