@@ -8,8 +8,9 @@ import pytest
 from asked import asked_of
 from PIL import Image
 
-from workbench.apps.photos import existing, handling, known, known_words
+from workbench.apps.photos import handling, known, known_words
 from workbench.config import ConfigError, DataError
+from workbench.models import existing
 
 faces = pytest.mark.skipif(bool(existing.lacking()), reason="the extra `faces` is not installed")
 

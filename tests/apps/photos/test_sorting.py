@@ -10,8 +10,8 @@ from PIL import Image
 from test_known import astronaut, faces
 from test_panel import LONG, alarmed, app, hidden, make, plain, png, upload
 
-from workbench.apps.photos import existing
 from workbench.apps.photos.grouping import NOBODY
+from workbench.models import existing
 
 assert app  # a fixture
 

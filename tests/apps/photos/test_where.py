@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 from test_known import astronaut, faces
 
-from workbench.apps.photos import existing, self_test, views, where
+from workbench.apps.photos import self_test, views, where
 from workbench.apps.photos.protect import protect
 from workbench.cli import main
 from workbench.config import ProtectConfig
 from workbench.export import verify
+from workbench.models import existing
 
 
 @pytest.fixture

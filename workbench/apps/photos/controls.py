@@ -7,8 +7,9 @@ import ipywidgets as widgets
 
 from workbench.apps import html
 from workbench.apps.background import Say
-from workbench.apps.photos import existing, private_folder, views
+from workbench.apps.photos import private_folder, views
 from workbench.apps.photos.uploads import ACCEPTED, LIMIT, MEGABYTE
+from workbench.models import existing
 
 WEAKEST, STRONGEST, USUAL = 2, 15, 8
 IN_LAB = 10  # MB; JupyterLab's server lets no larger message through, without a word

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from workbench.apps import html
-from workbench.apps.photos.existing import Recogniser
 from workbench.apps.photos.handling import picture_of
 from workbench.apps.photos.sources import Source, gather
 from workbench.config import DataError
 from workbench.files import atomic, untrusted
 from workbench.files.names import STEERS
 from workbench.files.pictures import Refused, decode
+from workbench.models.existing import Recogniser
 from workbench.progress import progress
 
 APART = 0.5  # mean distance of two groups that stay two: on 20 people of the AT&T faces no two were mixed

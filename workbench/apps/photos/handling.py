@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-Box = tuple[int, int, int, int]
+from workbench.models.existing import Box, scaled
+
 Handling = Callable[[Image.Image, Box | None], Image.Image | None]
 
 LONGEST = 2048  # pixels a side, of many services
@@ -35,12 +36,6 @@ def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
     picture.save(file, "JPEG", quality=quality)
     file.seek(0)
     return Image.open(file).convert("RGB")
-
-
-def scaled(picture: Image.Image, share: float) -> Image.Image:
-    """Scale both sides by this share."""
-    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _limited(picture: Image.Image) -> Image.Image:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.apps.photos.existing import THRESHOLD, Recogniser
 from workbench.apps.photos.handling import HANDLINGS, picture_of
+from workbench.models.existing import THRESHOLD, Recogniser
 from workbench.progress import progress
 
 ASKING = "asking a recogniser that exists, photo"

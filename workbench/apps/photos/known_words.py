@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from workbench.apps.photos.existing import THRESHOLD
 from workbench.apps.photos.findings import counted
+from workbench.models.existing import THRESHOLD
 
 AGAINST = "The noise is made against learning from the copies, not against being recognised on them."
 NAME = "face recogniser that exists already (dlib's, of 2017)"

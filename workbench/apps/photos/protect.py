@@ -17,7 +17,6 @@ from torch import Tensor
 
 from workbench import catalogue, device, noise, registry
 from workbench.apps.photos.grouping import check_named, owned
-from workbench.apps.photos.handling import Box
 from workbench.apps.photos.ledger import UNFINISHED, Ledger, check_free, is_job
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.side_by_side import side_by_side
@@ -30,6 +29,7 @@ from workbench.export.write import MANIFEST, shown
 from workbench.files import atomic, lock, mapped, names
 from workbench.files.pictures import Refused, decode
 from workbench.files.tree import check_apart, left_in_words
+from workbench.models.existing import Box
 from workbench.noise.perturbation import FILE_NAME, Perturbation
 from workbench.progress import progress, say
 from workbench.records import run_folder

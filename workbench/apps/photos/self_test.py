@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from workbench import noise
-from workbench.apps.photos import existing, known, known_words, private_folder
+from workbench.apps.photos import known, known_words, private_folder
 from workbench.apps.photos.findings import OTHERS, sentences
 from workbench.apps.photos.grouping import owned
 from workbench.apps.photos.sources import Source, gather
@@ -28,6 +28,7 @@ from workbench.files.pictures import Photo, decode
 from workbench.judging import judgement
 from workbench.judging.config import JudgeConfig
 from workbench.judging.trial import Case
+from workbench.models import existing
 from workbench.records import table
 
 TRAINING, TRAINING_RANDOM = "recognisers", "recognisers, random noise"

@@ -11,13 +11,13 @@ import torch
 from PIL import Image, ImageDraw
 
 from workbench.apps import html
-from workbench.apps.photos.handling import Box
 from workbench.apps.photos.report import Verdict
 from workbench.apps.photos.where import Finder, cut, placed
 from workbench.apps.photos.working_set import SIDE as GRAIN
 from workbench.apps.photos.working_set import scale_noise
 from workbench.config import WorkbenchError
 from workbench.files.pictures import decode
+from workbench.models.existing import Box
 
 TIMES = 8  # how much the difference is magnified
 SIDE = 256  # CSS pixels of a picture, and photo pixels of the window

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workbench.apps.photos.existing import Recogniser
-from workbench.apps.photos.handling import Box, around, picture_of
+from workbench.apps.photos.handling import around, picture_of
+from workbench.models.existing import Box, Recogniser
 
 FADING = 0.1  # of the box's side, at its borders: no edge is seen
 FACELESS = "no face was found: the change lies on the whole photo"

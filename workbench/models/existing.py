@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workbench.apps.photos.handling import Box, scaled
 from workbench.config import ConfigError, DataError
 from workbench.installation import missing
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 THRESHOLD = 0.6  # dlib's own, by which it reaches 0.9938 on Labeled Faces in the Wild
 LONGEST, ENLARGED = 1024, 512  # pixels a side: larger pictures are scaled down to the one, below the other enlarged
@@ -23,6 +24,12 @@ FILES = {  # as dlib's author published them in 2017: SHA-256
     "shape_predictor_5_face_landmarks.dat": "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
     "dlib_face_recognition_resnet_model_v1.dat": "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
 }
+
+
+def scaled(picture: Image.Image, share: float) -> Image.Image:
+    """Scale both sides by this share."""
+    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def lacking() -> str:
