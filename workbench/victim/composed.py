@@ -13,6 +13,9 @@ from workbench.victim.defence import Defence
 from workbench.victim.foreign import Foreign
 
 NONE = "none"
+NO_PICTURES = (
+    "a defence that makes descriptions of pictures comes last in a composition, after those that convert pictures once"
+)
 
 
 class Composed(Defence):
@@ -20,9 +23,14 @@ class Composed(Defence):
 
     def __init__(self, parts: Sequence[Defence]):
         self.parts = parts
+        self.pictures = all(part.pictures for part in parts)
 
     def check(self, data: Dataset, carries: Tensor) -> None:
-        """Check each, on the data as published."""
+        """Check each, on the data as published. Raises ConfigError for what changes pictures where there are none."""
+        *before, last = self.parts
+        each_time = any(type(part).batch is not Defence.batch for part in before)
+        if not self.pictures and (last.pictures or each_time or not all(part.pictures for part in before)):
+            raise ConfigError(NO_PICTURES)
         for part in self.parts:
             part.check(data, carries)
 

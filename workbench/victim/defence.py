@@ -21,6 +21,7 @@ class Defence:
     held: after `train_set`, published samples kept from training, on which a learner may choose the epoch to stop at.
     """
 
+    pictures = True  # False: `inputs` makes something else of them, which no augmentation of pictures fits
     classes: int = 0
     seed: int = 0
     originals: Dataset | None = None

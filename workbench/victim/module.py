@@ -55,7 +55,7 @@ class Victim(LightningModule):
 
     def train_dataloader(self) -> Batches:
         draw = generator(self.train_set.samples.device, self.config.seed, Stream.ORDER, self.current_epoch)
-        recipe = AUGMENTATIONS[self.config.augmentation or "none"]
+        recipe = AUGMENTATIONS[(self.defence.pictures and self.config.augmentation) or "none"]
 
         def augmented(images: Tensor, draw: torch.Generator) -> Tensor:
             return self.defence.batch(recipe(images, draw), draw)
