@@ -288,7 +288,7 @@ def test_the_self_test_gets_the_copies_and_is_told_in_words(app):
     assert epsilon == 8
     assert (output / "manifest.json").is_file()
     assert source == app.collection.source
-    assert said.startswith("Step 2 of 3: training recognisers on the originals and on the copies, 50% done, ")
+    assert said.startswith("Step 2 of 4: training recognisers on the originals and on the copies, 50% done, ")
     assert plain(app.controls.spoken) == "The test is finished."
     assert "4 &lt; 9" in app.controls.tested.value
 

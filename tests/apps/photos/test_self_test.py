@@ -1,6 +1,7 @@
 """The self-test: who is kept aside, what is compared with what, and sentences that follow from the numbers alone."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import torch
 from photographs import encoded, photograph
 from PIL import Image
 
+from workbench import models
 from workbench.apps.photos import findings, private_folder, self_test
 from workbench.apps.photos.protect import protect
 from workbench.config import DataError, ProtectConfig
@@ -16,6 +18,7 @@ from workbench.judging import learners
 from workbench.progress import listening
 from workbench.records import table as results
 
+PRETRAINED = [findings.PRETRAINED] * models.has_weights(findings.PRETRAINED)
 RANDOM = ProtectConfig(method="random", epsilon=8)
 
 
@@ -49,7 +52,7 @@ def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path
     assert dict(counts) == {
         (method, defence): 1
         for method in ("clean", "em-joint", "random")
-        for defence in ("none", "adamw", "jpeg-75", "grayscale", "resize-half")
+        for defence in ("none", "adamw", "jpeg-75", "grayscale", "resize-half", *PRETRAINED)
         if method != "random" or defence == "none"
     }
     assert set(found.rows["data"]) == {"photos"}
@@ -59,6 +62,41 @@ def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path
     assert {self_test.TRAINING, self_test.TRAINING_RANDOM} < set(heard)
     assert private_folder._held == {}  # what the processes read the photos from is gone
     assert "%" in found.in_words()
+
+
+def test_the_network_that_knows_imagenet_is_trained_once_or_said_to_be_missing(tmp_path, brief, monkeypatch):
+    people = write_people(tmp_path / "in", (3, 3), grey=True)
+    protect(people, tmp_path / "out", ProtectConfig(method="em-joint", epsilon=8))
+    asked, rows = [], table({(method, "none"): [0.9, 0.9] for method in ("clean", "em-joint", "random")})
+
+    def judged(config, case, out, **more):
+        asked.append((case.made.method, config.learners, config.seeds))
+        return SimpleNamespace(rows=rows)
+
+    monkeypatch.setattr(self_test.judgement, "judge", judged)
+    for lacks in ("", "it needs the package efficientnet"):
+        monkeypatch.setattr(self_test.models, "lacking", lambda name, lacks=lacks: lacks)
+        found = self_test.self_test(people, tmp_path / "out", ProtectConfig(method="em-joint"), seeds=2)
+        said = [
+            line for line in found.sentences if line == f"No network that learnt ImageNet before was tried: {lacks}"
+        ]
+        assert len(said) == bool(lacks)
+    usual, random = ("em-joint", "none,adamw,jpeg-75,resize-half", "0,1"), ("random", "none", "0,1")
+    assert asked == [usual, ("em-joint", findings.PRETRAINED, "0"), random, usual, random]
+
+
+def test_what_the_network_that_knows_imagenet_got_is_a_sentence_and_counts_in_the_verdict():
+    rows = table({
+        ("clean", "none"): [0.9, 0.9], ("targeted", "none"): [0.2, 0.2],
+        ("clean", findings.PRETRAINED): [0.95], ("targeted", findings.PRETRAINED): [0.85],
+    })  # fmt: skip
+    found = self_test.sentences(rows, 0.1, 30, 10)
+    assert "The best attempt (going on with a network that learnt ImageNet before) named 87%" in found[0]
+    assert (
+        "A network that learnt ImageNet before and goes on with the copies named 85% (87% at the best moment), going "
+        "on with the originals 95% (97% at the best moment); each was trained once." in found
+    )
+    assert "2 times each" in found[1]
 
 
 def test_photos_kept_aside_are_clean_and_in_no_training_set(tmp_path):
@@ -75,7 +113,8 @@ def test_photos_kept_aside_are_clean_and_in_no_training_set(tmp_path):
     assert torch.equal(sets.variants["random"][7:], sets.original.samples[7:])
 
 
-def test_grey_photos_stay_grey_and_are_not_turned_grey(tmp_path, brief):
+def test_grey_photos_stay_grey_and_are_not_turned_grey(tmp_path, brief, monkeypatch):
+    monkeypatch.setattr(self_test.models, "lacking", lambda name: "it is slow")
     people = write_people(tmp_path / "in", (3, 3), grey=True)
     protect(people, tmp_path / "out", RANDOM)
     assert self_test._sets(people, tmp_path / "out", RANDOM).original.samples.shape[1] == 1

@@ -9,6 +9,7 @@ from workbench.judging import learners
 from workbench.records import table
 
 OTHERS = ("adamw", "jpeg-75", "grayscale", "resize-half")  # learners besides training as usual, as in learners.toml
+PRETRAINED = "fine-tune-efficientnet"  # the learner that knows ImageNet, and takes as long as all others: once
 FEW = 20  # photos, of which a share says less than their number
 
 
@@ -44,6 +45,7 @@ def sentences(rows: pd.DataFrame, chance: float, held_out: int, people: int, dra
         found.append(f"With random noise of the same size instead, they named {_said(random, held_out)}.")
     originals, copies = (best[best["method"] == name] for name in ("clean", method))
     found += _given_back(copies, originals, held_out)
+    found += _went_on(copies, originals, held_out)
     return [_verdict(copies, originals, chance, held_out), *found]
 
 
@@ -53,6 +55,15 @@ def _given_back(copies: pd.DataFrame, originals: pd.DataFrame, photos: int) -> I
         if len(tried):
             beside = f", {_said(twin, photos)} from the originals" if len(twin) else ""
             yield f"After {learners.named(name).words}, they named {_said(tried, photos)} from the copies{beside}."
+
+
+def _went_on(copies: pd.DataFrame, originals: pd.DataFrame, photos: int) -> Iterator[str]:
+    tried, twin = (part[part["defence"] == PRETRAINED] for part in (copies, originals))
+    if len(tried):
+        yield (
+            "A network that learnt ImageNet before and goes on with the copies named "
+            f"{_said(tried, photos)}, going on with the originals {_said(twin, photos)}; each was trained once."
+        )
 
 
 def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photos: int) -> str:

@@ -12,9 +12,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workbench import noise
+from workbench import models, noise
 from workbench.apps.photos import known, known_words, private_folder
-from workbench.apps.photos.findings import OTHERS, sentences
+from workbench.apps.photos.findings import OTHERS, PRETRAINED, sentences
 from workbench.apps.photos.grouping import owned
 from workbench.apps.photos.sources import Source, gather
 from workbench.apps.photos.where import cut, within
@@ -32,6 +32,7 @@ from workbench.models import existing
 from workbench.records import table
 
 TRAINING, TRAINING_RANDOM = "recognisers", "recognisers, random noise"
+TRAINING_PRETRAINED = "a network that learnt ImageNet before"
 HELD_OUT = 0.3  # of a person's photos are met later
 People = Mapping[str, str] | None
 LEAST_PHOTOS = 3  # of a person, or nothing of that person can be held out
@@ -106,6 +107,8 @@ def self_test(
     rows = _trained(sets, config, seeds)
     chance, photos = 1 / len(sets.original.classes), len(sets.held_out)
     said = sentences(rows, chance, photos, sets.tested, sets.drawn)
+    if without := models.lacking(PRETRAINED):
+        said.append(f"No network that learnt ImageNet before was tried: {without}")
     if lacks:
         said.append(f"No recogniser that exists already was asked: {lacks}")
     else:
@@ -115,22 +118,25 @@ def self_test(
 
 
 def _trained(sets: Sets, config: ProtectConfig, seeds: int) -> pd.DataFrame:
-    """Judge the copies by all learners, and random noise by the plain one: a tidy table."""
+    """Judge the copies by all learners, one of them once, and random noise by the plain one: a tidy table."""
     grey = sets.original.samples.shape[1] == 1
-    tried = {config.method: ["none", *(name for name in OTHERS if not (grey and name == "grayscale"))]}
-    tried.setdefault("random", ["none"])
-    seeded = ",".join(map(str, range(seeds)))
+    usual = ["none", *(name for name in OTHERS if not (grey and name == "grayscale"))]
+    tried = [(TRAINING, config.method, usual, seeds)]
+    if not models.lacking(PRETRAINED):
+        tried.append((TRAINING_PRETRAINED, config.method, [PRETRAINED], 1))
+    if config.method != "random":
+        tried.append((TRAINING_RANDOM, "random", ["none"], seeds))
     folder = private_folder.private_folder()  # the judge's processes read the photos from a file
     try:
         found: list[pd.DataFrame] = []
-        for method, names in tried.items():
+        for label, method, names, times in tried:
             made = table.Identity("", "photos", method, "samplewise", config.epsilon, protected_fraction=1.0)
             published = replace(sets.original, samples=sets.variants[method])
             case = Case(DataPair(sets.original, sets.held_out), published, made)
+            seeded = ",".join(map(str, range(times)))
             asked = JudgeConfig(learners=",".join(names), seeds=seeded, network=RECOGNISER, device=config.device)
-            label = TRAINING if method == config.method else TRAINING_RANDOM
             rows = judgement.judge(asked, case, folder / method, store=folder / "originals", label=label).rows
-            found.append(rows if not found else rows[rows["method"] != "clean"])
+            found.append(rows if label != TRAINING_RANDOM else rows[rows["method"] != "clean"])
         return table.merged(found)
     finally:
         private_folder.remove(folder)

@@ -8,7 +8,8 @@ SEARCHING = (2, "finding the changes")
 TESTING = {
     known.ASKING: (1, "asking a recogniser that exists already"),
     self_test.TRAINING: (2, "training recognisers on the originals and on the copies"),
-    self_test.TRAINING_RANDOM: (3, "training recognisers on random noise instead"),
+    self_test.TRAINING_PRETRAINED: (3, "letting a network that learnt ImageNet before go on with them"),
+    self_test.TRAINING_RANDOM: (4, "training recognisers on random noise instead"),
 }
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.apps import html
 from workbench.apps.photos import known_words
-from workbench.apps.photos.findings import OTHERS, share
+from workbench.apps.photos.findings import OTHERS, PRETRAINED, share
 from workbench.apps.photos.report import Verdict
 from workbench.apps.photos.self_test import SelfTest
 from workbench.apps.photos.uploads import MEGABYTE, count
@@ -21,7 +21,7 @@ from workbench.records import table
 REFUSED = "cannot be used"
 LISTED = 200  # rows of the list of photos
 TRAINED_ON = {"clean": "your photos as they are", "random": "your photos with random noise of the same size"}
-HOW = {name: learners.named(name).words for name in ("none", *OTHERS)}
+HOW = {name: learners.named(name).words for name in ("none", *OTHERS, PRETRAINED)}
 INLINE = 100 * MEGABYTE  # the largest zip file handed over inside the page, where there is no server for it
 Row = tuple[str, str, tuple[str, ...]]  # name, state in words, notes
 
