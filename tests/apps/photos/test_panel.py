@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from asked import asked_of
+from photographs import encoded, photograph
 from pictures import picture
 from PIL import Image
 
@@ -357,7 +358,9 @@ def test_original_and_copy_in_one_place_by_turns_and_with_an_edge(app):
     looking = app.viewer
     looking.how.value = viewer.FLICKER
     assert looking.picture.value.count("<img") == 2
-    assert 'class="photos-turns"' in looking.picture.value
+    assert 'class="photos-turns" aria-live="off"' in looking.picture.value  # or each turn would be read out
+    shown = re.findall("<figcaption[^>]*>(.*?)</figcaption>", looking.picture.value)
+    assert shown == ["This is the original", "This is the preview of the size only"]
     assert looking.edge.layout.display == "none"
     looking.how.value = viewer.EDGE
     assert looking.picture.value.count("<img") == 1
@@ -373,6 +376,26 @@ def test_original_and_copy_in_one_place_by_turns_and_with_an_edge(app):
         viewer.in_one_place(before, after, "a", "copy", (0.5, 0.5), 0.3)
     assert seen[0][::2, :, 0].tolist() == [[0] * 4 + [9] * 6] * 2
     assert seen[0][1::2, :, 0].tolist() == [[0] * 3 + [255] + [9] * 6] * 2
+
+
+def test_the_close_up_begins_at_the_face_where_one_is_known_and_else_in_the_middle(app, monkeypatch):
+    faces = {(900, 600): (700, 30, 800, 130), (500, 500): None}
+    monkeypatch.setattr(viewer.Finder, "box", lambda self, pixels: faces[pixels.shape[1], pixels.shape[0]])
+    wide, square = photograph(600, 900, seed=1), photograph(500, 500, seed=2)
+    for name, pixels in (("a.png", wide), ("b.png", square)):
+        upload(app, name, content=encoded(Image.fromarray(pixels)))
+    looking = app.viewer
+    looking.photo.value = "a.png"
+    looking.draw(8)
+    assert viewer.bounds(wide, (looking.across.value, looking.down.value))[:2] == (750 - 128, 0)  # not above the photo
+    looking.down.value = 1.0  # moved by hand: it stays
+    looking.draw(15)
+    assert looking.down.value == 1.0
+    looking.after.click()
+    assert (looking.across.value, looking.down.value) == (0.5, 0.5)
+    looking.before.click()
+    assert viewer.bounds(wide, (looking.across.value, looking.down.value))[:2] == (750 - 128, 0)
+    assert viewer.centred((0, 0, 40, 40), photograph(60, 70)) == (0.0, 0.0)
 
 
 def test_a_program_that_runs_the_notebook_gets_a_line(monkeypatch, capsys, tmp_path):

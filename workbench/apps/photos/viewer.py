@@ -42,6 +42,8 @@ class Viewer:
         self._epsilon = 0
         self._cache: tuple[str, np.ndarray] | None = None  # one decoded photo: a large one takes a while
         self._pair: tuple[Any, ...] | None = None
+        self._begun: tuple[str, Box | None] | None = None  # the photo and face that the window was put on
+        self._placing = False
         self.photo = widgets.Dropdown(options=[], description="Photo", **NARROW)
         self.before = widgets.Button(description="Previous", layout={"width": "100px", "height": "32px"})
         self.after = widgets.Button(description="Next", layout={"width": "100px", "height": "32px"})
@@ -60,11 +62,11 @@ class Viewer:
         self.before.on_click(lambda _: self._step(-1))
         self.after.on_click(lambda _: self._step(1))
         for control in (self.photo, self.how, self.edge, self.across, self.down):
-            control.observe(lambda _: self.draw(self._epsilon), "value")
+            control.observe(lambda _: self._placing or self.draw(self._epsilon), "value")
 
     def offer(self, names: Sequence[str]) -> None:
         """Give these photos to choose from."""
-        self._cache = self._pair = None
+        self._cache = self._pair = self._begun = None
         self._boxes.clear()
         self.photo.options = list(names)
         self.photo.index = 0 if names else None
@@ -101,11 +103,22 @@ class Viewer:
     def _views(self, name: str, epsilon: int) -> tuple[np.ndarray, np.ndarray, str, str]:
         original = self._decoded(name)
         found = self._copy(name)
-        box = self._box(name, original) if found is None else None
+        box = self._box(name, original)
+        self._begin(name, box, original)
         key = (name, epsilon, found is not None, box)
         if self._pair is None or self._pair[0] != key:
             self._pair = (key, *self._second(original, found, epsilon, box))
         return original, *self._pair[1:]
+
+    def _begin(self, name: str, box: Box | None, original: np.ndarray) -> None:
+        """Put the window on the face of a photo that is new here, where one is known; else on its middle."""
+        if self._begun == (name, box):
+            return
+        self._begun, self._placing = (name, box), True
+        try:
+            self.across.value, self.down.value = centred(box, original)
+        finally:
+            self._placing = False
 
     def _second(
         self, original: np.ndarray, found: tuple[bytes, Verdict] | None, epsilon: int, box: Box | None
@@ -152,6 +165,16 @@ def bounds(pixels: np.ndarray, place: tuple[float, float], side: int = SIDE) -> 
     return round(place[0] * (pixels.shape[1] - width)), round(place[1] * (pixels.shape[0] - height)), width, height
 
 
+def centred(box: Box | None, pixels: np.ndarray) -> tuple[float, float]:
+    """Give the place (see bounds) of the window whose middle is the box's, as near as it can be; None: the photo's."""
+    if box is None:
+        return 0.5, 0.5
+    middles = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    rooms = (max(1, length - SIDE) for length in (pixels.shape[1], pixels.shape[0]))
+    across, down = (min(1.0, max(0.0, (at - SIDE / 2) / room)) for at, room in zip(middles, rooms, strict=True))
+    return across, down
+
+
 def window(pixels: np.ndarray, place: tuple[float, float], side: int = SIDE) -> np.ndarray:
     """Cut the window out of a photo."""
     left, top, width, height = bounds(pixels, place, side)
@@ -185,8 +208,8 @@ def in_one_place(
     side = max(before.shape[:2])
     if edge is None:
         named = ((before, "original"), (after, title))
-        shown = "".join(html.picture(part, "", f"{name}: {words}", side) for part, words in named)
-        turns = f'<div class="photos-scroll"><div class="photos-turns">{shown}</div></div>'
+        shown = "".join(html.picture(part, f"This is the {words}", f"{name}: {words}", side) for part, words in named)
+        turns = f'<div class="photos-scroll"><div class="photos-turns" aria-live="off">{shown}</div></div>'
         return f"<h3>By turns: original, {escape(title)}</h3>{turns}"
     both, at = after.copy(), round(edge * after.shape[1])
     both[:, :at] = before[:, :at]
