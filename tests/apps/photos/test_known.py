@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from asked import asked_of
 from PIL import Image
 
 from workbench.apps.photos import handling, known, known_words
 from workbench.config import ConfigError, DataError
+from workbench.data.dataset import Dataset
 from workbench.models import existing
 
 faces = pytest.mark.skipif(bool(existing.lacking()), reason="the extra `faces` is not installed")
@@ -118,3 +120,16 @@ def test_photos_are_handled_as_services_do():
     assert handling.HANDLINGS["cropped to the face"](picture, None) is None
     grey = np.asarray(handling.HANDLINGS["turned grey"](picture, None))
     assert (grey[..., 0] == grey[..., 2]).all()
+
+
+@faces
+def test_samples_of_a_data_set_are_asked_about_enlarged_and_as_they_are_alone():
+    small = np.asarray(astronaut().crop((140, 20, 310, 230)).resize((52, 64)))
+    samples = torch.from_numpy(np.stack([small, small, np.zeros_like(small)])).permute(0, 3, 1, 2)
+    data = Dataset(samples, torch.tensor([1, 1, 0]), ("nobody", "she"), ("a", "b", "c"))
+    shots = known.shots_of(data, samples)
+    assert [(shot.person, max(shot.copy.shape)) for shot in shots] == [("she", 256), ("she", 256), ("nobody", 256)]
+    (row,) = known.compare(shots, 3, [known.AS_THEY_ARE]).to_dict("records")
+    assert row["found_originals"] == row["found_copies"] == pytest.approx(2 / 3)
+    assert (row["known_originals"], row["known_copies"], row["distance"]) == (1.0, 1.0, 0.0)
+    assert known.shots_of(data, 255 - samples)[0].copy.mean() == pytest.approx(255 - shots[0].copy.mean(), abs=1)

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from workbench.apps.photos.handling import HANDLINGS, picture_of
-from workbench.models.existing import THRESHOLD, Recogniser
+from workbench.data.dataset import Dataset
+from workbench.models.existing import THRESHOLD, Recogniser, scaled
 from workbench.progress import progress
 
 ASKING = "asking a recogniser that exists, photo"
 LINES = 10  # of progress where there is no bar
+SMALLEST = 256  # pixels a side, below which samples of a data set are enlarged
 MOST = 80  # photos that are asked about, of all people alike
 AS_THEY_ARE = next(iter(HANDLINGS))
 COLUMNS = ("handling", "photos", "asked", "persons", "found_originals", "found_copies", "same", "distance",
@@ -38,8 +41,22 @@ def chosen(people: Sequence[str]) -> list[int]:
     return sorted(place for _, place in sorted(ranked)[:MOST])
 
 
-def compare(shots: Iterable[Shot], count: int) -> pd.DataFrame:
-    """Ask about every photo and its copy; a row per handling (handling.HANDLINGS).
+def shots_of(data: Dataset, copies: Tensor) -> list[Shot]:
+    """Give at most MOST samples of a data set as photos with their copies; small ones enlarged, or no face is found.
+
+    copies: uint8 N×C×H×W like the samples. A class is a person.
+    """
+    people = [data.classes[label] for label in data.labels.tolist()]
+    share = max(1.0, SMALLEST / data.side)
+
+    def enlarged(samples: Tensor, place: int) -> np.ndarray:
+        return np.asarray(scaled(picture_of(samples[place].permute(1, 2, 0).numpy()), share))
+
+    return [Shot(people[at], enlarged(data.samples, at), enlarged(copies, at)) for at in chosen(people)]
+
+
+def compare(shots: Iterable[Shot], count: int, handlings: Sequence[str] = tuple(HANDLINGS)) -> pd.DataFrame:
+    """Ask about every photo and its copy; a row per handling (of handling.HANDLINGS, AS_THEY_ARE among them).
 
     shots: `count` of them, decoded one after another. Of COLUMNS, shares 0..1 of all photos are: found_originals,
     found_copies (a face is found); same (the copy is taken for the same person as its own original); of the photos of
@@ -48,30 +65,30 @@ def compare(shots: Iterable[Shot], count: int) -> pd.DataFrame:
     copies but its own), wrong_copies (taken for somebody else). distance: mean, of a copy to its own original.
     """
     recogniser, people = Recogniser(), list[str]()
-    faces: dict[tuple[str, str], list[np.ndarray]] = {(how, side): [] for how in HANDLINGS for side in ("o", "c")}
+    faces: dict[tuple[str, str], list[np.ndarray]] = {(how, side): [] for how in handlings for side in ("o", "c")}
     with progress(ASKING, count, lines=LINES) as steps:
         for shot in shots:
             people.append(shot.person)
             for side, pixels in (("o", shot.original), ("c", shot.copy)):
-                for how, face in _faces(recogniser, pixels):
+                for how, face in _faces(recogniser, pixels, handlings):
                     faces[how, side].append(face)
             steps.advance()
     whose = np.array(people)
     before = np.array(faces[AS_THEY_ARE, "o"])
-    rows = [_row(how, before, np.array(faces[how, "o"]), np.array(faces[how, "c"]), whose) for how in HANDLINGS]
+    rows = [_row(how, before, np.array(faces[how, "o"]), np.array(faces[how, "c"]), whose) for how in handlings]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _faces(recogniser: Recogniser, pixels: np.ndarray) -> Iterable[tuple[str, np.ndarray]]:
+def _faces(recogniser: Recogniser, pixels: np.ndarray, handlings: Sequence[str]) -> Iterable[tuple[str, np.ndarray]]:
     """Describe the face of one picture after every handling: 128 values, NaN where none is found."""
     picture = picture_of(pixels)
     whole = recogniser.face(picture)
     none = np.full(128, np.nan)
-    for how, handle in HANDLINGS.items():
+    for how in handlings:
         if how == AS_THEY_ARE:
             found = whole
         else:
-            handled = handle(picture, whole[0] if whole else None)
+            handled = HANDLINGS[how](picture, whole[0] if whole else None)
             found = recogniser.face(handled) if handled is not None else None
         yield how, found[1] if found else none
 
