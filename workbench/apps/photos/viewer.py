@@ -62,7 +62,7 @@ class Viewer:
         self.before.on_click(lambda _: self._step(-1))
         self.after.on_click(lambda _: self._step(1))
         for control in (self.photo, self.how, self.edge, self.across, self.down):
-            control.observe(lambda _: self._placing or self.draw(self._epsilon), "value")
+            control.observe(lambda _: None if self._placing else self.draw(self._epsilon), "value")
 
     def offer(self, names: Sequence[str]) -> None:
         """Give these photos to choose from."""
