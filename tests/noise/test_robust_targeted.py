@@ -11,7 +11,7 @@ from workbench.data.batches import network_input
 from workbench.data.dataset import Dataset
 from workbench.noise import robust_targeted
 from workbench.noise.targeted import Place
-from workbench.victim.defences.conversions import Grayscale, Jpeg, ResizeHalf
+from workbench.victim.defences.conversions import BitDepth, Grayscale, Jpeg, ResizeHalf
 
 
 def config(**changes):
@@ -37,12 +37,22 @@ def test_the_conversions_are_those_of_the_learners():
         assert float(apart.mean()) < near
         assert float(apart.mean()) < float((ours(x) - x).abs().mean())
     assert len(robust_targeted.conversions(1)) == 3
+    *before, fewer = robust_targeted.conversions(3, bits=2)
+    assert len(before) == 4
+    assert torch.equal(fewer(x), BitDepth(2).inputs(pixels).float())
+
+
+def test_fewer_bits_are_searched_on_only_where_they_are_asked_for():
+    data = images(24, 3, 3, 16, 16)
+    without, with_it = (run(config(rounds=2, **bits), data)[0] for bits in ({}, {"bits": 2}))
+    assert torch.equal(without, run(config(rounds=2, bits=0), data)[0])
+    assert not torch.equal(without, with_it)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 9, 14), (3, 17, 8)])
 def test_every_conversion_lets_gradients_through_and_keeps_the_shape(shape):
     x = photographs(2, *shape).clamp(30, 220)
-    for conversion in robust_targeted.conversions(shape[0]):
+    for conversion in robust_targeted.conversions(shape[0], bits=3):
         given = x.clone().requires_grad_()
         found = conversion(given)
         assert found.shape == x.shape

@@ -33,7 +33,7 @@ from workbench.noise.targeted import Ensemble, Place, epoch, stepped, trained_th
 
 FAST = 1.25  # of the radius: the one step of fast adversarial training
 QUALITY = 10
-DEFAULTS = {"train_steps": 10, "rounds": 20, "noise_steps": 2}
+DEFAULTS = {"train_steps": 10, "rounds": 20, "noise_steps": 2, "bits": 0}
 RADIUS = 1 / 8  # of ε
 
 
@@ -44,6 +44,7 @@ class Options(targeted.Options):
     train_steps: int = option("epochs of the networks' adversarial training", least=1)
     noise_steps: int = option("networks and conversions, drawn anew, that each sign step is averaged over", least=1)
     radius: float = option("radius of that training, in pixel values of 255 (0: natural)", least=0)
+    bits: int = option("also search on images that are cut to so many bits a channel (0: not; 2 helps)", least=0)
 
     @classmethod
     def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def train(task: Search, ensemble: Ensemble, number: int, options: Options) -> fl
     """One epoch on converted images, the worst that one step finds near them; returns the networks' error in it."""
 
     def lesson(surrogate: Surrogate, pixels: Tensor, labels: Tensor, draw: torch.Generator) -> Tensor:
-        conversion, x = drawn(task, draw), pixels.float()
+        conversion, x = drawn(task, draw, options.bits), pixels.float()
         if options.radius:
             x = worst(Converted(surrogate.network.train(), conversion), x, labels, options.radius, draw)
             task.passes += len(labels)
@@ -107,19 +108,26 @@ def sweep(task: Search, ensemble: Ensemble, delta: Tensor, drift: Tensor, number
     def downhill(networks: Sequence[nn.Module], moved: Tensor, target: Tensor, place: Place) -> Tensor:
         gradient = torch.zeros_like(moved)
         for one in networks:  # each counts as much: conversions leave gradients of other sizes
-            gradient += unit(input_gradient(Converted(one, drawn(task, draw)), moved, target))
+            gradient += unit(input_gradient(Converted(one, drawn(task, draw, options.bits)), moved, target))
         return place.back(gradient)
 
     return stepped(task, ensemble, delta, drift, draw, number, options, downhill)
 
 
-def drawn(task: Search, draw: torch.Generator) -> Callable[[Tensor], Tensor]:
+def drawn(task: Search, draw: torch.Generator, bits: int = 0) -> Callable[[Tensor], Tensor]:
     """One conversion of a batch of float32 images in 0..255."""
-    every = conversions(task.samples.shape[1])
+    every = conversions(task.samples.shape[1], bits)
     return every[int(torch.randint(len(every), (1,), generator=draw, device=draw.device))]
 
 
-def conversions(channels: int) -> list[Callable[[Tensor], Tensor]]:
-    """What learners convert images by: nothing, grey (where there is colour), JPEG, half the side."""
+def conversions(channels: int, bits: int = 0) -> list[Callable[[Tensor], Tensor]]:
+    """What learners convert images by: nothing, grey (where there is colour), JPEG, half the side, fewer bits."""
     grey = [partial(images.rgb_to_grayscale, num_output_channels=3)] if channels == 3 else []
-    return [torch.Tensor.float, *grey, partial(codec.compress, quality=QUALITY, straight=True), half]
+    fewer = [partial(cut, bits=bits)] if bits else []
+    return [torch.Tensor.float, *grey, partial(codec.compress, quality=QUALITY, straight=True), half, *fewer]
+
+
+def cut(x: Tensor, bits: int) -> Tensor:
+    """Keep the highest `bits` bits of 8, float32 in 0..255; gradients pass the cut unchanged."""
+    step = 2 ** (8 - bits)
+    return x + (torch.floor(x / step) * step - x).detach()
