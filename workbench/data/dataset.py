@@ -38,16 +38,18 @@ class Space(NamedTuple):
 
 
 IMAGE = Space("image", 0, 255, "of 255", torch.uint8, torch.int8)
+AUDIO = Space("audio", -(2**15), 2**15 - 1, "dB under a clip's peak", torch.int16, torch.int16)
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Labelled samples.
 
-    samples: whole numbers of the space's type, N×…; images are uint8 N×C×H×W, pixel values 0..255, C is 1 or 3;
-    labels: int64 N; classes: class names by label; names: one relative file name per sample ("class/00012.png"),
-    unique; root: the folder they are in, when there is one; source: the data set's name, whose settings searches and
-    victims take.
+    samples: whole numbers of the space's type, N×…; images are uint8 N×C×H×W, pixel values 0..255, C is 1 or 3; clips
+    of sound are int16 N×C×T at `rate` Hz, zeros after their `lengths` (int64 N); labels: int64 N; classes: class names
+    by label; names: one relative file name per sample ("class/00012.png"), unique; root: the folder they are in, when
+    there is one; source: the data set's name, whose settings searches and victims take; limits: the largest change of
+    every value, of the samples' type and shape, where it differs between them (None: the budget is the same for all).
     """
 
     samples: Tensor
@@ -57,6 +59,9 @@ class Dataset:
     root: Path | None = None
     space: Space = IMAGE
     source: str = "arrays"
+    rate: int = 0
+    lengths: Tensor | None = None
+    limits: Tensor | None = None
 
     @classmethod
     def of(cls, samples: Any, labels: Any = None, classes: Any = None) -> "Dataset":
@@ -90,12 +95,15 @@ class Dataset:
             digest.update(self.samples[part].cpu().contiguous().numpy().data)
             mapped.release(self.samples)
         digest.update(self.labels.cpu().contiguous().numpy().data)
+        if self.lengths is not None:
+            digest.update(repr((self.rate, self.lengths.tolist())).encode())
         return digest.hexdigest()
 
     def subset(self, index: Tensor) -> "Dataset":
         """The samples at `index` (int64), in that order."""
         names = tuple(self.names[i] for i in index.tolist())
-        return replace(self, samples=self.samples[index], labels=self.labels[index], names=names)
+        parts = {part: getattr(self, part) for part in ("samples", "labels", "lengths", "limits")}
+        return replace(self, names=names, **{part: one[index] for part, one in parts.items() if one is not None})
 
     def limited(self, count: int) -> "Dataset":
         """The first `count` samples, taken evenly over the classes; 0 or more than there are: all of them."""
@@ -114,6 +122,8 @@ class Dataset:
         """The images at `side` × `side` pixels, antialiased bilinear; 0: as they are. They are no files any more."""
         if not side or self.samples.shape[2:] == (side, side):
             return self
+        if self.space is not IMAGE:
+            raise ConfigError(f"side {side}: only images are scaled, these are {self.space.name} data: leave it at 0")
         parts = [
             functional.interpolate(part.float(), size=(side, side), mode="bilinear", antialias=True)
             for part in self.samples.split(SCALED_AT_ONCE)
@@ -125,7 +135,8 @@ class Dataset:
         """The same set on a device."""
         if self.samples.device == device:
             return self
-        return replace(self, samples=self.samples.to(device), labels=self.labels.to(device))
+        moved = {part: getattr(self, part) for part in ("samples", "labels", "lengths", "limits")}
+        return replace(self, **{part: one.to(device) for part, one in moved.items() if one is not None})
 
 
 @dataclass(frozen=True)
