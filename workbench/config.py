@@ -24,6 +24,11 @@ LARGEST_EPSILON = 127  # of 255: δ is stored as int8
 OUTSIDE = 255  # the epsilon of controls outside the budget, which may make any value of any: δ is stored as int16
 FORMER = ("batch_size", "step", "shared_step", "train_steps", "noise_steps", "rounds", "stop_error", "start")
 RENAMED = {"begin": "start"}  # options by the name that they have in keys
+QUIETEST, LOUDEST = -96, -1  # dB under a clip's peak: budgets of sound, which are known by their sign
+USUAL, USUAL_DB = 8, -30
+FULL = 2**15 - 1  # of sound: what δ is kept as is a share of the clip's limit, in so many parts
+ENVELOPE = "envelope"
+SHAPES = ("flat", ENVELOPE)
 SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels; the networks halve an image three times
 
 
@@ -95,7 +100,10 @@ class NoiseConfig(DataConfig):
 
     method: str = documented("em-joint", "how the noise is made: `workbench methods` lists them")
     kind: str = documented("samplewise", "classwise (one noise per class) or samplewise (one per image)")
-    epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
+    epsilon: int = documented(USUAL, "perturbation budget: the largest change, in pixel values of 255")
+    shape: str = documented(
+        "flat", "recordings: flat, or envelope (the budget follows a clip's loudness)", choices=SHAPES
+    )
     surrogate: str = documented("convnet-w16", "network the noise is made against (A+B for both, where several go)")
     devices: int = documented(
         1, "devices of this machine, or processes on a CPU, that search together (em-joint)", least=1
@@ -108,8 +116,15 @@ class NoiseConfig(DataConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("kind", self.kind, KINDS)
-        if self.epsilon != OUTSIDE:
+        if self.epsilon < 0 and not QUIETEST <= self.epsilon <= LOUDEST:
+            raise ConfigError(f"budget-db is {self.epsilon}: it must be in {QUIETEST}..{LOUDEST} (dB under the peak)")
+        if self.epsilon >= 0 and self.epsilon != OUTSIDE:
             check_range(self, "epsilon", 0, LARGEST_EPSILON)
+
+    @property
+    def radius(self) -> int:
+        """The budget in the steps that a search takes: ε, or for sound the whole of a clip's limit."""
+        return self.epsilon if self.epsilon >= 0 else FULL
 
     @classmethod
     def of(cls, **values: Any) -> "NoiseConfig":
@@ -127,6 +142,8 @@ class NoiseConfig(DataConfig):
         """
         common = {name: value for name, value in dataclasses.asdict(self).items() if name != "options"}
         former = dict.fromkeys(FORMER, None) | {"learning_rate": 0.1}
+        if self.shape == SHAPES[0]:
+            del common["shape"]  # which came later
         return common | former | {RENAMED.get(name, name): value for name, value in self.options.items()}
 
 
@@ -143,7 +160,7 @@ class VictimConfig(DataConfig):
     schedule: str = documented(
         "cosine", "of the learning rate: cosine, constant or one-cycle", choices=("cosine", "constant", "one-cycle")
     )
-    augmentation: str | None = documented(None, "none, shift, shift-flip or shift-flip-rotate")
+    augmentation: str | None = documented(None, "none, shift, shift-flip, shift-flip-rotate or delay-gain")
     defence: str = documented("none", "what is done against the noise; NAME+NAME does both: `workbench defences`")
     protected_fraction: float = documented(1.0, "share of the training images that carry the noise, 0 to 1")
     protected_classes: str = documented("", "names of the only classes that carry the noise, by commas (empty: all)")

@@ -1,7 +1,7 @@
 """Batched augmentation on the device, one draw a sample.
 
 torchvision's v2 transforms draw once for a whole batch, which would change the science; these draw for each image,
-on uint8, from a generator that is given.
+on uint8 (clips of sound: int16), from a generator that is given.
 """
 
 import math
@@ -59,4 +59,21 @@ def shift_flip_rotate(images: Tensor, generator: torch.Generator) -> Tensor:
     return rotate(shift_flip(images, generator), generator)
 
 
-AUGMENTATIONS = {"none": none, "shift": shift, "shift-flip": shift_flip, "shift-flip-rotate": shift_flip_rotate}
+def delay_gain(clips: Tensor, generator: torch.Generator) -> Tensor:
+    """Move each clip by up to ±a tenth of its room, zeros coming in, and amplify it by up to ±6 dB: int16 N×C×T."""
+    count, channels, length = clips.shape
+    most = length // 10
+    places = torch.randint(2 * most + 1, (count, 1), generator=generator, device=generator.device)
+    decibels = (torch.rand((count, 1, 1), generator=generator, device=generator.device) * 2 - 1) * 6
+    where = (places + torch.arange(length, device=clips.device))[:, None].expand(-1, channels, -1)
+    moved = functional.pad(clips, [most, most]).gather(2, where)
+    return (moved.float() * 10 ** (decibels / 20)).round().clamp(-(2**15), 2**15 - 1).to(clips.dtype)
+
+
+AUGMENTATIONS = {
+    "none": none,
+    "shift": shift,
+    "shift-flip": shift_flip,
+    "shift-flip-rotate": shift_flip_rotate,
+    "delay-gain": delay_gain,
+}

@@ -17,8 +17,8 @@ from workbench import catalogue, registry
 from workbench.catalogue import NETWORKS
 from workbench.config import ConfigError
 from workbench.data.batches import LAYOUT, network_input
-from workbench.data.dataset import IMAGE, Dataset, Space
-from workbench.models import own
+from workbench.data.dataset import AUDIO, IMAGE, Dataset, Space
+from workbench.models import own, sounds
 from workbench.models.pretrained import PRETRAINED as PRETRAINED
 from workbench.models.pretrained import PROBE as PROBE
 from workbench.models.pretrained import has_weights as has_weights
@@ -87,17 +87,18 @@ def for_data(name: str, data: Dataset, *, seed: int) -> nn.Module:
     shape = tuple(data.samples.shape[1:])
     return build(
         name, channels=shape[0], classes=len(data.classes), side=data.side, short=data.short, seed=seed, shape=shape,
-        space=data.space,
+        space=data.space, rate=data.rate,
     )  # fmt: skip
 
 
 def build(
     name: str, *, channels: int, classes: int, side: int, seed: int, short: int | None = None,
-    shape: tuple[int, ...] | None = None, space: Space = IMAGE,
+    shape: tuple[int, ...] | None = None, space: Space = IMAGE, rate: int = 0,
 ) -> nn.Module:  # fmt: skip
     """Build the architecture `name`, its weights drawn from `seed` alone, in the layout of images.
 
-    `side` is the samples' longest side, `short` the shortest one (None: the same), shape: of one sample (None: square).
+    `side` is the samples' longest side, `short` the shortest one (None: the same), shape: of one sample (None: square),
+    rate: of sound, in Hz; architectures of images get its log-mel spectrogram.
     Raises ConfigError for an unknown name, for images that the network would shrink to less than a pixel, and for a
     network of one's own that fails or gives other than one logit per class.
     """
@@ -107,9 +108,14 @@ def build(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         foreign = not NETWORKS[entry].module
-        body = own.built(name, make, channels, side, classes) if foreign else make(
-            channels, side, classes, **said
-        )  # fmt: skip
+        if foreign:
+            body = own.built(name, make, channels, side, classes)
+        elif space != AUDIO:
+            body = make(channels, side, classes, **said)
+        elif "image" in NETWORKS[entry].spaces:
+            body = nn.Sequential(sounds.LogMel(rate), make(channels, sounds.BANDS, classes, **said))
+        else:
+            body = make(channels, side, classes, rate=rate, **said)
     network = nn.Sequential(ToUnit(space), body)
     if foreign:
         own.check(name, network, shape or (channels, side, side), classes)

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from workbench.config import KINDS, DataError
-from workbench.data.dataset import IMAGE, Dataset, Space
+from workbench.config import KINDS, SHAPES, DataError
+from workbench.data.dataset import AUDIO, IMAGE, Dataset, Space
 from workbench.files import mapped
-from workbench.noise import noise_file
-from workbench.noise.budget import PerturbationBudget
+from workbench.noise import budget as budgets
+from workbench.noise import decibels, noise_file
 from workbench.noise.noise_file import FILE_NAME as FILE_NAME
 
 
@@ -20,8 +20,9 @@ class Perturbation:
     """Noise for one set of samples.
 
     delta: whole steps of the space, K×C×H×W (class-wise, by label) or N×C×H×W (sample-wise, by the image's index), of
-    the type that the budget is kept in, for images int8; kind: "classwise" or "samplewise"; epsilon: the budget;
-    method: who made it; fingerprint: the samples it is for.
+    the type that the budget is kept in, for images int8; of sound shares of what the budget allows there, int16
+    K×C×T or N×C×T; kind: "classwise" or "samplewise"; epsilon: the budget, for sound in dB; method: who made it;
+    fingerprint: the samples it is for.
     """
 
     delta: Tensor = field(repr=False)
@@ -31,10 +32,11 @@ class Perturbation:
     fingerprint: str
     space: Space = IMAGE
     surrogate: str = "unknown"  # the network it was made against, as far as this process knows; no file holds it
+    shape: str = SHAPES[0]  # of sound's budget
 
     def __post_init__(self) -> None:
         deep = 4 if self.space is IMAGE else self.delta.ndim
-        budget = PerturbationBudget(self.epsilon, self.space)
+        budget = budgets.of(self.epsilon, self.space)
         if self.kind not in KINDS or self.delta.dtype != budget.delta or self.delta.ndim != deep:
             stored = str(budget.delta).removeprefix("torch.")
             raise DataError(f"noise of kind {self.kind!r} must be {stored} with four dimensions")
@@ -63,11 +65,14 @@ class Perturbation:
         rows = self.rows(data.labels, torch.arange(len(data), device=data.labels.device))
         on = data.samples.device
         space = data.space
+        if space == AUDIO:
+            data = decibels.with_limits(data, self.epsilon, self.shape)
         protected = mapped.room_for(tuple(data.samples.shape), space.sample, "the protected samples").to(on)
         delta = self.delta if self.kind == "samplewise" else self.delta.to(on)
         for part in mapped.parts(len(data), 8192):  # bounds the wider copies
             mine = delta[part] if self.kind == "samplewise" else delta[rows[part]]
-            wide = data.samples[part].int() + mine.to(on).int()
+            mine = mine.to(on).int()
+            wide = data.samples[part] + (mine if data.limits is None else decibels.steps(mine, data.limits[part]))
             protected[part] = wide.clamp(space.low, space.high).to(space.sample)
             for whole in (data.samples, protected):
                 mapped.release(whole)
@@ -88,6 +93,7 @@ class Perturbation:
         """Write a .safetensors file (into a folder: the one of its name): `delta`, all else as metadata. DataError."""
         path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
         facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
+        facts |= {"shape": self.shape} if self.space == AUDIO else {}
         noise_file.write(path, self.delta, facts)
         return path
 
@@ -96,4 +102,4 @@ class Perturbation:
         """Read noise from its file, or from a run's folder. Raises DataError for a missing, damaged or foreign one."""
         path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
         with noise_file.reading(path) as (delta, facts):
-            return cls(delta, **facts)
+            return cls(delta, space=AUDIO if facts["epsilon"] < 0 else IMAGE, **facts)

@@ -17,7 +17,7 @@ from workbench.config import DataError, NoiseConfig
 from workbench.data.batches import Stream, generator
 from workbench.data.dataset import Dataset
 from workbench.files.mapped import room_for
-from workbench.noise.budget import PerturbationBudget
+from workbench.noise import budget, decibels
 from workbench.noise.surrogate import Surrogate
 from workbench.progress import progress
 from workbench.records import nan_guard
@@ -48,10 +48,12 @@ class Search:
 
     def __init__(self, config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None):
         self.config, self.fabric, self.folder = config, fabric, folder
+        self.budget = budget.of(config.epsilon, data.space)
+        if data.lengths is not None:
+            data = decibels.with_limits(data, config.epsilon, config.shape)
         self.data = data.to(fabric.device)
         self.samples, self.labels, self.device = self.data.samples, self.data.labels, self.data.samples.device
-        self.kind, self.epsilon, self.seed = config.kind, config.epsilon, config.seed
-        self.budget = PerturbationBudget(config.epsilon, data.space)
+        self.kind, self.epsilon, self.seed = config.kind, self.budget.radius, config.seed
         self.passes, self.error, self.finished = 0, 1.0, False
         self._label, self._done, self._ran = f"{config.method} {config.kind} noise, round", 0, False
         self._keeper = Keeper(folder / CHECKPOINT if folder else None)
@@ -75,6 +77,10 @@ class Search:
     def rows(self, labels: Tensor, index: Tensor) -> Tensor:
         """Which row of δ each sample of a batch carries: its label's (class-wise) or its own (sample-wise)."""
         return labels if self.classwise else index
+
+    def scaled(self, delta: Tensor, index: Tensor) -> Tensor:
+        """δ of the samples `index` in steps of their space, float32: of sound it is kept as shares of their limits."""
+        return decibels.scaled(delta, self.data, index)
 
     def generator(self, stream: Stream, *place: int, cpu: bool = False) -> torch.Generator:
         """A random stream of this search (see data/batches.generator), on its device or on the CPU."""

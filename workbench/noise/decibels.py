@@ -1,0 +1,61 @@
+"""The budget of sound: how far every value of a clip may move, from its own peak, exact in whole steps.
+
+B dB under the peak p of a clip allow changes of at most r, the largest whole number with 20·log10(r/p) ≤ B: D_x(δ) ≤ B of
+Carlini and Wagner (2018), in whole steps, so anybody with the two files can check it. Noise is kept as shares of that
+limit, so one search, in one unit, serves loud and quiet clips.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from workbench.config import ENVELOPE, FULL
+from workbench.data.dataset import Dataset
+
+WINDOW = 0.04  # seconds, over which the loudness that an envelope follows is averaged
+
+
+def with_limits(data: Dataset, decibels: int, shape: str) -> Dataset:
+    """The same clips with the largest change of each value: int16 N×C×T, 0 after a clip's end and where it is silent."""
+    assert data.lengths is not None
+    found = torch.zeros_like(data.samples)
+    for number, length in enumerate(data.lengths.tolist()):
+        clip = data.samples[number, :, :length]
+        found[number, :, :length] = limits(clip, decibels, shape, data.rate).to(found.dtype)
+    return replace(data, limits=found)
+
+
+def radius(peak: int, decibels: float) -> int:
+    """The largest whole number of steps that is `decibels` (negative) or more under `peak`."""
+    return int(peak * 10 ** (decibels / 20) + 1e-9 * peak)
+
+
+def limits(clip: Tensor, decibels: float, shape: str, rate: int) -> Tensor:
+    """The largest change of each value of one clip: int64 C×T, for whole values C×T at `rate` Hz.
+
+    flat: r everywhere. envelope: r · (loudness, averaged over 40 ms, of its largest), cut to whole steps.
+    """
+    wide = clip.long()
+    if not wide.numel():
+        return wide
+    most = radius(int(wide.abs().max()), decibels)
+    if shape != ENVELOPE:
+        return torch.full_like(wide, most)
+    half, count = max(1, round(WINDOW * rate / 2)), wide.shape[1]
+    sums = torch.cat([wide.new_zeros(len(wide), 1), wide.square().cumsum(1)], 1)  # whole numbers: exact everywhere
+    place = torch.arange(count, device=wide.device)
+    first, last = (place - half).clamp(min=0), (place + half).clamp(max=count)
+    loudness = ((sums[:, last] - sums[:, first]).double() / (last - first)).sqrt()
+    return (most * loudness / loudness.max().clamp_min(1e-9)).floor().long()
+
+
+def steps(share: Tensor, limits: Tensor) -> Tensor:
+    """Shares of a limit, whole numbers of FULL, as whole steps of a file: int64, never beyond the limit."""
+    product = share.long() * limits.long()
+    return product.sign() * ((product.abs() * 2 + FULL) // (2 * FULL))
+
+
+def scaled(delta: Tensor, data: Dataset, index: Tensor) -> Tensor:
+    """δ of the samples `index`, as a search holds it, in steps of their space: float32; images: the same."""
+    return delta if data.limits is None else delta * (data.limits[index].float() / FULL)
