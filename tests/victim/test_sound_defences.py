@@ -10,7 +10,8 @@ from torch import nn
 
 from workbench.catalogue import DEFENCES
 from workbench.config import ConfigError
-from workbench.data.dataset import AUDIO, Dataset
+from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO
 from workbench.victim.composed import prepared
 from workbench.victim.defences import sounds
 from workbench.victim.defences.sound_codecs import (

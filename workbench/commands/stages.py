@@ -9,9 +9,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from workbench.budgets import budget_in_words
+from workbench.catalogue import DATA
 from workbench.commands.arguments import add_own_options, add_run_folder, add_settings
 from workbench.commands.table import DONE, NO, Parser, Run, command, config_of, print_summary
-from workbench.config import OUTSIDE, ConfigError, DataConfig, NoiseConfig, VictimConfig
+from workbench.config import (
+    LOUDEST,
+    OUTSIDE,
+    QUIETEST,
+    USUAL_DB,
+    ConfigError,
+    DataConfig,
+    NoiseConfig,
+    VictimConfig,
+)
 from workbench.files.untrusted import one_line
 from workbench.progress import say, watched
 
@@ -20,6 +31,10 @@ from workbench.progress import say, watched
 def noise(parser: Parser, words: Sequence[str]) -> Run:
     """`workbench noise`"""
     add_settings(parser, NoiseConfig)
+    parser.add_argument(
+        "--budget-db", type=int, metavar="DB",
+        help=f"recordings: the budget in dB under each clip's peak, as in {USUAL_DB}, which is the default",
+    )  # fmt: skip
     add_run_folder(parser)
     options = add_own_options(parser, words)
 
@@ -31,10 +46,11 @@ def noise(parser: Parser, words: Sequence[str]) -> Run:
         own = [entry.name for entry in dataclasses.fields(options)] if options else []
         given = {name: getattr(arguments, name) for name in own if getattr(arguments, name) is not None}
         common = {entry.name: getattr(arguments, entry.name) for entry in dataclasses.fields(NoiseConfig)[:-1]}
+        common["epsilon"] = _budget(arguments, words)
         config = NoiseConfig(**common, options=given)
         found = stages.make_noise(config, arguments.out, resume=arguments.resume, reuse=arguments.reuse)
         record = run_folder.read(arguments.out)
-        print(f"{found.method} {found.kind} noise within ±{found.epsilon} of 255 in {arguments.out} ", end="")
+        print(f"{found.method} {found.kind} noise within {budget_in_words(found.epsilon)} in {arguments.out} ", end="")
         print(f"({record.seconds.get('noise', 0):.0f} s, {record.image_passes or 0:,} image passes)")
         same = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in _of_data(config).items()]
         print("next, a victim and its clean twin, each with a folder of its own:")
@@ -43,6 +59,19 @@ def noise(parser: Parser, words: Sequence[str]) -> Run:
         return DONE
 
     return run
+
+
+def _budget(arguments: argparse.Namespace, words: Sequence[str]) -> int:
+    """The budget asked for, or the usual one of the data's space. Raises ConfigError for one of each kind."""
+    given = any(word.partition("=")[0] == "--epsilon" for word in words)
+    if arguments.budget_db is None:
+        entry = DATA.get(arguments.data.partition(":")[0])
+        return USUAL_DB if entry and entry.space == "audio" and not given else arguments.epsilon
+    if given:
+        raise ConfigError("--epsilon is the budget of images, --budget-db that of recordings: give one of them")
+    if arguments.budget_db >= 0:
+        raise ConfigError(f"budget-db is {arguments.budget_db}: it must be in {QUIETEST}..{LOUDEST}, as in {USUAL_DB}")
+    return int(arguments.budget_db)
 
 
 def _begin(data: str) -> None:

@@ -5,10 +5,14 @@ on uint8 (clips of sound: int16), from a generator that is given.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from workbench.config import check_choice
+from workbench.data import delay
 
 PADDING = 4  # pixels; RandomCrop(32, padding=4) of the 2021 recipe
 DEGREES = 20  # RandomRotation(20) of the 2021 recipe for CIFAR-100
@@ -59,21 +63,12 @@ def shift_flip_rotate(images: Tensor, generator: torch.Generator) -> Tensor:
     return rotate(shift_flip(images, generator), generator)
 
 
-def delay_gain(clips: Tensor, generator: torch.Generator) -> Tensor:
-    """Move each clip by up to ±a tenth of its room, zeros coming in, and amplify it by up to ±6 dB: int16 N×C×T."""
-    count, channels, length = clips.shape
-    most = length // 10
-    places = torch.randint(2 * most + 1, (count, 1), generator=generator, device=generator.device)
-    decibels = (torch.rand((count, 1, 1), generator=generator, device=generator.device) * 2 - 1) * 6
-    where = (places + torch.arange(length, device=clips.device))[:, None].expand(-1, channels, -1)
-    moved = functional.pad(clips, [most, most]).gather(2, where)
-    return (moved.float() * 10 ** (decibels / 20)).round().clamp(-(2**15), 2**15 - 1).to(clips.dtype)
+AUGMENTATIONS = {"none": none, "shift": shift, "shift-flip": shift_flip, "shift-flip-rotate": shift_flip_rotate}
+OF_SOUND = {"none": none, "delay-gain": delay.delay_gain}
 
 
-AUGMENTATIONS = {
-    "none": none,
-    "shift": shift,
-    "shift-flip": shift_flip,
-    "shift-flip-rotate": shift_flip_rotate,
-    "delay-gain": delay_gain,
-}
+def named(name: str, space: str) -> Callable[[Tensor, torch.Generator], Tensor]:
+    """The augmentation of this name. Raises ConfigError for one of another kind of data."""
+    known = OF_SOUND if space == "audio" else AUGMENTATIONS
+    check_choice(f"augmentation of {space} data", name, known)
+    return known[name]

@@ -4,41 +4,18 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from workbench.config import ConfigError, DataError
+from workbench.data.space import IMAGE, Space
 from workbench.files import mapped
 from workbench.files.layout import Layout
 
 SCALED_AT_ONCE = 1024  # images; bounds the float copy
-
-
-class Space(NamedTuple):
-    """What the numbers of a kind of data are: their range, unit, and the whole-number types they and δ are kept in."""
-
-    name: str
-    low: int
-    high: int
-    unit: str
-    sample: torch.dtype
-    delta: torch.dtype
-
-    @property
-    def largest(self) -> int:
-        """The largest budget: what δ's type holds on both sides of zero."""
-        return torch.iinfo(self.delta).max
-
-    def unit_range(self, samples: Tensor) -> Tensor:
-        """Samples as float32 in 0..1 (images) or -1..1 (signed data): what a network of one's own gets."""
-        return samples / max(-self.low, self.high)
-
-
-IMAGE = Space("image", 0, 255, "of 255", torch.uint8, torch.int8)
-AUDIO = Space("audio", -(2**15), 2**15 - 1, "dB under a clip's peak", torch.int16, torch.int16)
 
 
 @dataclass(frozen=True)

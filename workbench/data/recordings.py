@@ -1,4 +1,4 @@
-"""A folder of recordings as clips of one length, rate and type: one folder a class, every file read or refused by name."""
+"""A folder of recordings as clips of one length, rate and type: one folder a class, every file read or refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from workbench.config import ConfigError, DataError
-from workbench.data.dataset import AUDIO, DataPair, Dataset
+from workbench.data.dataset import DataPair, Dataset
+from workbench.data.space import AUDIO
 from workbench.data.split import split
 from workbench.files import sounds
 from workbench.files.layout import Part, layout
 from workbench.files.names import check_file
 
+SAME = "bring all recordings to one rate (sox IN -r RATE OUT, or any audio editor)"
 LONGEST = 4.0  # seconds: networks see a clip whole
 DEEPEST = 16  # bits of the clips that networks learn from; copies have as many as their originals
 
@@ -23,17 +25,14 @@ def sounds_below(rest: str, seed: int) -> DataPair:
     """audio:PATH: its parts, or a seeded split of its one folder a class. Raises DataError that names the file."""
     if not rest:
         raise ConfigError("audio: needs a path, as in audio:recordings")
-    found = layout(Path(rest), suffixes=sounds.SUFFIXES, what="recordings")
+    found = layout(Path(rest), suffixes=sounds.SOUNDS, what="recordings")
     train, *test = [read(part) for part in found.given]
-    if test and test[0].rate != train.rate:
-        raise DataError(f"{rest}: {found.parts[1]} is at {test[0].rate} Hz, {found.parts[0]} at {train.rate} Hz: {SAME}")
-    if test and test[0].samples.shape[1] != train.samples.shape[1]:
-        raise DataError(f"{rest}: train and test have {train.samples.shape[1]} and {test[0].samples.shape[1]} channels")
-    parts = [train, *test] if test else map(train.subset, split(train.labels, train.classes, seed))
-    return replace(DataPair(*of_one_length(*parts)), layout=found)
-
-
-SAME = "bring all recordings to one rate (sox IN -r RATE OUT, or any audio editor)"
+    if test and (rates := [one.rate for one in (train, *test)])[0] != rates[1]:
+        raise DataError(f"{rest}: {found.parts[0]} is at {rates[0]} Hz, {found.parts[1]} at {rates[1]} Hz: {SAME}")
+    if test and (counts := [one.samples.shape[1] for one in (train, *test)])[0] != counts[1]:
+        raise DataError(f"{rest}: {found.parts[0]} and {found.parts[1]} have {counts[0]} and {counts[1]} channels")
+    parts = [train, *test] if test else [train.subset(one) for one in split(train.labels, train.classes, seed)]
+    return replace(of_one_length(*parts), layout=found)
 
 
 def read(part: Part) -> Dataset:
@@ -59,9 +58,7 @@ def read(part: Part) -> Dataset:
     lengths = torch.tensor([clip.shape[1] for clip in clips])
     padded = torch.stack([functional.pad(clip, [0, int(lengths.max()) - clip.shape[1]]) for clip in clips])
     rate = first.rate if first else 0
-    return Dataset(
-        padded, torch.tensor(labels), part.classes, part.names, part.root, AUDIO, rate=rate, lengths=lengths
-    )
+    return Dataset(padded, torch.tensor(labels), part.classes, part.names, part.root, AUDIO, rate=rate, lengths=lengths)
 
 
 def sixteen_bits(sound: "sounds.Sound") -> np.ndarray:
@@ -73,10 +70,13 @@ def sixteen_bits(sound: "sounds.Sound") -> np.ndarray:
     return wide.clip(AUDIO.low, AUDIO.high).astype(np.int16)
 
 
-def of_one_length(*sets: Dataset) -> list[Dataset]:
-    """The same sets with zeros after their clips, so that all have the length of the longest."""
-    longest = max(one.samples.shape[2] for one in sets)
-    return [replace(one, samples=functional.pad(one.samples, [0, longest - one.samples.shape[2]])) for one in sets]
+def of_one_length(train: Dataset, test: Dataset) -> DataPair:
+    """The two with zeros after their clips, so that all have the length of the longest."""
+    longest = max(one.samples.shape[2] for one in (train, test))
+    train, test = (
+        replace(one, samples=functional.pad(one.samples, [0, longest - one.samples.shape[2]])) for one in (train, test)
+    )
+    return DataPair(train, test)
 
 
 def digits(rest: str, seed: int) -> DataPair:
@@ -92,8 +92,6 @@ def digits(rest: str, seed: int) -> DataPair:
         clips, lengths, labels = spoken_digits.make(part, count, seed)
         names = numbered(labels, spoken_digits.CLASSES, ".wav")
         sets.append(
-            Dataset(
-                clips, labels, spoken_digits.CLASSES, names, space=AUDIO, rate=spoken_digits.RATE, lengths=lengths
-            )
+            Dataset(clips, labels, spoken_digits.CLASSES, names, space=AUDIO, rate=spoken_digits.RATE, lengths=lengths)
         )
-    return DataPair(*of_one_length(*sets))
+    return of_one_length(*sets)

@@ -36,9 +36,9 @@ def digits(rest: str, seed: int) -> DataPair:
         raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 to 9999999")
     counts = {"train": int(rest) if rest else photo_digits.DEFAULT_TRAIN, "test": photo_digits.DEFAULT_TEST}
     sets = {}
-    for split, count in counts.items():
-        images, labels = photo_digits.make(split, count, seed)
-        sets[split] = Dataset(images, labels, photo_digits.CLASSES, numbered(labels, photo_digits.CLASSES))
+    for part, count in counts.items():
+        images, labels = photo_digits.make(part, count, seed)
+        sets[part] = Dataset(images, labels, photo_digits.CLASSES, numbered(labels, photo_digits.CLASSES))
     return DataPair(sets["train"], sets["test"])
 
 

@@ -138,14 +138,12 @@ class Layout:
 _say_once = cache(say)
 
 
-def layout(
-    root: Path, *, check: bool = True, suffixes: Set[str] = tree.SUFFIXES, what: str = "images"
-) -> Layout:
+def layout(root: Path, *, check: bool = True, suffixes: Set[str] = tree.SUFFIXES, what: str = "images") -> Layout:
     """Find classes and parts of a folder of images. Raises DataError where they cannot be told or not be read.
 
     Of several parts the one to train on and the one to test on are taken, which is test, or else the validation part.
     A folder that is a link or cannot be opened may be a class or a part, so it is never just left out. check: raise
-    DataError also for less than two classes, for one without images, or not in both parts. suffixes, what: of the files.
+    DataError also for less than two classes, for one without images, or not in both parts. suffixes, what: files.
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder: give a folder that holds one folder a class")

@@ -11,6 +11,7 @@ from workbench import models
 from workbench.catalogue import DEFENCES, NETWORKS, PANELS
 from workbench.config import SMALLEST_SIDE, VictimConfig, check_choice
 from workbench.data.dataset import Dataset
+from workbench.data.space import IMAGE
 from workbench.installation import PACKAGE
 from workbench.victim import composed, recipes, train
 from workbench.victim.recipes import Recipe
@@ -135,13 +136,18 @@ def of_panel(panel: str, base: str, data: Dataset) -> list[Learner]:
     return list(_different([one for one in known().values() if wanted[panel](one)], base, data))
 
 
+def _hears(one: Learner) -> bool:
+    """Whether a learner can take what is no image: none is scaled, and none was taught on images before."""
+    return one.scale == 1 and not one.start
+
+
 def _different(learners: Sequence[Learner], base: str, data: Dataset) -> Iterator[Learner]:
     seen = set()
     for one in learners:
         grey = data.samples.shape[1] == 1 and "grayscale" in one.defence.split("+")
         spaces = [DEFENCES[part].spaces for part in one.defence.split("+")]
         spaces += [NETWORKS[one.architecture].spaces] if one.architecture else []
-        fits = all(data.space.name in each for each in spaces)
+        fits = all(data.space.name in each for each in spaces) and (data.space == IMAGE or _hears(one))
         same = (replace(one, name="", words="", head="max"), one.network(base))
         if not grey and fits and same not in seen:
             seen.add(same)

@@ -17,7 +17,8 @@ from workbench import catalogue, registry
 from workbench.catalogue import NETWORKS
 from workbench.config import ConfigError
 from workbench.data.batches import LAYOUT, network_input
-from workbench.data.dataset import AUDIO, IMAGE, Dataset, Space
+from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO, IMAGE, Space
 from workbench.models import own, sounds
 from workbench.models.pretrained import PRETRAINED as PRETRAINED
 from workbench.models.pretrained import PROBE as PROBE
@@ -110,12 +111,10 @@ def build(
         foreign = not NETWORKS[entry].module
         if foreign:
             body = own.built(name, make, channels, side, classes)
-        elif space != AUDIO:
-            body = make(channels, side, classes, **said)
-        elif "image" in NETWORKS[entry].spaces:
-            body = nn.Sequential(sounds.LogMel(rate), make(channels, sounds.BANDS, classes, **said))
+        elif space == AUDIO:
+            body = sounds.hearing(make, channels, side, classes, rate, by_eye="image" in NETWORKS[entry].spaces, **said)
         else:
-            body = make(channels, side, classes, rate=rate, **said)
+            body = make(channels, side, classes, **said)
     network = nn.Sequential(ToUnit(space), body)
     if foreign:
         own.check(name, network, shape or (channels, side, side), classes)

@@ -3,7 +3,10 @@
 Both take values in -1..1 and return logits, like all others; gradients reach the wave.
 """
 
+import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +15,15 @@ BANDS = 40  # of the spectrogram
 WINDOW, HOP = 0.025, 0.02  # seconds; the window at least, the hop as near as whole samples allow
 LOWEST, HIGHEST = 60.0, 0.4875  # Hz; of the rate (3,900 Hz at 8 kHz)
 FLOOR = 1e-7  # of full scale's power, or the gradient of silence would be without bounds
+
+
+def hearing(
+    make: Callable[..., nn.Module], channels: int, length: int, classes: int, rate: int, *, by_eye: bool, **said: Any
+) -> nn.Module:
+    """An architecture for clips of `length` samples at `rate` Hz; by_eye: one of images, which sees a spectrogram."""
+    if not by_eye:
+        return make(channels, length, classes, rate=rate, **said)
+    return nn.Sequential(LogMel(rate), make(channels, BANDS, classes, **said))
 
 
 class LogMel(nn.Module):
@@ -56,8 +68,10 @@ def m5(channels: int, side: int, classes: int, width: int, rate: int = 8000) -> 
     first = max(4, round(rate / 100))  # 80 samples at 8 kHz
     w = width
     widths = (w, w, 2 * w, 4 * w)
-    layers: list[nn.Module] = [nn.Conv1d(channels, w, first, stride=max(1, first // 20), padding=first // 2, bias=False)]
-    for number, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+    layers: list[nn.Module] = [
+        nn.Conv1d(channels, w, first, stride=max(1, first // 20), padding=first // 2, bias=False)
+    ]
+    for before, after in itertools.pairwise(widths):
         layers += [nn.BatchNorm1d(before), nn.ReLU(), nn.MaxPool1d(4)]
         layers.append(nn.Conv1d(before, after, 3, padding=1, bias=False))
     layers += [nn.BatchNorm1d(4 * w), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4 * w, classes)]

@@ -12,9 +12,9 @@ from lightning.fabric import Fabric
 from workbench import catalogue, device, models, registry
 from workbench.config import LARGEST_EPSILON, OUTSIDE, ConfigError, NoiseConfig, check_choice, check_values, listed
 from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO, IMAGE
 from workbench.files import atomic, mapped
-from workbench.noise import run, together
-from workbench.noise import budget as budgets
+from workbench.noise import decibels, run, together
 from workbench.noise.perturbation import Perturbation
 from workbench.noise.run import options_of as options_of
 from workbench.noise.search import CHECKPOINT
@@ -28,6 +28,8 @@ def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
         raise ConfigError(f"method {config.method} is a control outside the budget: give --epsilon {OUTSIDE}")
     if not entry.outside and config.epsilon > LARGEST_EPSILON:
         raise ConfigError(f"epsilon is {config.epsilon}: it must be in 0..{LARGEST_EPSILON} for {config.method}")
+    if data_name in catalogue.DATA:  # or a wrong budget would be found after the data was read
+        decibels.budget(config.epsilon, AUDIO if catalogue.DATA[data_name].space == AUDIO.name else IMAGE)
     if entry.stands_for:
         config = replace(config, surrogate=entry.stands_for)  # it has no network
     else:
@@ -101,5 +103,5 @@ def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
     checkpoints, of which the one before the last and the one being written lie there too.
     """
     values = math.prod(data.samples.shape[1:]) * (len(data) if config.kind == "samplewise" else len(data.classes))
-    each = budgets.of(config.epsilon, data.space).delta.itemsize
+    each = decibels.budget(config.epsilon, data.space).delta.itemsize
     return values * (2 * each + 3 * 4 * catalogue.METHODS[config.method].kept)

@@ -5,22 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.config import FULL, OUTSIDE, ConfigError
-from workbench.data.dataset import AUDIO, IMAGE, Space
-
-
-def of(epsilon: int, space: Space) -> "PerturbationBudget":
-    """The budget that `epsilon` means in a space: pixel values, or, for sound, shares of what its decibels allow.
-
-    Raises ConfigError that names the option of the space where the other's was given.
-    """
-    if space == AUDIO:
-        if epsilon >= 0:
-            raise ConfigError(f"epsilon {epsilon} is for images: the budget of sound is --budget-db, as in -30")
-        return PerturbationBudget(FULL, space)
-    if epsilon < 0:
-        raise ConfigError(f"budget-db {epsilon} is for sound: the budget of images is --epsilon, as in 8")
-    return PerturbationBudget(epsilon, space)
+from workbench.config import OUTSIDE, ConfigError
+from workbench.data.space import IMAGE, Space
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The budget of sound: how far every value of a clip may move, from its own peak, exact in whole steps.
 
-B dB under the peak p of a clip allow changes of at most r, the largest whole number with 20·log10(r/p) ≤ B: D_x(δ) ≤ B of
-Carlini and Wagner (2018), in whole steps, so anybody with the two files can check it. Noise is kept as shares of that
-limit, so one search, in one unit, serves loud and quiet clips.
+B dB under the peak p of a clip allow changes of at most r, the largest whole number with 20·log10(r/p) ≤ B: D_x(δ) ≤ B
+of Carlini and Wagner (2018), in whole steps, so anybody with the two files can check it. Noise is kept as shares of
+that limit, so one search, in one unit, serves loud and quiet clips.
 """
 
 from dataclasses import replace
@@ -10,14 +10,30 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from workbench.config import ENVELOPE, FULL
+from workbench.config import ENVELOPE, FULL, ConfigError
 from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO, Space
+from workbench.noise.budget import PerturbationBudget
 
 WINDOW = 0.04  # seconds, over which the loudness that an envelope follows is averaged
 
 
+def budget(epsilon: int, space: Space) -> PerturbationBudget:
+    """The budget that `epsilon` means in a space: pixel values, or, for sound, shares of what its decibels allow.
+
+    Raises ConfigError that names the option of the space where the other's was given.
+    """
+    if space == AUDIO:
+        if epsilon >= 0:
+            raise ConfigError(f"epsilon {epsilon} is for images: the budget of sound is --budget-db, as in -30")
+        return PerturbationBudget(FULL, space)
+    if epsilon < 0:
+        raise ConfigError(f"budget-db {epsilon} is for sound: the budget of images is --epsilon, as in 8")
+    return PerturbationBudget(epsilon, space)
+
+
 def with_limits(data: Dataset, decibels: int, shape: str) -> Dataset:
-    """The same clips with the largest change of each value: int16 N×C×T, 0 after a clip's end and where it is silent."""
+    """The same clips with the largest change of each value: int16 N×C×T, 0 after a clip's end and in silent ones."""
     assert data.lengths is not None
     found = torch.zeros_like(data.samples)
     for number, length in enumerate(data.lengths.tolist()):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from workbench.config import KINDS, SHAPES, DataError
-from workbench.data.dataset import AUDIO, IMAGE, Dataset, Space
+from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO, IMAGE, Space
 from workbench.files import mapped
-from workbench.noise import budget as budgets
 from workbench.noise import decibels, noise_file
 from workbench.noise.noise_file import FILE_NAME as FILE_NAME
 
@@ -36,7 +36,7 @@ class Perturbation:
 
     def __post_init__(self) -> None:
         deep = 4 if self.space is IMAGE else self.delta.ndim
-        budget = budgets.of(self.epsilon, self.space)
+        budget = decibels.budget(self.epsilon, self.space)
         if self.kind not in KINDS or self.delta.dtype != budget.delta or self.delta.ndim != deep:
             stored = str(budget.delta).removeprefix("torch.")
             raise DataError(f"noise of kind {self.kind!r} must be {stored} with four dimensions")

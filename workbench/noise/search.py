@@ -17,7 +17,7 @@ from workbench.config import DataError, NoiseConfig
 from workbench.data.batches import Stream, generator
 from workbench.data.dataset import Dataset
 from workbench.files.mapped import room_for
-from workbench.noise import budget, decibels
+from workbench.noise import decibels
 from workbench.noise.surrogate import Surrogate
 from workbench.progress import progress
 from workbench.records import nan_guard
@@ -48,7 +48,7 @@ class Search:
 
     def __init__(self, config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None):
         self.config, self.fabric, self.folder = config, fabric, folder
-        self.budget = budget.of(config.epsilon, data.space)
+        self.budget = decibels.budget(config.epsilon, data.space)
         if data.lengths is not None:
             data = decibels.with_limits(data, config.epsilon, config.shape)
         self.data = data.to(fabric.device)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from workbench.config import ConfigError
-from workbench.data.dataset import AUDIO, Dataset
+from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO
 from workbench.installation import missing
 from workbench.victim.defence import Defence
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from workbench.data.dataset import AUDIO, Dataset
+from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO
 from workbench.models import input_gradient
 from workbench.victim.defences.mixing import MixUp
 from workbench.victim.defences.sound_codecs import (
