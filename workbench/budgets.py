@@ -1,5 +1,11 @@
 """What a perturbation budget is called where people read it: pixel values of images, decibels of sound."""
 
+QUIETEST = -96  # dB under a clip's peak: budgets of sound, which are known by their sign
+USUAL, USUAL_DB = 8, -30
+FULL = 2**15 - 1  # of sound: what δ is kept as is a share of the clip's limit, in so many parts
+ENVELOPE = "envelope"
+SHAPES = ("flat", ENVELOPE)
+
 
 def budget_name(epsilon: int) -> str:
     """A budget in a few signs: "ε = 8", or for sound "-30 dB"."""

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from workbench.budgets import FULL, QUIETEST, SHAPES, USUAL
+
 KINDS = ("classwise", "samplewise")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bf16")
@@ -24,11 +26,6 @@ LARGEST_EPSILON = 127  # of 255: δ is stored as int8
 OUTSIDE = 255  # the epsilon of controls outside the budget, which may make any value of any: δ is stored as int16
 FORMER = ("batch_size", "step", "shared_step", "train_steps", "noise_steps", "rounds", "stop_error", "start")
 RENAMED = {"begin": "start"}  # options by the name that they have in keys
-QUIETEST, LOUDEST = -96, -1  # dB under a clip's peak: budgets of sound, which are known by their sign
-USUAL, USUAL_DB = 8, -30
-FULL = 2**15 - 1  # of sound: what δ is kept as is a share of the clip's limit, in so many parts
-ENVELOPE = "envelope"
-SHAPES = ("flat", ENVELOPE)
 SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels; the networks halve an image three times
 
 
@@ -101,9 +98,7 @@ class NoiseConfig(DataConfig):
     method: str = documented("em-joint", "how the noise is made: `workbench methods` lists them")
     kind: str = documented("samplewise", "classwise (one noise per class) or samplewise (one per image)")
     epsilon: int = documented(USUAL, "perturbation budget: the largest change, in pixel values of 255")
-    shape: str = documented(
-        "flat", "recordings: flat, or envelope (the budget follows a clip's loudness)", choices=SHAPES
-    )
+    shape: str = documented("flat", "recordings: flat, or envelope (noise as loud as the clip)", choices=SHAPES)
     surrogate: str = documented("convnet-w16", "network the noise is made against (A+B for both, where several go)")
     devices: int = documented(
         1, "devices of this machine, or processes on a CPU, that search together (em-joint)", least=1
@@ -116,10 +111,8 @@ class NoiseConfig(DataConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("kind", self.kind, KINDS)
-        if self.epsilon < 0 and not QUIETEST <= self.epsilon <= LOUDEST:
-            raise ConfigError(f"budget-db is {self.epsilon}: it must be in {QUIETEST}..{LOUDEST} (dB under the peak)")
-        if self.epsilon >= 0 and self.epsilon != OUTSIDE:
-            check_range(self, "epsilon", 0, LARGEST_EPSILON)
+        if self.epsilon != OUTSIDE:
+            check_range(self, "epsilon", QUIETEST, LARGEST_EPSILON)
 
     @property
     def radius(self) -> int:

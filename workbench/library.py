@@ -20,9 +20,8 @@ from torch.utils import data as torch_data
 
 from workbench import models, registry, stages
 from workbench import noise as noises
+from workbench.budgets import USUAL, USUAL_DB
 from workbench.config import (
-    USUAL,
-    USUAL_DB,
     ConfigError,
     DataConfig,
     DataError,

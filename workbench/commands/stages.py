@@ -9,20 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from workbench.budgets import budget_in_words
+from workbench.budgets import QUIETEST, USUAL_DB, budget_in_words
 from workbench.catalogue import DATA
 from workbench.commands.arguments import add_own_options, add_run_folder, add_settings
 from workbench.commands.table import DONE, NO, Parser, Run, command, config_of, print_summary
-from workbench.config import (
-    LOUDEST,
-    OUTSIDE,
-    QUIETEST,
-    USUAL_DB,
-    ConfigError,
-    DataConfig,
-    NoiseConfig,
-    VictimConfig,
-)
+from workbench.config import OUTSIDE, ConfigError, DataConfig, NoiseConfig, VictimConfig
 from workbench.files.untrusted import one_line
 from workbench.progress import say, watched
 
@@ -70,7 +61,7 @@ def _budget(arguments: argparse.Namespace, words: Sequence[str]) -> int:
     if given:
         raise ConfigError("--epsilon is the budget of images, --budget-db that of recordings: give one of them")
     if arguments.budget_db >= 0:
-        raise ConfigError(f"budget-db is {arguments.budget_db}: it must be in {QUIETEST}..{LOUDEST}, as in {USUAL_DB}")
+        raise ConfigError(f"budget-db is {arguments.budget_db}: it must be in {QUIETEST}..-1, as in {USUAL_DB}")
     return int(arguments.budget_db)
 
 

@@ -5,14 +5,10 @@ on uint8 (clips of sound: int16), from a generator that is given.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from workbench.config import check_choice
-from workbench.data import delay
 
 PADDING = 4  # pixels; RandomCrop(32, padding=4) of the 2021 recipe
 DEGREES = 20  # RandomRotation(20) of the 2021 recipe for CIFAR-100
@@ -64,11 +60,3 @@ def shift_flip_rotate(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 AUGMENTATIONS = {"none": none, "shift": shift, "shift-flip": shift_flip, "shift-flip-rotate": shift_flip_rotate}
-OF_SOUND = {"none": none, "delay-gain": delay.delay_gain}
-
-
-def named(name: str, space: str) -> Callable[[Tensor, torch.Generator], Tensor]:
-    """The augmentation of this name. Raises ConfigError for one of another kind of data."""
-    known = OF_SOUND if space == "audio" else AUGMENTATIONS
-    check_choice(f"augmentation of {space} data", name, known)
-    return known[name]

@@ -1,6 +1,7 @@
 """Dataset: labelled samples as one tensor of whole numbers, and the pair that a run needs."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +23,11 @@ SCALED_AT_ONCE = 1024  # images; bounds the float copy
 class Dataset:
     """Labelled samples.
 
-    samples: whole numbers of the space's type, N×…; images are uint8 N×C×H×W, pixel values 0..255, C is 1 or 3; clips
-    of sound are int16 N×C×T at `rate` Hz, zeros after their `lengths` (int64 N); labels: int64 N; classes: class names
+    samples: whole numbers of the space's type, N×…; images are uint8 N×C×H×W, pixel values 0..255, C is 1 or 3; sound
+    is int16 N×C×T at `rate` Hz, zeros after a clip's length (lengths: int64 N); labels: int64 N; classes: class names
     by label; names: one relative file name per sample ("class/00012.png"), unique; root: the folder they are in, when
-    there is one; source: the data set's name, whose settings searches and victims take; limits: the largest change of
-    every value, of the samples' type and shape, where it differs between them (None: the budget is the same for all).
+    there is one; source: the data set's name, whose settings searches and victims take; limits: of sound in a search,
+    the largest change of every value.
     """
 
     samples: Tensor
@@ -79,8 +80,7 @@ class Dataset:
     def subset(self, index: Tensor) -> "Dataset":
         """The samples at `index` (int64), in that order."""
         names = tuple(self.names[i] for i in index.tolist())
-        parts = {part: getattr(self, part) for part in ("samples", "labels", "lengths", "limits")}
-        return replace(self, names=names, **{part: one[index] for part, one in parts.items() if one is not None})
+        return replace(self, names=names, **self._each(lambda part: part[index]))
 
     def limited(self, count: int) -> "Dataset":
         """The first `count` samples, taken evenly over the classes; 0 or more than there are: all of them."""
@@ -99,7 +99,7 @@ class Dataset:
         """The images at `side` × `side` pixels, antialiased bilinear; 0: as they are. They are no files any more."""
         if not side or self.samples.shape[2:] == (side, side):
             return self
-        if self.space is not IMAGE:
+        if self.space != IMAGE:
             raise ConfigError(f"side {side}: only images are scaled, these are {self.space.name} data: leave it at 0")
         parts = [
             functional.interpolate(part.float(), size=(side, side), mode="bilinear", antialias=True)
@@ -112,8 +112,11 @@ class Dataset:
         """The same set on a device."""
         if self.samples.device == device:
             return self
-        moved = {part: getattr(self, part) for part in ("samples", "labels", "lengths", "limits")}
-        return replace(self, **{part: one.to(device) for part, one in moved.items() if one is not None})
+        return replace(self, **self._each(lambda part: part.to(device)))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+        parts = {part: getattr(self, part) for part in ("samples", "labels", "lengths", "limits")}
+        return {part: change(one) for part, one in parts.items() if one is not None}
 
 
 @dataclass(frozen=True)

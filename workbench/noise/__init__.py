@@ -12,7 +12,6 @@ from lightning.fabric import Fabric
 from workbench import catalogue, device, models, registry
 from workbench.config import LARGEST_EPSILON, OUTSIDE, ConfigError, NoiseConfig, check_choice, check_values, listed
 from workbench.data.dataset import Dataset
-from workbench.data.space import AUDIO, IMAGE
 from workbench.files import atomic, mapped
 from workbench.noise import decibels, run, together
 from workbench.noise.perturbation import Perturbation
@@ -28,8 +27,7 @@ def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
         raise ConfigError(f"method {config.method} is a control outside the budget: give --epsilon {OUTSIDE}")
     if not entry.outside and config.epsilon > LARGEST_EPSILON:
         raise ConfigError(f"epsilon is {config.epsilon}: it must be in 0..{LARGEST_EPSILON} for {config.method}")
-    if data_name in catalogue.DATA:  # or a wrong budget would be found after the data was read
-        decibels.budget(config.epsilon, AUDIO if catalogue.DATA[data_name].space == AUDIO.name else IMAGE)
+    decibels.check(config.epsilon, data_name)
     if entry.stands_for:
         config = replace(config, surrogate=entry.stands_for)  # it has no network
     else:

@@ -10,9 +10,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from workbench.config import ENVELOPE, FULL, ConfigError
+from workbench import catalogue
+from workbench.budgets import ENVELOPE, FULL
+from workbench.config import ConfigError
 from workbench.data.dataset import Dataset
-from workbench.data.space import AUDIO, Space
+from workbench.data.space import AUDIO, IMAGE, Space
 from workbench.noise.budget import PerturbationBudget
 
 WINDOW = 0.04  # seconds, over which the loudness that an envelope follows is averaged
@@ -32,9 +34,16 @@ def budget(epsilon: int, space: Space) -> PerturbationBudget:
     return PerturbationBudget(epsilon, space)
 
 
+def check(epsilon: int, data: str) -> None:
+    """Raise ConfigError for a budget of another kind of data than the named one, before any of it is read."""
+    if data in catalogue.DATA:
+        budget(epsilon, AUDIO if catalogue.DATA[data].space == AUDIO.name else IMAGE)
+
+
 def with_limits(data: Dataset, decibels: int, shape: str) -> Dataset:
     """The same clips with the largest change of each value: int16 N×C×T, 0 after a clip's end and in silent ones."""
-    assert data.lengths is not None
+    if data.lengths is None:
+        return data  # images, which have one limit for all
     found = torch.zeros_like(data.samples)
     for number, length in enumerate(data.lengths.tolist()):
         clip = data.samples[number, :, :length]
@@ -72,6 +81,6 @@ def steps(share: Tensor, limits: Tensor) -> Tensor:
     return product.sign() * ((product.abs() * 2 + FULL) // (2 * FULL))
 
 
-def scaled(delta: Tensor, data: Dataset, index: Tensor) -> Tensor:
-    """δ of the samples `index`, as a search holds it, in steps of their space: float32; images: the same."""
-    return delta if data.limits is None else delta * (data.limits[index].float() / FULL)
+def added(data: Dataset, index: Tensor, delta: Tensor) -> Tensor:
+    """The samples `index` with δ as a search holds it, not cut to their space's range: float32; of images x + δ."""
+    return data.samples[index] + (delta if data.limits is None else delta * (data.limits[index].float() / FULL))

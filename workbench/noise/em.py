@@ -16,7 +16,7 @@ from torch import Tensor
 from workbench.config import NoiseConfig, option
 from workbench.data.batches import Stream
 from workbench.data.dataset import Dataset
-from workbench.noise import decibels
+from workbench.noise.decibels import added
 from workbench.noise.search import Search
 from workbench.noise.surrogate import Surrogate
 
@@ -65,8 +65,7 @@ def search(task: Search, options: Options) -> Tensor:
         for step in range(options.train_steps):
             batch = training.batch(number * options.train_steps + step)
             labels = task.labels[batch]
-            noise = task.scaled(delta[task.rows(labels, batch)], batch)
-            surrogate.train_step(task.samples[batch] + noise, labels)
+            surrogate.train_step(added(task.data, batch, delta[task.rows(labels, batch)]), labels)
             task.passes += len(batch)
         sweep(task, surrogate, delta, part, sweeping.epoch(number), options)
         task.error = noisy_error(task, surrogate, delta, part, sweeping.epoch(number))
@@ -92,11 +91,11 @@ def sweep(
         samples, labels = data.samples[batch].float(), data.labels[batch]
         mine = task.rows(labels, batch)
         eta = delta[mine]
-        noisy = budget.in_range(samples + decibels.scaled(eta, data, batch))
+        noisy = budget.in_range(added(data, batch, eta))
         for _ in range(options.noise_steps):
             left = noisy - samples if data.limits is None else eta  # of images, what the pixel box leaves of it
             eta = budget.step(left, surrogate.input_gradient(noisy, labels), step)
-            noisy = budget.in_range(samples + decibels.scaled(eta, data, batch))
+            noisy = budget.in_range(added(data, batch, eta))
             task.passes += len(batch)
         if task.classwise:
             present, place, counts = labels.unique(return_inverse=True, return_counts=True)
@@ -109,10 +108,7 @@ def sweep(
 def noisy_error(task: Search, surrogate: Surrogate, delta: Tensor, data: Dataset, order: list[Tensor]) -> float:
     """The surrogate's error on x + δ, neither rounded nor clamped: the paper's stop test."""
     pairs = ((batch, data.labels[batch]) for batch in order)
-    return surrogate.error_rate(
-        (data.samples[batch] + decibels.scaled(delta[task.rows(mine, batch)], data, batch), mine)
-        for batch, mine in pairs
-    )
+    return surrogate.error_rate((added(data, batch, delta[task.rows(mine, batch)]), mine) for batch, mine in pairs)
 
 
 class Order:

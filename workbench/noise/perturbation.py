@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from workbench.config import KINDS, SHAPES, DataError
+from workbench.budgets import SHAPES
+from workbench.config import KINDS, DataError
 from workbench.data.dataset import Dataset
 from workbench.data.space import AUDIO, IMAGE, Space
 from workbench.files import mapped
@@ -20,9 +21,8 @@ class Perturbation:
     """Noise for one set of samples.
 
     delta: whole steps of the space, K×C×H×W (class-wise, by label) or N×C×H×W (sample-wise, by the image's index), of
-    the type that the budget is kept in, for images int8; of sound shares of what the budget allows there, int16
-    K×C×T or N×C×T; kind: "classwise" or "samplewise"; epsilon: the budget, for sound in dB; method: who made it;
-    fingerprint: the samples it is for.
+    the type that the budget is kept in, for images int8; of sound shares of its limits, int16 …×C×T; kind: "classwise"
+    or "samplewise"; epsilon: the budget, for sound in dB; method: who made it; fingerprint: the samples it is for.
     """
 
     delta: Tensor = field(repr=False)
@@ -64,9 +64,7 @@ class Perturbation:
         self.check_belongs(data)
         rows = self.rows(data.labels, torch.arange(len(data), device=data.labels.device))
         on = data.samples.device
-        space = data.space
-        if space == AUDIO:
-            data = decibels.with_limits(data, self.epsilon, self.shape)
+        space, data = data.space, decibels.with_limits(data, self.epsilon, self.shape)
         protected = mapped.room_for(tuple(data.samples.shape), space.sample, "the protected samples").to(on)
         delta = self.delta if self.kind == "samplewise" else self.delta.to(on)
         for part in mapped.parts(len(data), 8192):  # bounds the wider copies

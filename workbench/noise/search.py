@@ -49,9 +49,7 @@ class Search:
     def __init__(self, config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None):
         self.config, self.fabric, self.folder = config, fabric, folder
         self.budget = decibels.budget(config.epsilon, data.space)
-        if data.lengths is not None:
-            data = decibels.with_limits(data, config.epsilon, config.shape)
-        self.data = data.to(fabric.device)
+        self.data = decibels.with_limits(data, config.epsilon, config.shape).to(fabric.device)
         self.samples, self.labels, self.device = self.data.samples, self.data.labels, self.data.samples.device
         self.kind, self.epsilon, self.seed = config.kind, self.budget.radius, config.seed
         self.passes, self.error, self.finished = 0, 1.0, False
@@ -77,10 +75,6 @@ class Search:
     def rows(self, labels: Tensor, index: Tensor) -> Tensor:
         """Which row of δ each sample of a batch carries: its label's (class-wise) or its own (sample-wise)."""
         return labels if self.classwise else index
-
-    def scaled(self, delta: Tensor, index: Tensor) -> Tensor:
-        """δ of the samples `index` in steps of their space, float32: of sound it is kept as shares of their limits."""
-        return decibels.scaled(delta, self.data, index)
 
     def generator(self, stream: Stream, *place: int, cpu: bool = False) -> torch.Generator:
         """A random stream of this search (see data/batches.generator), on its device or on the CPU."""

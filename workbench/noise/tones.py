@@ -21,7 +21,7 @@ LOWEST, HIGHEST = 250.0, 0.45  # Hz; of the rate
 
 def search(task: Search, options: Options) -> Tensor:
     """Draw δ, shares of each clip's limit: float32 K×C×T or N×C×T."""
-    draw = task.generator(Stream.TONES, cpu=True)
+    draw = task.generator(Stream.TONES, 0, cpu=True)
     pitches = chords(len(task.data.classes), task.data.rate, draw)
     rows = torch.arange(len(pitches)) if task.classwise else task.labels.cpu()
     length = task.samples.shape[-1]

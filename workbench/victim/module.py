@@ -11,7 +11,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from workbench import device
 from workbench.config import DataError, VictimConfig
-from workbench.data import augment
+from workbench.data import delay
 from workbench.data.batches import Batches, Stream, generator, network_input
 from workbench.data.dataset import Dataset
 from workbench.records import nan_guard
@@ -39,7 +39,7 @@ class Victim(LightningModule):
         super().__init__()
         self.network, self.config, self.defence, self.warmup = network, config, defence, warmup
         self.train_set, self.test_set, self.held = train, test, held
-        self._augmentation = augment.named(config.augmentation or "none", train.space.name)
+        self._augmentation = delay.named(config.augmentation or "none", train.space.name)
         self.curve: list[dict[str, Any]] = []
         # Means in float64, which Apple's GPU lacks, are the exact shares; float32's are not. Of NaN the guard is told.
         exact = torch.float32 if device.pick(config.device).type == "mps" else torch.float64
