@@ -112,7 +112,7 @@ class NoiseConfig(DataConfig):
         super().__post_init__()
         check_choice("kind", self.kind, KINDS)
         if self.epsilon != OUTSIDE:
-            check_range(self, "epsilon", QUIETEST, LARGEST_EPSILON)
+            check_range(self, "epsilon", QUIETEST if self.epsilon < 0 else 0, LARGEST_EPSILON)
 
     @property
     def radius(self) -> int:

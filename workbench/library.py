@@ -95,7 +95,7 @@ def train(
     network = registry.named("network", victim)
     asked = VictimConfig(victim=network, defence=defence, epochs=epochs, seed=seed, **settings)
     config = training.resolved(asked, recipes.named(pair.name))
-    models.check_fits(config.victim, pair.train.short)
+    models.check_fits(config.victim, pair.train.short, pair.space.name)
     found = stages.Found(noise, None) if noise is not None else None
     exposed = exposure.expose(pair.train, noise, config)
     curve = stages.learn(config, pair, exposed, found)

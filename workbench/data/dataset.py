@@ -87,7 +87,7 @@ class Dataset:
         if not 0 < count < len(self):
             return self
         if count < len(self.classes):
-            raise ConfigError(f"a limit of {count} images is less than one for each of {len(self.classes)} classes")
+            raise ConfigError(f"a limit of {count} samples is less than one for each of {len(self.classes)} classes")
         order = torch.arange(len(self))
         rank = torch.empty_like(order)  # a sample's place within its class
         for label in range(len(self.classes)):
@@ -154,7 +154,7 @@ class DataPair:
         """Raise DataError unless training and test samples are of one shape."""
         train, test = (_shape(part) for part in (self.train, self.test))
         if train != test:
-            raise DataError(f"training images are {train}, test images {test}: bring them to one size")
+            raise DataError(f"training samples are {train}, test samples {test}: bring them to one size")
 
 
 def _shape(data: Dataset) -> str:

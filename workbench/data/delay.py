@@ -22,6 +22,7 @@ def delay_gain(clips: Tensor, generator: torch.Generator) -> Tensor:
 
 
 OF_SOUND = {"none": none, "delay-gain": delay_gain}
+EVERY = AUGMENTATIONS | OF_SOUND
 
 
 def named(name: str, space: str) -> Callable[[Tensor, torch.Generator], Tensor]:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from workbench.config import ConfigError, DataError
 from workbench.data.dataset import DataPair, Dataset
-from workbench.data.space import AUDIO
+from workbench.data.space import AUDIO, SHORTEST, SLOWEST
 from workbench.data.split import split
 from workbench.files import sounds
 from workbench.files.layout import Part, layout
@@ -32,7 +32,12 @@ def sounds_below(rest: str, seed: int) -> DataPair:
     if test and (counts := [one.samples.shape[1] for one in (train, *test)])[0] != counts[1]:
         raise DataError(f"{rest}: {found.parts[0]} and {found.parts[1]} have {counts[0]} and {counts[1]} channels")
     parts = [train, *test] if test else [train.subset(one) for one in split(train.labels, train.classes, seed)]
-    return replace(of_one_length(*parts), layout=found)
+    pair = of_one_length(*parts)
+    if train.rate < SLOWEST:
+        raise DataError(f"{rest}: recordings at {train.rate} Hz have too little to hear: {SLOWEST:,} Hz are needed")
+    if pair.train.samples.shape[2] < SHORTEST * train.rate:
+        raise DataError(f"{rest}: the longest recording has less than {SHORTEST:g} s: give longer ones")
+    return replace(pair, layout=found)
 
 
 def read(part: Part) -> Dataset:

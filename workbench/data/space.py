@@ -27,4 +27,5 @@ class Space(NamedTuple):
 
 
 IMAGE = Space("image", 0, 255, "of 255", torch.uint8, torch.int8)
+SHORTEST, SLOWEST = 0.05, 2000  # of a clip in seconds and of its rate in Hz, or there is nothing to hear
 AUDIO = Space("audio", -(2**15), 2**15 - 1, "dB under a clip's peak", torch.int16, torch.int16)

@@ -17,7 +17,8 @@ from workbench.victim import composed, recipes, train
 from workbench.victim.recipes import Recipe
 
 HEADS = {"max": "", "avg": "-avg"}
-# Of folders of people's own images, whose numbers differ: as many steps as 12 epochs of 5,000 images have.
+FOLDERS = ("folder", "recordings")
+# Of folders of people's own files, whose numbers differ: as many steps as 12 epochs of 5,000 have.
 STEPS, MOST_EPOCHS, LEAST_BATCHES, LEAST_BATCH = 900, 100, 16, 8
 
 
@@ -100,10 +101,10 @@ class Learner:
 
 
 def suited(recipe: Recipe, count: int) -> Recipe:
-    """The recipe of folders with as many steps for few images as for 5,000, smaller ones as their batches are smaller
+    """The recipe of folders with as many steps for few files as for 5,000, smaller ones as their batches are smaller
     (Goyal et al. 2017: at the full rate a small recogniser learns nothing of 140 photos); any other as it is.
     """
-    if recipe != recipes.RECIPES["folder"]:
+    if not any(recipe is recipes.RECIPES[name] for name in FOLDERS):
         return recipe
     batch = min(recipe.batch_size, max(LEAST_BATCH, count // LEAST_BATCHES))
     epochs = max(recipe.epochs, min(MOST_EPOCHS, math.ceil(STEPS / math.ceil(count / batch))))

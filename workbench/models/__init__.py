@@ -75,16 +75,16 @@ def has_heads(name: str) -> bool:
     return named is not None and named[1] in NETWORKS and NETWORKS[named[1]].heads
 
 
-def check_fits(name: str, short: int) -> None:
-    """Raise ConfigError when images with a shorter side of `short` pixels are too small for the architecture."""
-    least = NETWORKS[_entry(name)[0]].least
-    if short < least:
-        raise ConfigError(f"{name} needs images of {least} pixels a side or more: take convnet-w16 or resnet9-w16")
+def check_fits(name: str, short: int, space: str = "image") -> None:
+    """Raise ConfigError when the architecture is for other data, or their shorter side of `short` pixels too small."""
+    one = NETWORKS[_entry(name)[0]]
+    catalogue.check_space("network", name, one.spaces, space)
+    if short < one.least:
+        raise ConfigError(f"{name} needs images of {one.least} pixels a side or more: take convnet-w16 or resnet9-w16")
 
 
 def for_data(name: str, data: Dataset, *, seed: int) -> nn.Module:
     """Build the architecture `name` for these samples (see build). Raises ConfigError for another kind of data."""
-    catalogue.check_space("network", name, NETWORKS[_entry(name)[0]].spaces, data.space.name)
     shape = tuple(data.samples.shape[1:])
     return build(
         name, channels=shape[0], classes=len(data.classes), side=data.side, short=data.short, seed=seed, shape=shape,
@@ -104,7 +104,7 @@ def build(
     network of one's own that fails or gives other than one logit per class.
     """
     entry, said = _entry(name)
-    check_fits(name, short or side)
+    check_fits(name, short or side, space.name)
     make = registry.look_up("network", entry)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -10,24 +10,39 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from workbench.config import ConfigError
+from workbench.data.space import SHORTEST, SLOWEST
 
 BANDS = 40  # of the spectrogram
 WINDOW, HOP = 0.025, 0.02  # seconds; the window at least, the hop as near as whole samples allow
 LOWEST, HIGHEST = 60.0, 0.4875  # Hz; of the rate (3,900 Hz at 8 kHz)
+LEAST = 8  # frames: architectures of images halve them three times
 FLOOR = 1e-7  # of full scale's power, or the gradient of silence would be without bounds
 
 
 def hearing(
     make: Callable[..., nn.Module], channels: int, length: int, classes: int, rate: int, *, by_eye: bool, **said: Any
 ) -> nn.Module:
-    """An architecture for clips of `length` samples at `rate` Hz; by_eye: one of images, which sees a spectrogram."""
+    """An architecture for clips of `length` samples at `rate` Hz; by_eye: one of images, which sees a spectrogram.
+
+    Raises ConfigError for clips that are too short or have too few samples a second.
+    """
+    if rate < SLOWEST:
+        raise ConfigError(f"clips at {rate} Hz cannot be heard: give their rate, {SLOWEST:,} Hz or more")
+    if length < SHORTEST * rate:
+        raise ConfigError(f"clips of {length:,} samples at {rate:,} Hz are too short: give {SHORTEST:g} s or more")
     if not by_eye:
         return make(channels, length, classes, rate=rate, **said)
     return nn.Sequential(LogMel(rate), make(channels, BANDS, classes, **said))
 
 
 class LogMel(nn.Module):
-    """Clips N×C×T at `rate` Hz → log-mel spectrograms N×C×BANDS×frames, without the clip's own loudness."""
+    """Clips N×C×T at `rate` Hz → log-mel spectrograms N×C×BANDS×frames, without the clip's own loudness.
+
+    Silence follows a clip of less than LEAST frames.
+    """
 
     mel: Tensor
     window: Tensor
@@ -40,6 +55,7 @@ class LogMel(nn.Module):
         self.register_buffer("mel", filters(rate, self.size), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = functional.pad(x, (0, max(0, (LEAST - 1) * self.hop - x.shape[2])))
         count, channels, length = x.shape
         spectrum = torch.stft(
             x.reshape(-1, length), self.size, self.hop, window=self.window, center=True, pad_mode="constant",

@@ -27,7 +27,7 @@ def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
         raise ConfigError(f"method {config.method} is a control outside the budget: give --epsilon {OUTSIDE}")
     if not entry.outside and config.epsilon > LARGEST_EPSILON:
         raise ConfigError(f"epsilon is {config.epsilon}: it must be in 0..{LARGEST_EPSILON} for {config.method}")
-    decibels.check(config.epsilon, data_name)
+    decibels.check(config, data_name)
     if entry.stands_for:
         config = replace(config, surrogate=entry.stands_for)  # it has no network
     else:

@@ -35,19 +35,20 @@ class Perturbation:
     shape: str = SHAPES[0]  # of sound's budget
 
     def __post_init__(self) -> None:
-        deep = 4 if self.space is IMAGE else self.delta.ndim
-        budget = decibels.budget(self.epsilon, self.space)
+        deep = decibels.DIMENSIONS.get(self.space, self.delta.ndim)
+        budget = decibels.budget(self.epsilon, self.space, self.shape)
         if self.kind not in KINDS or self.delta.dtype != budget.delta or self.delta.ndim != deep:
             stored = str(budget.delta).removeprefix("torch.")
-            raise DataError(f"noise of kind {self.kind!r} must be {stored} with four dimensions")
+            raise DataError(f"noise of kind {self.kind!r} must be {stored} with {deep} dimensions")
         largest = max(int(self.delta.max()), -int(self.delta.min())) if self.delta.numel() else 0
         if largest > budget.radius:
-            raise DataError(f"noise reaches {largest} pixel values, beyond its budget of {self.epsilon}")
+            raise DataError(f"noise reaches {largest} steps, beyond its budget of {budget.radius}")
 
     @property
     def digest(self) -> str:
         """A hash of the noise itself, 12 hexadecimal digits: what a victim's run is known by when it has no record."""
-        whole = hashlib.sha256(f"{self.kind} {self.epsilon} {tuple(self.delta.shape)}".encode())
+        facts = f"{self.kind} {self.epsilon} {tuple(self.delta.shape)}{self.shape.removeprefix(SHAPES[0])}"
+        whole = hashlib.sha256(facts.encode())
         for part in mapped.parts(len(self.delta)):
             whole.update(self.delta[part].cpu().contiguous().numpy().data)
         return whole.hexdigest()[:12]
@@ -57,7 +58,7 @@ class Perturbation:
         return labels if self.kind == "classwise" else indices
 
     def apply(self, data: Dataset, chosen: Tensor | None = None) -> Tensor:
-        """The protected samples, clip(x + δ) to the space's range: uint8 N×C×H×W, exactly what a PNG will hold.
+        """The protected samples, clip(x + δ) to the space's range: of its type, N×…, what a file will hold.
 
         chosen: bool N, which samples are protected (None: all). Raises DataError when the noise is for other data.
         """
@@ -79,11 +80,11 @@ class Perturbation:
         return protected
 
     def check_belongs(self, data: Dataset) -> None:
-        """Raise DataError unless this noise was made for exactly these images."""
+        """Raise DataError unless this noise was made for exactly these samples."""
         expected = (len(data.classes) if self.kind == "classwise" else len(data), *data.samples.shape[1:])
         if tuple(self.delta.shape) != expected or self.fingerprint != data.fingerprint:
             raise DataError(
-                f"this {self.kind} noise was made for other data (fingerprint {self.fingerprint[:12]}, these images "
+                f"this {self.kind} noise was made for other data (fingerprint {self.fingerprint[:12]}, these samples "
                 f"have {data.fingerprint[:12]}): use the same --data, --limit-train and --seed as for the noise"
             )
 
@@ -91,8 +92,7 @@ class Perturbation:
         """Write a .safetensors file (into a folder: the one of its name): `delta`, all else as metadata. DataError."""
         path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
         facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
-        facts |= {"shape": self.shape} if self.space == AUDIO else {}
-        noise_file.write(path, self.delta, facts)
+        noise_file.write(path, self.delta, facts | ({"shape": self.shape} if self.space == AUDIO else {}))
         return path
 
     @classmethod
