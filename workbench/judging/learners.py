@@ -147,7 +147,8 @@ def _different(learners: Sequence[Learner], base: str, data: Dataset) -> Iterato
     for one in learners:
         grey = data.samples.shape[1] == 1 and "grayscale" in one.defence.split("+")
         spaces = [DEFENCES[part].spaces for part in one.defence.split("+")]
-        spaces += [NETWORKS[one.architecture].spaces] if one.architecture else []
+        named = one.architecture.partition("-w")[0]  # without its width
+        spaces += [NETWORKS[named].spaces] if named else []
         fits = all(data.space.name in each for each in spaces) and (data.space == IMAGE or _hears(one))
         same = (replace(one, name="", words="", head="max"), one.network(base))
         if not grey and fits and same not in seen:
