@@ -32,6 +32,8 @@ def methods_with_options():
 def test_every_method_makes_noise_of_both_kinds_within_its_budget(patterned, method, options, kind):
     if (method, kind) == ("cuda", "classwise"):
         pytest.skip("it follows each image")
+    if METHODS[method].spaces == ("audio",):
+        pytest.skip("it is for sound: tests/noise/test_decibels.py")
     data, outside = patterned(36), METHODS[method].outside
     epsilon, stored = (OUTSIDE, torch.int16) if outside else (6, torch.int8)
     asked = NoiseConfig.of(method=method, kind=kind, epsilon=epsilon, surrogate="convnet-w2", device="cpu", **options)
@@ -55,6 +57,8 @@ def test_every_defence_is_there_and_takes_what_it_is_given(name):
 def test_every_network_answers_at_its_least_size(name):
     if not models.has_weights(name):
         pytest.skip("its weights are not here")
+    if NETWORKS[name].spaces == ("audio",):
+        pytest.skip("it hears: tests/models/test_sounds.py")
     entry, least = NETWORKS[name], max(8, NETWORKS[name].least)
     network = models.build(f"{name}-w2" if entry.by_width else name, channels=3, classes=5, side=least, seed=0).eval()
     with torch.no_grad():

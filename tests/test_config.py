@@ -58,7 +58,7 @@ def test_wrong_type_is_refused_by_name(kind, name, value):
 @pytest.mark.parametrize(
     ("kind", "name", "value"),
     [
-        (NoiseConfig, "epsilon", -1),
+        (NoiseConfig, "epsilon", -97),
         (NoiseConfig, "epsilon", 256),
         (NoiseConfig, "devices", 0),
         (ProtectConfig, "epsilon", 0),
@@ -130,7 +130,7 @@ def test_key_changes_with_every_field(kind):
         "learning_rate": 0.2, "victim": "resnet18", "epochs": 3, "weight_decay": 0.1, "augmentation": "none",
         "defence": "blur", "protected_fraction": 0.5, "protected_classes": "3", "confusion": True, "devices": 2,
         "num_nodes": 2, "precision": "bf16", "compile": True, "optimiser": "adamw", "schedule": "constant",
-        "where": "faces", "format": "jpeg",
+        "where": "faces", "shape": "envelope", "format": "jpeg",
     }  # fmt: skip
     values = getattr(kind, "identity", asdict)
     keys = {key(values(replace(base, **{entry.name: other[entry.name]}))) for entry in fields(kind)}

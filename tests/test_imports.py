@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 # Each may import what stands before it, and its own folder. `files` and `records` stand beside the line of the data:
 # every stage reads, writes and records, so they know nothing of the science.
 LINE = (
+    ("budgets",),
     ("config", "progress"),
     ("installation",),
     ("catalogue",),

@@ -86,9 +86,9 @@ def test_the_type_follows_the_budget_and_nothing_else_changes():
     assert (rounded.dtype, rounded.tolist()) == (torch.int16, [-255, -255, 0, 255])
     zero = torch.zeros(3, 3, 12, 12)
     for epsilon, wrong in ((127, torch.int16), (OUTSIDE, torch.int8)):
-        with pytest.raises(DataError, match="with four dimensions"):
+        with pytest.raises(DataError, match="with 4 dimensions"):
             Perturbation(zero.to(wrong), "classwise", epsilon, "ops", "0" * 64)
-    with pytest.raises(DataError, match="reaches 256 pixel values, beyond its budget of 255"):
+    with pytest.raises(DataError, match="reaches 256 steps, beyond its budget of 255"):
         Perturbation((zero + 256).short(), "classwise", OUTSIDE, "ops", "0" * 64)
     with pytest.raises(ConfigError):
         Perturbation(zero.short(), "classwise", 200, "ops", "0" * 64)

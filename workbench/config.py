@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from workbench.budgets import FULL, QUIETEST, SHAPES, USUAL
+
 KINDS = ("classwise", "samplewise")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bf16")
@@ -95,7 +97,8 @@ class NoiseConfig(DataConfig):
 
     method: str = documented("em-joint", "how the noise is made: `workbench methods` lists them")
     kind: str = documented("samplewise", "classwise (one noise per class) or samplewise (one per image)")
-    epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
+    epsilon: int = documented(USUAL, "perturbation budget: the largest change, in pixel values of 255")
+    shape: str = documented("flat", "recordings: flat, or envelope (noise as loud as the clip)", choices=SHAPES)
     surrogate: str = documented("convnet-w16", "network the noise is made against (A+B for both, where several go)")
     devices: int = documented(
         1, "devices of this machine, or processes on a CPU, that search together (em-joint)", least=1
@@ -109,7 +112,12 @@ class NoiseConfig(DataConfig):
         super().__post_init__()
         check_choice("kind", self.kind, KINDS)
         if self.epsilon != OUTSIDE:
-            check_range(self, "epsilon", 0, LARGEST_EPSILON)
+            check_range(self, "epsilon", QUIETEST if self.epsilon < 0 else 0, LARGEST_EPSILON)
+
+    @property
+    def radius(self) -> int:
+        """The budget in the steps that a search takes: ε, or for sound the whole of a clip's limit."""
+        return self.epsilon if self.epsilon >= 0 else FULL
 
     @classmethod
     def of(cls, **values: Any) -> "NoiseConfig":
@@ -127,6 +135,8 @@ class NoiseConfig(DataConfig):
         """
         common = {name: value for name, value in dataclasses.asdict(self).items() if name != "options"}
         former = dict.fromkeys(FORMER, None) | {"learning_rate": 0.1}
+        if self.shape == SHAPES[0]:
+            del common["shape"]  # which came later
         return common | former | {RENAMED.get(name, name): value for name, value in self.options.items()}
 
 
@@ -143,7 +153,7 @@ class VictimConfig(DataConfig):
     schedule: str = documented(
         "cosine", "of the learning rate: cosine, constant or one-cycle", choices=("cosine", "constant", "one-cycle")
     )
-    augmentation: str | None = documented(None, "none, shift, shift-flip or shift-flip-rotate")
+    augmentation: str | None = documented(None, "none, shift, shift-flip, shift-flip-rotate or delay-gain")
     defence: str = documented("none", "what is done against the noise; NAME+NAME does both: `workbench defences`")
     protected_fraction: float = documented(1.0, "share of the training images that carry the noise, 0 to 1")
     protected_classes: str = documented("", "names of the only classes that carry the noise, by commas (empty: all)")

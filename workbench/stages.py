@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench import catalogue, device, models, noise, registry
 from workbench.config import DataConfig, NoiseConfig, VictimConfig
-from workbench.data import sources
+from workbench.data import delay, sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import describe_noise
 from workbench.export import write
@@ -67,7 +67,7 @@ def make_noise(config: NoiseConfig, out: Path, *, data: DataPair | None = None, 
     data = data or sources.load(config)
     if not catalogue.METHODS[config.method].stands_for:
         for name in noise.architectures(config):
-            models.check_fits(name, data.train.short)
+            models.check_fits(name, data.train.short, data.space.name)
     mapped.check_room(out, noise.bytes_on_disk(config, data.train), "the search", "make room or name another folder")
     with run_folder.opened(out, "noise", identity, data_fingerprint=data.train.fingerprint, **how) as run:
         if run.complete:
@@ -106,7 +106,8 @@ def train_victim(
     data = data or sources.load(config)
     if found is not None:
         found.noise.check_belongs(data.train)
-    models.check_fits(config.victim, data.train.short)
+    models.check_fits(config.victim, data.train.short, data.space.name)
+    delay.named(config.augmentation or "none", data.space.name)
     exposed = exposure.expose(data.train, found.noise if found else None, config)
     composed.prepared(config.defence, *exposed)  # or what makes no sense would leave a folder
     mine, noise_digest = data.train.fingerprint, found.noise.digest if found else None
@@ -129,7 +130,7 @@ def learn(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Train on what is published and return the curve."""
     what = f"{found.noise.method} {found.noise.kind}" if found else "clean"
-    label = f"victim, {what} images, " + ("epoch" if config.defence == "none" else f"{config.defence}, epoch")
+    label = f"victim, {what} samples, " + ("epoch" if config.defence == "none" else f"{config.defence}, epoch")
     return train.train(config, data, *exposed, label=label, folder=folder, start=start)
 
 

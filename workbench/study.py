@@ -18,6 +18,7 @@ from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig,
 from workbench.data import measures, sources
 from workbench.data.dataset import DataPair
 from workbench.data.measures import linear_separability
+from workbench.data.space import AUDIO, IMAGE
 from workbench.files.atomic import make
 from workbench.files.layout import check_output
 from workbench.files.names import chosen
@@ -75,10 +76,11 @@ class Study:
 
     def __str__(self) -> str:
         train, test = len(self.pair.train), len(self.pair.test)
-        return f"{self.pair.name}: {train:,} training and {test:,} test images, {len(self.classes)} classes"
+        what = "images" if self.pair.space == IMAGE else "clips" if self.pair.space == AUDIO else "samples"
+        return f"{self.pair.name}: {train:,} training and {test:,} test {what}, {len(self.classes)} classes"
 
     def noise(self, method: str, kind: str, epsilon: int, **settings: Any) -> Made:
-        """The noise of this method, kind ("classwise" or "samplewise") and budget (pixel values of 255).
+        """The noise of this method, kind ("classwise" or "samplewise") and budget (pixel values of 255; of sound dB).
 
         settings: other fields of NoiseConfig, and the method's own options.
         """
@@ -189,25 +191,30 @@ class Study:
         )  # fmt: skip
 
     def quality(self, made: Made, sample: int = 500) -> pd.DataFrame:
-        """Tidy rows about the noise: metrics linf (pixel values of 255), psnr (dB), ssim, means over `sample` training
-        images spread over the set, and linear_separability; epoch 0, victim "none".
+        """Tidy rows about the noise: metrics linf (the largest change in whole steps: pixel values of 255, or of 16
+        bits) over `sample` training samples spread over the set, of images also psnr (dB) and ssim, means over these,
+        and linear_separability; epoch 0, victim "none".
         """
         train = self.pair.train
         some = torch.linspace(0, len(train) - 1, min(sample, len(train))).long()
-        measured = measures.measure(train.samples[some], made.noise.apply(train)[some])
-        means = {name: float(np.mean([getattr(one, name) for one in measured])) for name in ("psnr", "ssim")}
+        before, after = train.samples[some], made.noise.apply(train)[some]
+        measured = measures.measure(before, after) if self.pair.space == IMAGE else []
+        names = ("psnr", "ssim") if measured else ()
+        means = {name: float(np.mean([getattr(one, name) for one in measured])) for name in names}
         delta = made.noise.delta
         each = delta if made.noise.kind == "samplewise" else delta[train.labels]
         means |= {
-            "linf": max(one.linf for one in measured),
+            "linf": int((after.int() - before.int()).abs().max()),
             "linear_separability": linear_separability(each[:MOST], train.labels[:MOST]),
         }
         points = [{"epoch": 0, "split": "train", "metric": name, "value": value} for name, value in means.items()]
         return table.table(self._identity(made), points)
 
     def pictures(self, which: list[int], made: Made | None = None) -> dict[str, np.ndarray]:
-        """The training images `which`, with noise if given, by class and index: uint8 H×W×C."""
+        """The training images `which`, with noise if given, by class and index: uint8 H×W×C. Or ConfigError."""
         train = self.pair.train
+        if train.space != IMAGE:
+            raise ConfigError(f"{self.pair.name} is {train.space.name} data, of which there are no pictures")
         pixels = (train.samples if made is None else made.noise.apply(train))[which].permute(0, 2, 3, 1).numpy()
         names = [f"{self.classes[label]} ({index})" for label, index in zip(train.labels[which], which, strict=True)]
         return dict(zip(names, pixels, strict=True))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.config import ConfigError
-from workbench.data.dataset import Space
+from workbench.data.space import Space
 from workbench.noise.budget import PerturbationBudget
 
 radii = st.integers(0, 127)

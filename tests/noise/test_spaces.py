@@ -6,7 +6,8 @@ from registered import as_before  # noqa: F401 (a fixture)
 from torch import nn
 
 import workbench as wb
-from workbench.data.dataset import Dataset, Space
+from workbench.data.dataset import Dataset
+from workbench.data.space import Space
 
 SOUND = Space("audio", -(2**15), 2**15 - 1, "of 32768", torch.int16, torch.int16)
 

@@ -65,7 +65,7 @@ def in_words(kind: str, found: dict[str, dict[str, Any]]) -> str:
     """Entries as lines: name and words, and of one alone everything else that is known."""
     lines = []
     for name, entry in found.items():
-        marked = " (outside the budget)" if entry.get("outside") else ""
+        marked = _heard(entry) + (" (outside the budget)" if entry.get("outside") else "")
         lines.append(f"{form(name, registry.TABLES[kind][name]):22} {entry['words']}{marked}")
         if len(found) > 1:
             continue
@@ -73,6 +73,12 @@ def in_words(kind: str, found: dict[str, dict[str, Any]]) -> str:
         lines += [f"  {WORDS[key]:20} {_shown(entry[key])}" for key in known]
         lines += [f"  --{key.replace('_', '-'):18} {text}" for key, text in entry.get("options", {}).items()]
     return "\n".join(lines)
+
+
+def _heard(entry: dict[str, Any]) -> str:
+    """A mark of what is for sound, or for sound as well."""
+    spaces = entry.get("spaces") or (entry["space"],)
+    return "" if "audio" not in spaces else " (sound)" if len(spaces) == 1 else " (sound too)"
 
 
 def _shown(value: Any) -> str:

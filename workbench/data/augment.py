@@ -1,7 +1,7 @@
 """Batched augmentation on the device, one draw a sample.
 
 torchvision's v2 transforms draw once for a whole batch, which would change the science; these draw for each image,
-on uint8, from a generator that is given.
+on uint8 (clips of sound: int16), from a generator that is given.
 """
 
 import math

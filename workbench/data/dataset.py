@@ -1,53 +1,33 @@
 """Dataset: labelled samples as one tensor of whole numbers, and the pair that a run needs."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from workbench.config import ConfigError, DataError
+from workbench.data.space import IMAGE, Space
 from workbench.files import mapped
 from workbench.files.layout import Layout
 
 SCALED_AT_ONCE = 1024  # images; bounds the float copy
 
 
-class Space(NamedTuple):
-    """What the numbers of a kind of data are: their range, unit, and the whole-number types they and δ are kept in."""
-
-    name: str
-    low: int
-    high: int
-    unit: str
-    sample: torch.dtype
-    delta: torch.dtype
-
-    @property
-    def largest(self) -> int:
-        """The largest budget: what δ's type holds on both sides of zero."""
-        return torch.iinfo(self.delta).max
-
-    def unit_range(self, samples: Tensor) -> Tensor:
-        """Samples as float32 in 0..1 (images) or -1..1 (signed data): what a network of one's own gets."""
-        return samples / max(-self.low, self.high)
-
-
-IMAGE = Space("image", 0, 255, "of 255", torch.uint8, torch.int8)
-
-
 @dataclass(frozen=True)
 class Dataset:
     """Labelled samples.
 
-    samples: whole numbers of the space's type, N×…; images are uint8 N×C×H×W, pixel values 0..255, C is 1 or 3;
-    labels: int64 N; classes: class names by label; names: one relative file name per sample ("class/00012.png"),
-    unique; root: the folder they are in, when there is one; source: the data set's name, whose settings searches and
-    victims take.
+    samples: whole numbers of the space's type, N×…; images are uint8 N×C×H×W, pixel values 0..255, C is 1 or 3; sound
+    is int16 N×C×T at `rate` Hz, zeros after a clip's length (lengths: int64 N); labels: int64 N; classes: class names
+    by label; names: one relative file name per sample ("class/00012.png"), unique; root: the folder they are in, when
+    there is one; source: the data set's name, whose settings searches and victims take; limits: of sound in a search,
+    the largest change of every value.
     """
 
     samples: Tensor
@@ -57,6 +37,9 @@ class Dataset:
     root: Path | None = None
     space: Space = IMAGE
     source: str = "arrays"
+    rate: int = 0
+    lengths: Tensor | None = None
+    limits: Tensor | None = None
 
     @classmethod
     def of(cls, samples: Any, labels: Any = None, classes: Any = None) -> "Dataset":
@@ -90,19 +73,21 @@ class Dataset:
             digest.update(self.samples[part].cpu().contiguous().numpy().data)
             mapped.release(self.samples)
         digest.update(self.labels.cpu().contiguous().numpy().data)
+        if self.lengths is not None:
+            digest.update(repr((self.rate, self.lengths.tolist())).encode())
         return digest.hexdigest()
 
     def subset(self, index: Tensor) -> "Dataset":
         """The samples at `index` (int64), in that order."""
         names = tuple(self.names[i] for i in index.tolist())
-        return replace(self, samples=self.samples[index], labels=self.labels[index], names=names)
+        return replace(self, names=names, **self._each(lambda part: part[index]))
 
     def limited(self, count: int) -> "Dataset":
         """The first `count` samples, taken evenly over the classes; 0 or more than there are: all of them."""
         if not 0 < count < len(self):
             return self
         if count < len(self.classes):
-            raise ConfigError(f"a limit of {count} images is less than one for each of {len(self.classes)} classes")
+            raise ConfigError(f"a limit of {count} samples is less than one for each of {len(self.classes)} classes")
         order = torch.arange(len(self))
         rank = torch.empty_like(order)  # a sample's place within its class
         for label in range(len(self.classes)):
@@ -114,6 +99,8 @@ class Dataset:
         """The images at `side` × `side` pixels, antialiased bilinear; 0: as they are. They are no files any more."""
         if not side or self.samples.shape[2:] == (side, side):
             return self
+        if self.space != IMAGE:
+            raise ConfigError(f"side {side}: only images are scaled, these are {self.space.name} data: leave it at 0")
         parts = [
             functional.interpolate(part.float(), size=(side, side), mode="bilinear", antialias=True)
             for part in self.samples.split(SCALED_AT_ONCE)
@@ -125,7 +112,11 @@ class Dataset:
         """The same set on a device."""
         if self.samples.device == device:
             return self
-        return replace(self, samples=self.samples.to(device), labels=self.labels.to(device))
+        return replace(self, **self._each(lambda part: part.to(device)))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+        parts = {part: getattr(self, part) for part in ("samples", "labels", "lengths", "limits")}
+        return {part: change(one) for part, one in parts.items() if one is not None}
 
 
 @dataclass(frozen=True)
@@ -163,7 +154,7 @@ class DataPair:
         """Raise DataError unless training and test samples are of one shape."""
         train, test = (_shape(part) for part in (self.train, self.test))
         if train != test:
-            raise DataError(f"training images are {train}, test images {test}: bring them to one size")
+            raise DataError(f"training samples are {train}, test samples {test}: bring them to one size")
 
 
 def _shape(data: Dataset) -> str:

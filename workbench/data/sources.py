@@ -3,17 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from workbench import registry
 from workbench.config import ConfigError, DataConfig, DataError
 from workbench.data import folder, photo_digits, synthetic_people
 from workbench.data.dataset import DataPair, Dataset
+from workbench.data.split import split
 from workbench.files.layout import layout
 from workbench.files.names import check_classes
-
-TEST_PART = 5  # without a test folder every fifth image of a class, in a seeded order, is the test set
 
 
 def load(config: DataConfig) -> DataPair:
@@ -38,9 +36,9 @@ def digits(rest: str, seed: int) -> DataPair:
         raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 to 9999999")
     counts = {"train": int(rest) if rest else photo_digits.DEFAULT_TRAIN, "test": photo_digits.DEFAULT_TEST}
     sets = {}
-    for split, count in counts.items():
-        images, labels = photo_digits.make(split, count, seed)
-        sets[split] = Dataset(images, labels, photo_digits.CLASSES, numbered(labels, photo_digits.CLASSES))
+    for part, count in counts.items():
+        images, labels = photo_digits.make(part, count, seed)
+        sets[part] = Dataset(images, labels, photo_digits.CLASSES, numbered(labels, photo_digits.CLASSES))
     return DataPair(sets["train"], sets["test"])
 
 
@@ -55,9 +53,9 @@ def people(rest: str, seed: int) -> DataPair:
     return DataPair(train, test)
 
 
-def numbered(labels: Tensor, classes: tuple[str, ...]) -> tuple[str, ...]:
+def numbered(labels: Tensor, classes: tuple[str, ...], suffix: str = ".png") -> tuple[str, ...]:
     """Names for samples that are no files."""
-    return tuple(f"{classes[label]}/{index:06d}.png" for index, label in enumerate(labels.tolist()))
+    return tuple(f"{classes[label]}/{index:06d}{suffix}" for index, label in enumerate(labels.tolist()))
 
 
 def images_below(rest: str, seed: int) -> DataPair:
@@ -68,21 +66,6 @@ def images_below(rest: str, seed: int) -> DataPair:
     train, *test = [Dataset(*folder.read(part), part.root) for part in found.given]
     parts = [train, *test] if test else map(train.subset, split(train.labels, train.classes, seed))
     return replace(DataPair(*parts), layout=found)
-
-
-def split(labels: Tensor, classes: tuple[str, ...], seed: int) -> list[Tensor]:
-    """Where the training and the test samples are, in a seeded split, 80/20 within every class."""
-    generator = torch.Generator().manual_seed(seed)
-    parts: dict[bool, list[Tensor]] = {True: [], False: []}
-    for label, name in enumerate(classes):
-        mine = (labels == label).nonzero()[:, 0]
-        if len(mine) < 2:
-            raise DataError(f"class {name!r} has one image only: two are needed to train and to test")
-        mine = mine[torch.randperm(len(mine), generator=generator)]
-        cut = max(1, len(mine) // TEST_PART)
-        parts[True].append(mine[:cut])
-        parts[False].append(mine[cut:])
-    return [torch.cat(parts[is_test]).sort().values for is_test in (False, True)]
 
 
 def read_folder(root: Path) -> Dataset:

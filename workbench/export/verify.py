@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from workbench.budgets import QUIETEST
 from workbench.config import OUTSIDE, DataError
 from workbench.data.measures import Quality, measure
 from workbench.export.verdict import Verdict
-from workbench.export.write import MANIFEST, file_hash
+from workbench.export.write import MANIFEST
 from workbench.files import tree, untrusted
+from workbench.files.hashing import file_hash
 from workbench.files.layout import layout
 from workbench.files.picture_kinds import metadata, read, whole
 from workbench.files.pictures import HIDDEN, Photo, Refused, decode
@@ -25,6 +27,8 @@ MOST_MANIFEST = untrusted.MOST_BYTES
 SHAPE = {
     "epsilon": int,
     "bound?": int,
+    "space?": str,
+    "shape?": str,
     "files": [{"file": str, "original": str, "sha256": str, "original_sha256?": (str, None), "box?": [int]}],
     "refused?": [{"name": str, "sha256?": (str, None)}],
     "left_out?": [str],
@@ -222,6 +226,6 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
         raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
     manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
     for name in ("epsilon", "bound"):
-        if not 0 <= manifest.get(name, 0) <= OUTSIDE:
-            raise DataError(f"has {'an' if name == 'epsilon' else 'a'} {name} outside 0..{OUTSIDE}")
+        if not QUIETEST <= manifest.get(name, 0) <= OUTSIDE:
+            raise DataError(f"has {'an' if name == 'epsilon' else 'a'} {name} outside {QUIETEST}..{OUTSIDE}")
     return manifest

@@ -15,10 +15,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from workbench.config import DataError
+from workbench.budgets import SHAPES
+from workbench.config import ConfigError, DataError
 from workbench.data.dataset import Dataset
 from workbench.data.measures import Quality, measure
+from workbench.data.space import AUDIO
+from workbench.export import sound_copies
 from workbench.files import atomic, lock, names
+from workbench.files.hashing import file_hash
 from workbench.files.pictures import read_exact
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import progress
@@ -55,7 +59,8 @@ def _left_by_export(path: Path) -> bool:
 def export(
     data: Dataset, perturbation: Perturbation | None, folder: Path, *, official: bool = False, **facts: Any
 ) -> dict[str, Any]:
-    """Write every image as PNG, with the noise (if given), one folder a class, and manifest.json; return the manifest.
+    """Write every image as PNG, every recording in its own form, with the noise (if given), one folder a class, and
+    manifest.json; return the manifest.
 
     The folder must not exist or be empty (DataError), and an empty one is filled, whatever leads to it; all appears at
     the end, when every file was decoded again and measured, and the manifest last of all. `facts` (seed, source, …) go
@@ -74,29 +79,42 @@ def _export(
     data: Dataset, perturbation: Perturbation | None, folder: Path, official: bool, facts: dict[str, Any]
 ) -> dict[str, Any]:
     """Fill the empty folder, which this process holds."""
-    pixels = protect(data, perturbation, official=official) if perturbation else data.samples
+    sound = data.space == AUDIO
+    if sound and official:
+        raise ConfigError("--official-export is how images were exported in 2021: leave it out for recordings")
+    if perturbation:
+        perturbation.check_belongs(data)
+    pixels = data.samples if sound or not perturbation else protect(data, perturbation, official=official)
     partial = atomic.scratch(folder / GROWING)
     moved: list[tuple[Path, Path]] = []
     try:
         atomic.make(partial, new=True)  # inside the folder, which may be on a disk of its own
         entries = []
-        targets = names.target_names(data.names)
-        with progress("images", len(targets), lines=EXPORT_LINES) as shown:
+        targets = sound_copies.stems(data.names) if sound else names.target_names(data.names)
+        with progress("recordings" if sound else "images", len(targets), lines=EXPORT_LINES) as shown:
             for index, target in enumerate(targets):
-                entries.append(_write_one(partial, target, pixels[index].cpu(), data, index))
+                entries.append(
+                    sound_copies.write_one(partial, target, data, index, perturbation)
+                    if sound
+                    else _write_one(partial, target, pixels[index].cpu(), data, index)
+                )
                 shown.advance()
         manifest = {
             "epsilon": perturbation.epsilon if perturbation else 0,
             "method": perturbation.method if perturbation else "clean",
             "kind": perturbation.kind if perturbation else "none",
-            "sides": "one (official export of 2021)" if official else "two",
+            **(
+                {"space": data.space.name, "shape": perturbation.shape if perturbation else SHAPES[0]}
+                if sound
+                else {"sides": "one (official export of 2021)" if official else "two"}
+            ),
             "fingerprint": data.fingerprint,
             "versions": record.versions(),
             **facts,
             "files": entries,
         }
         atomic.write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-        atomic.write_atomically(partial / CARD, card(manifest))
+        atomic.write_atomically(partial / CARD, sound_copies.card(manifest) if sound else card(manifest))
         for whole in sorted(partial.iterdir(), key=lambda one: one.name == MANIFEST):
             place = folder / whole.name
             if os.path.lexists(place):
@@ -146,12 +164,6 @@ def shown(quality: Quality) -> dict[str, float | int | None]:
     """A quality as JSON can hold it: rounded, and null for what is infinite or not defined."""
     values = {name: round(value, 4) for name, value in asdict(quality).items()}
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def card(manifest: dict[str, Any]) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.budgets import budget_name
 from workbench.figures.style import has_surrogate, name_of, style_of
 from workbench.records import table
 
 # Settings that are told apart in names where there are several, in these words.
 NAMED = {
-    "data": "{}", "epsilon": "ε = {}", "surrogate": "noise from {}", "victim": "victim {}",
+    "data": "{}", "epsilon": "{}", "surrogate": "noise from {}", "victim": "victim {}",
     "protected_fraction": "{} protected",
 }  # fmt: skip
 
@@ -82,6 +83,8 @@ def _has(method: str, column: str) -> bool:
 
 
 def _named(column: str, value: Any) -> str:
+    if column == "epsilon":
+        value = budget_name(int(value))
     return NAMED[column].format(percent(value) if column == "protected_fraction" else value)
 
 

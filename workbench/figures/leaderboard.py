@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from workbench.budgets import budget_name
 from workbench.catalogue import DEFENCES
 from workbench.figures.grouping import heading, needed
 from workbench.figures.matrix import MAP, ink_on
@@ -99,7 +100,9 @@ def leaderboard(rows: pd.DataFrame, chance: float) -> Figure:
     order = grid.iloc[:-1].max().sort_values(ascending=False).index
     grid = grid[order]
     several = ranked["epsilon"].nunique() > 1
-    labels = [name_of(method, kind) + (f", ε = {eps}" if several and eps else "") for method, kind, eps in names]
+    labels = [
+        name_of(method, kind) + (f", {budget_name(eps)}" if several and eps else "") for method, kind, eps in names
+    ]
     labels = [f"{label}   {one:.2f}" for label, one in zip(labels, [*ranked["worst"], float("nan")], strict=True)]
     labels[-1] = "clean (ceilings)"
     figure, (axis,) = frame(3.4 + 0.42 * len(order), 2.4 + 0.34 * len(labels))

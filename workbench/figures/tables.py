@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.budgets import budget_name
 from workbench.figures.grouping import NAMED, Line, has_several, in_words, lines, overall, percent, summarised
 from workbench.figures.style import CONTROLS, name_of, outside, way_of
 from workbench.records.table import IDENTITY
@@ -138,7 +139,7 @@ def _verdict(worst: dict[str, Any], chance: float) -> str:
     number = f"worst case {worst['peak']:.2f}"
     guessing = f"guessing is {chance:.2f}"
     data = (
-        f"{worst['data']} with {name_of(worst['method'], worst['kind'])} noise, ε = {worst['epsilon']}, "
+        f"{worst['data']} with {name_of(worst['method'], worst['kind'])} noise, {budget_name(worst['epsilon'])}, "
         f"{percent(worst['protected_fraction'])} of the images protected, victim {worst['victim']}"
     )
     got = f"{worst['way']} gets {number}"

@@ -100,12 +100,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a folder of images holds. parts: by name, the two that are taken first; left: what is left out, by why."""
+    """What a folder of images holds. parts: by name, the two that are taken first; left: what is left out, by why;
+    what: the files are.
+    """
 
     train: Part = Part()
     test: Part | None = None
     parts: tuple[str, ...] = ()
     left: Counter[str] = field(default_factory=Counter)
+    what: str = "images"
 
     @property
     def given(self) -> list[Part]:
@@ -117,8 +120,8 @@ class Layout:
         """The numbers for a record; {} where the images come from no folder."""
         if not self.train.classes:
             return {}
-        images, parts = sum(len(part.names) for part in self.given), list(self.parts[:2])
-        return {"classes": len(self.train.classes), "images": images, "parts": parts, "left_out": dict(self.left)}
+        count, parts = sum(len(part.names) for part in self.given), list(self.parts[:2])
+        return {"classes": len(self.train.classes), self.what: count, "parts": parts, "left_out": dict(self.left)}
 
     def tell(self, data: str) -> None:
         """Say on one line, once in a process, what this data is; nothing where the images come from no folder."""
@@ -129,18 +132,18 @@ class Layout:
         facts, unused = self.facts, self.parts[2:]
         parts = f"{' and '.join(facts['parts'])} given" if self.test else "split into train and test"
         parts += f", {' and '.join(unused)} not taken" if unused else ""
-        return f"{facts['classes']:,} classes, {facts['images']:,} images; {parts}{tree.left_in_words(self.left)}"
+        return f"{facts['classes']:,} classes, {facts[self.what]:,} {self.what}; {parts}{tree.left_in_words(self.left)}"
 
 
 _say_once = cache(say)
 
 
-def layout(root: Path, *, check: bool = True, suffixes: Set[str] = tree.SUFFIXES) -> Layout:
+def layout(root: Path, *, check: bool = True, suffixes: Set[str] = tree.SUFFIXES, what: str = "images") -> Layout:
     """Find classes and parts of a folder of images. Raises DataError where they cannot be told or not be read.
 
     Of several parts the one to train on and the one to test on are taken, which is test, or else the validation part.
     A folder that is a link or cannot be opened may be a class or a part, so it is never just left out. check: raise
-    DataError also for less than two classes, for one without images, or not in both parts. suffixes: of images.
+    DataError also for less than two classes, for one without images, or not in both parts. suffixes, what: files.
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder: give a folder that holds one folder a class")
@@ -160,7 +163,7 @@ def layout(root: Path, *, check: bool = True, suffixes: Set[str] = tree.SUFFIXES
     left[tree.BESIDE] = len(images) - loose - sum(len(part.names) for part in taken)
     unused = [part for part in arranged if part not in roles]
     parted = len(taken) > 1
-    whole = Layout(taken[0], taken[1] if parted else None, (*roles, *unused) if parted else (), +left)
+    whole = Layout(taken[0], taken[1] if parted else None, (*roles, *unused) if parted else (), +left, what)
     if check:
         _check_classes(root, whole, suffixes)
     return whole
@@ -174,12 +177,12 @@ def _check_classes(root: Path, found: Layout, suffixes: Set[str]) -> None:
         raise DataError(f"{root}: class {min(odd)!r} is not in both {' and '.join(found.parts[:2])}: put it in both")
     for part in found.given:
         if empty := set(part.classes) - {name.partition("/")[0] for name in part.names}:
-            line = f"holds no images ({', '.join(sorted(suffixes))})"
+            line = f"holds no {found.what} ({', '.join(sorted(suffixes))})"
             raise DataError(
                 f"{part.root / min(empty)} {line}{tree.left_in_words(found.left)}: fill or remove the class"
             )
     if len(train.classes) < 2:
-        what = f"only the class {train.classes[0]!r}" if train.classes else "no folders of images"
+        what = f"only the class {train.classes[0]!r}" if train.classes else f"no folders of {found.what}"
         advice = "a classifier needs one folder for each of two or more classes"
         raise DataError(f"{train.root} holds {what}{tree.left_in_words(found.left)}: {advice}")
 
@@ -203,7 +206,7 @@ def _part(root: Path, base: str, images: Iterable[str], folders: Iterable[str]) 
 
 
 def check_output(data: str, output: Path) -> None:
-    """Raise DataError for an output in the folder of images that `data`, a SPEC, names."""
+    """Raise DataError for an output in the folder of images or recordings that `data`, a SPEC, names."""
     name, _, path = data.partition(":")
-    if name == "folder" and path:
+    if name in ("folder", "audio") and path:
         tree.check_apart(output, Path(path))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.data.dataset import DataPair, Dataset
 from workbench.data.sources import numbered
+from workbench.data.space import Space
 from workbench.files.atomic import make, replacing
 from workbench.judging.trial import Case
 from workbench.records import table
@@ -26,9 +27,10 @@ def write(case: Case, folder: Path) -> None:
         parts |= {"elsewhere-train": case.elsewhere.train, "elsewhere-test": case.elsewhere.test}
     tensors: dict[str, Tensor] = {}
     for name, data in parts.items():
-        for part, values in ((name, data.samples), (f"{name}-labels", data.labels)):
-            tensors[part] = values.clone(memory_format=torch.contiguous_format)  # some are the same in memory
-    facts = {name: [data.source, list(data.classes)] for name, data in parts.items()}
+        for part, values in ((name, data.samples), (f"{name}-labels", data.labels), (f"{name}-lengths", data.lengths)):
+            if values is not None:
+                tensors[part] = values.clone(memory_format=torch.contiguous_format)  # some are the same in memory
+    facts = {name: [data.source, list(data.classes), _told(data.space), data.rate] for name, data in parts.items()}
     make(folder)
     with replacing(folder / NAME) as file:
         file.write(save(tensors, {"parts": json.dumps(facts), "made": json.dumps(asdict(case.made))}))
@@ -52,6 +54,16 @@ def counted(data: Dataset) -> Dataset:
     return replace(data, names=numbered(data.labels, data.classes), root=None)
 
 
-def _dataset(file: Any, name: str, source: str, classes: list[str]) -> Dataset:
+def _told(space: Space) -> list[Any]:
+    return [*space[:4], *(str(kept).removeprefix("torch.") for kept in (space.sample, space.delta))]
+
+
+def _dataset(file: Any, name: str, source: str, classes: list[str], told: list[Any], rate: int) -> Dataset:
+    called, low, high, unit, sample, delta = told
+    space = Space(called, low, high, unit, getattr(torch, sample), getattr(torch, delta))
     samples, labels = file.get_tensor(name), file.get_tensor(f"{name}-labels")
-    return Dataset(samples, labels, tuple(classes), numbered(labels, tuple(classes)), source=source)
+    names, lengths = numbered(labels, tuple(classes)), f"{name}-lengths"
+    return Dataset(
+        samples, labels, tuple(classes), names, space=space, source=source, rate=rate,
+        lengths=file.get_tensor(lengths) if lengths in file.keys() else None,  # noqa: SIM118 (it is no mapping)
+    )  # fmt: skip

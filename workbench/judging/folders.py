@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workbench.config import DataConfig, DataError
 from workbench.data.dataset import DataPair, Dataset
-from workbench.data.sources import split
+from workbench.data.split import split
 from workbench.files import tree
 from workbench.files.layout import TEST, VALIDATION, Layout, Part, layout
 from workbench.files.names import check_file

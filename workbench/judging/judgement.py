@@ -54,7 +54,7 @@ def _check(learner: Learner, config: JudgeConfig, case: Case) -> None:
     """Raise ConfigError for a learner that makes no sense for this data."""
     made = learner.config(config.network, case.pair.train, seed=0, device=config.device, epochs=config.epochs)
     short = learner.side(case.pair.train) or case.pair.train.short
-    models.check_fits(made.victim, short)
+    models.check_fits(made.victim, short, case.pair.space.name)
     if lacks := models.lacking(made.victim):
         raise ConfigError(lacks)
     carries = torch.ones(len(case.train), dtype=torch.bool)

@@ -11,12 +11,14 @@ from workbench import models
 from workbench.catalogue import DEFENCES, NETWORKS, PANELS
 from workbench.config import SMALLEST_SIDE, VictimConfig, check_choice
 from workbench.data.dataset import Dataset
+from workbench.data.space import IMAGE
 from workbench.installation import PACKAGE
 from workbench.victim import composed, recipes, train
 from workbench.victim.recipes import Recipe
 
 HEADS = {"max": "", "avg": "-avg"}
-# Of folders of people's own images, whose numbers differ: as many steps as 12 epochs of 5,000 images have.
+FOLDERS = ("folder", "recordings")
+# Of folders of people's own files, whose numbers differ: as many steps as 12 epochs of 5,000 have.
 STEPS, MOST_EPOCHS, LEAST_BATCHES, LEAST_BATCH = 900, 100, 16, 8
 
 
@@ -99,10 +101,10 @@ class Learner:
 
 
 def suited(recipe: Recipe, count: int) -> Recipe:
-    """The recipe of folders with as many steps for few images as for 5,000, smaller ones as their batches are smaller
+    """The recipe of folders with as many steps for few files as for 5,000, smaller ones as their batches are smaller
     (Goyal et al. 2017: at the full rate a small recogniser learns nothing of 140 photos); any other as it is.
     """
-    if recipe != recipes.RECIPES["folder"]:
+    if not any(recipe is recipes.RECIPES[name] for name in FOLDERS):
         return recipe
     batch = min(recipe.batch_size, max(LEAST_BATCH, count // LEAST_BATCHES))
     epochs = max(recipe.epochs, min(MOST_EPOCHS, math.ceil(STEPS / math.ceil(count / batch))))
@@ -135,13 +137,19 @@ def of_panel(panel: str, base: str, data: Dataset) -> list[Learner]:
     return list(_different([one for one in known().values() if wanted[panel](one)], base, data))
 
 
+def _hears(one: Learner) -> bool:
+    """Whether a learner can take what is no image: none is scaled, and none was taught on images before."""
+    return one.scale == 1 and not one.start
+
+
 def _different(learners: Sequence[Learner], base: str, data: Dataset) -> Iterator[Learner]:
     seen = set()
     for one in learners:
         grey = data.samples.shape[1] == 1 and "grayscale" in one.defence.split("+")
         spaces = [DEFENCES[part].spaces for part in one.defence.split("+")]
-        spaces += [NETWORKS[one.architecture].spaces] if one.architecture else []
-        fits = all(data.space.name in each for each in spaces)
+        named = one.architecture.partition("-w")[0]  # without its width
+        spaces += [NETWORKS[named].spaces] if named else []
+        fits = all(data.space.name in each for each in spaces) and (data.space == IMAGE or _hears(one))
         same = (replace(one, name="", words="", head="max"), one.network(base))
         if not grey and fits and same not in seen:
             seen.add(same)

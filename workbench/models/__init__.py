@@ -17,8 +17,9 @@ from workbench import catalogue, registry
 from workbench.catalogue import NETWORKS
 from workbench.config import ConfigError
 from workbench.data.batches import LAYOUT, network_input
-from workbench.data.dataset import IMAGE, Dataset, Space
-from workbench.models import own
+from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO, IMAGE, Space
+from workbench.models import own, sounds
 from workbench.models.pretrained import PRETRAINED as PRETRAINED
 from workbench.models.pretrained import PROBE as PROBE
 from workbench.models.pretrained import has_weights as has_weights
@@ -74,42 +75,46 @@ def has_heads(name: str) -> bool:
     return named is not None and named[1] in NETWORKS and NETWORKS[named[1]].heads
 
 
-def check_fits(name: str, short: int) -> None:
-    """Raise ConfigError when images with a shorter side of `short` pixels are too small for the architecture."""
-    least = NETWORKS[_entry(name)[0]].least
-    if short < least:
-        raise ConfigError(f"{name} needs images of {least} pixels a side or more: take convnet-w16 or resnet9-w16")
+def check_fits(name: str, short: int, space: str = "image") -> None:
+    """Raise ConfigError when the architecture is for other data, or their shorter side of `short` pixels too small."""
+    one = NETWORKS[_entry(name)[0]]
+    catalogue.check_space("network", name, one.spaces, space)
+    if short < one.least:
+        raise ConfigError(f"{name} needs images of {one.least} pixels a side or more: take convnet-w16 or resnet9-w16")
 
 
 def for_data(name: str, data: Dataset, *, seed: int) -> nn.Module:
     """Build the architecture `name` for these samples (see build). Raises ConfigError for another kind of data."""
-    catalogue.check_space("network", name, NETWORKS[_entry(name)[0]].spaces, data.space.name)
     shape = tuple(data.samples.shape[1:])
     return build(
         name, channels=shape[0], classes=len(data.classes), side=data.side, short=data.short, seed=seed, shape=shape,
-        space=data.space,
+        space=data.space, rate=data.rate,
     )  # fmt: skip
 
 
 def build(
     name: str, *, channels: int, classes: int, side: int, seed: int, short: int | None = None,
-    shape: tuple[int, ...] | None = None, space: Space = IMAGE,
+    shape: tuple[int, ...] | None = None, space: Space = IMAGE, rate: int = 0,
 ) -> nn.Module:  # fmt: skip
     """Build the architecture `name`, its weights drawn from `seed` alone, in the layout of images.
 
-    `side` is the samples' longest side, `short` the shortest one (None: the same), shape: of one sample (None: square).
+    `side` is the samples' longest side, `short` the shortest one (None: the same), shape: of one sample (None: square),
+    rate: of sound, in Hz; architectures of images get its log-mel spectrogram.
     Raises ConfigError for an unknown name, for images that the network would shrink to less than a pixel, and for a
     network of one's own that fails or gives other than one logit per class.
     """
     entry, said = _entry(name)
-    check_fits(name, short or side)
+    check_fits(name, short or side, space.name)
     make = registry.look_up("network", entry)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         foreign = not NETWORKS[entry].module
-        body = own.built(name, make, channels, side, classes) if foreign else make(
-            channels, side, classes, **said
-        )  # fmt: skip
+        if foreign:
+            body = own.built(name, make, channels, side, classes)
+        elif space == AUDIO:
+            body = sounds.hearing(make, channels, side, classes, rate, by_eye="image" in NETWORKS[entry].spaces, **said)
+        else:
+            body = make(channels, side, classes, **said)
     network = nn.Sequential(ToUnit(space), body)
     if foreign:
         own.check(name, network, shape or (channels, side, side), classes)

@@ -13,8 +13,7 @@ from workbench import catalogue, device, models, registry
 from workbench.config import LARGEST_EPSILON, OUTSIDE, ConfigError, NoiseConfig, check_choice, check_values, listed
 from workbench.data.dataset import Dataset
 from workbench.files import atomic, mapped
-from workbench.noise import run, together
-from workbench.noise.budget import PerturbationBudget
+from workbench.noise import decibels, run, together
 from workbench.noise.perturbation import Perturbation
 from workbench.noise.run import options_of as options_of
 from workbench.noise.search import CHECKPOINT
@@ -28,6 +27,7 @@ def resolved(config: NoiseConfig, data_name: str) -> NoiseConfig:
         raise ConfigError(f"method {config.method} is a control outside the budget: give --epsilon {OUTSIDE}")
     if not entry.outside and config.epsilon > LARGEST_EPSILON:
         raise ConfigError(f"epsilon is {config.epsilon}: it must be in 0..{LARGEST_EPSILON} for {config.method}")
+    decibels.check(config, data_name)
     if entry.stands_for:
         config = replace(config, surrogate=entry.stands_for)  # it has no network
     else:
@@ -86,7 +86,7 @@ def make(config: NoiseConfig, data: Dataset, *, folder: Path | None = None) -> t
     with device.enough_memory(int(config.options.get("batch_size", 0))):
         whole, facts = together.run(config, data, fabric) if several else run.run(config, data, fabric, folder)
     made = (whole, config.kind, config.epsilon, config.method, data.fingerprint, data.space, config.surrogate)
-    return Perturbation(*made), facts
+    return Perturbation(*made, shape=config.shape), facts
 
 
 def forget(folder: Path) -> None:
@@ -101,5 +101,5 @@ def bytes_on_disk(config: NoiseConfig, data: Dataset) -> int:
     checkpoints, of which the one before the last and the one being written lie there too.
     """
     values = math.prod(data.samples.shape[1:]) * (len(data) if config.kind == "samplewise" else len(data.classes))
-    each = PerturbationBudget(config.epsilon, data.space).delta.itemsize
+    each = decibels.budget(config.epsilon, data.space).delta.itemsize
     return values * (2 * each + 3 * 4 * catalogue.METHODS[config.method].kept)

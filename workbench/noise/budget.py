@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from workbench.config import OUTSIDE, ConfigError
-from workbench.data.dataset import IMAGE, Space
+from workbench.data.space import IMAGE, Space
 
 
 @dataclass(frozen=True)

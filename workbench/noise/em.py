@@ -16,6 +16,7 @@ from torch import Tensor
 from workbench.config import NoiseConfig, option
 from workbench.data.batches import Stream
 from workbench.data.dataset import Dataset
+from workbench.noise.decibels import added
 from workbench.noise.search import Search
 from workbench.noise.surrogate import Surrogate
 
@@ -49,7 +50,7 @@ class Options:
     @classmethod
     def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
         """Every value for this data set, kind and budget."""
-        found = BY_DATA.get(data, SMALL) | {"step": STEP * asked.epsilon, "learning_rate": 0.1}
+        found = BY_DATA.get(data, SMALL) | {"step": STEP * asked.radius, "learning_rate": 0.1}
         if asked.kind == "classwise":
             found |= {"noise_steps": 1, "train_steps": 10, "rounds": max(found["rounds"], CLASSWISE_ROUNDS)}
         return found
@@ -64,7 +65,7 @@ def search(task: Search, options: Options) -> Tensor:
         for step in range(options.train_steps):
             batch = training.batch(number * options.train_steps + step)
             labels = task.labels[batch]
-            surrogate.train_step(task.samples[batch] + delta[task.rows(labels, batch)], labels)
+            surrogate.train_step(added(task.data, batch, delta[task.rows(labels, batch)]), labels)
             task.passes += len(batch)
         sweep(task, surrogate, delta, part, sweeping.epoch(number), options)
         task.error = noisy_error(task, surrogate, delta, part, sweeping.epoch(number))
@@ -90,10 +91,11 @@ def sweep(
         samples, labels = data.samples[batch].float(), data.labels[batch]
         mine = task.rows(labels, batch)
         eta = delta[mine]
-        noisy = budget.in_range(samples + eta)
+        noisy = budget.in_range(added(data, batch, eta))
         for _ in range(options.noise_steps):
-            eta = budget.step(noisy - samples, surrogate.input_gradient(noisy, labels), step)
-            noisy = budget.in_range(samples + eta)
+            left = noisy - samples if data.limits is None else eta  # of images, what the pixel box leaves of it
+            eta = budget.step(left, surrogate.input_gradient(noisy, labels), step)
+            noisy = budget.in_range(added(data, batch, eta))
             task.passes += len(batch)
         if task.classwise:
             present, place, counts = labels.unique(return_inverse=True, return_counts=True)
@@ -106,7 +108,7 @@ def sweep(
 def noisy_error(task: Search, surrogate: Surrogate, delta: Tensor, data: Dataset, order: list[Tensor]) -> float:
     """The surrogate's error on x + δ, neither rounded nor clamped: the paper's stop test."""
     pairs = ((batch, data.labels[batch]) for batch in order)
-    return surrogate.error_rate((data.samples[batch] + delta[task.rows(mine, batch)], mine) for batch, mine in pairs)
+    return surrogate.error_rate((added(data, batch, delta[task.rows(mine, batch)]), mine) for batch, mine in pairs)
 
 
 class Order:

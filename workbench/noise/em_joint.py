@@ -24,6 +24,7 @@ from workbench.config import NoiseConfig, option
 from workbench.data.batches import Stream
 from workbench.files import mapped
 from workbench.noise import bands
+from workbench.noise.decibels import added
 from workbench.noise.search import Search
 
 BEGIN = ("zero", "bands")
@@ -53,7 +54,7 @@ class Options:
     def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
         """Every value for this budget, and for where the noise begins."""
         begin = asked.options.get("begin", BEGIN[0])
-        steps = dict.fromkeys(("step", "shared_step"), STEP * asked.epsilon)
+        steps = dict.fromkeys(("step", "shared_step"), STEP * asked.radius)
         return DEFAULTS.get(begin, DEFAULTS["zero"]) | steps | {"begin": begin}
 
 
@@ -98,7 +99,7 @@ def search(task: Search, options: Options) -> Tensor:
     for batch, done in task.batches(options.batch_size, options.rounds, surrogate, **kept):
         labels = task.labels[batch]
         delta = noise.of(labels, batch)
-        logits = surrogate.train_step(task.budget.in_range(task.samples[batch] + delta), labels)
+        logits = surrogate.train_step(task.budget.in_range(added(task.data, batch, delta)), labels)
         noise.step(delta, labels, batch, share_of_step(done, wait))
         task.count(logits, labels)
     return noise.shared if task.classwise else whole(task, noise)

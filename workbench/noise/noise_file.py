@@ -17,7 +17,7 @@ from workbench.files import mapped, untrusted
 from workbench.files.atomic import replacing
 
 FILE_NAME = "noise.safetensors"
-FACTS = {"kind": str, "epsilon": int, "method": str, "fingerprint": str}
+FACTS = {"kind": str, "epsilon": int, "method": str, "fingerprint": str, "shape?": str}
 PATTERNS = {"method": "(?!clean$)[a-z][a-z0-9-]{0,39}", "fingerprint": "[0-9a-f]{64}"}  # "clean" is no noise's name
 TYPES = {torch.int8: "I8", torch.int16: "I16"}  # as safetensors calls them
 
@@ -43,6 +43,7 @@ def reading(path: Path) -> Iterator[tuple[Tensor, dict[str, Any]]]:
     try:
         with safe_open(path, framework="pt") as file:
             facts = untrusted.parse((file.metadata() or {})["perturbation"].encode(), FACTS)
+            facts = {name: facts[name] for name in (one.rstrip("?") for one in FACTS) if name in facts}
             for name, pattern in PATTERNS.items():
                 if not re.fullmatch(pattern, facts[name]):
                     raise DataError(f"its {name} is {untrusted.one_line(repr(facts[name]))}")

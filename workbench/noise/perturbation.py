@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from workbench.budgets import SHAPES
 from workbench.config import KINDS, DataError
-from workbench.data.dataset import IMAGE, Dataset, Space
+from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO, IMAGE, Space
 from workbench.files import mapped
-from workbench.noise import noise_file
-from workbench.noise.budget import PerturbationBudget
+from workbench.noise import decibels, noise_file
 from workbench.noise.noise_file import FILE_NAME as FILE_NAME
 
 
@@ -20,8 +21,8 @@ class Perturbation:
     """Noise for one set of samples.
 
     delta: whole steps of the space, K×C×H×W (class-wise, by label) or N×C×H×W (sample-wise, by the image's index), of
-    the type that the budget is kept in, for images int8; kind: "classwise" or "samplewise"; epsilon: the budget;
-    method: who made it; fingerprint: the samples it is for.
+    the type that the budget is kept in, for images int8; of sound shares of its limits, int16 …×C×T; kind: "classwise"
+    or "samplewise"; epsilon: the budget, for sound in dB; method: who made it; fingerprint: the samples it is for.
     """
 
     delta: Tensor = field(repr=False)
@@ -31,21 +32,23 @@ class Perturbation:
     fingerprint: str
     space: Space = IMAGE
     surrogate: str = "unknown"  # the network it was made against, as far as this process knows; no file holds it
+    shape: str = SHAPES[0]  # of sound's budget
 
     def __post_init__(self) -> None:
-        deep = 4 if self.space is IMAGE else self.delta.ndim
-        budget = PerturbationBudget(self.epsilon, self.space)
+        deep = decibels.DIMENSIONS.get(self.space, self.delta.ndim)
+        budget = decibels.budget(self.epsilon, self.space, self.shape)
         if self.kind not in KINDS or self.delta.dtype != budget.delta or self.delta.ndim != deep:
             stored = str(budget.delta).removeprefix("torch.")
-            raise DataError(f"noise of kind {self.kind!r} must be {stored} with four dimensions")
+            raise DataError(f"noise of kind {self.kind!r} must be {stored} with {deep} dimensions")
         largest = max(int(self.delta.max()), -int(self.delta.min())) if self.delta.numel() else 0
         if largest > budget.radius:
-            raise DataError(f"noise reaches {largest} pixel values, beyond its budget of {self.epsilon}")
+            raise DataError(f"noise reaches {largest} steps, beyond its budget of {budget.radius}")
 
     @property
     def digest(self) -> str:
         """A hash of the noise itself, 12 hexadecimal digits: what a victim's run is known by when it has no record."""
-        whole = hashlib.sha256(f"{self.kind} {self.epsilon} {tuple(self.delta.shape)}".encode())
+        facts = f"{self.kind} {self.epsilon} {tuple(self.delta.shape)}{self.shape.removeprefix(SHAPES[0])}"
+        whole = hashlib.sha256(facts.encode())
         for part in mapped.parts(len(self.delta)):
             whole.update(self.delta[part].cpu().contiguous().numpy().data)
         return whole.hexdigest()[:12]
@@ -55,19 +58,20 @@ class Perturbation:
         return labels if self.kind == "classwise" else indices
 
     def apply(self, data: Dataset, chosen: Tensor | None = None) -> Tensor:
-        """The protected samples, clip(x + δ) to the space's range: uint8 N×C×H×W, exactly what a PNG will hold.
+        """The protected samples, clip(x + δ) to the space's range: of its type, N×…, what a file will hold.
 
         chosen: bool N, which samples are protected (None: all). Raises DataError when the noise is for other data.
         """
         self.check_belongs(data)
         rows = self.rows(data.labels, torch.arange(len(data), device=data.labels.device))
         on = data.samples.device
-        space = data.space
+        space, data = data.space, decibels.with_limits(data, self.epsilon, self.shape)
         protected = mapped.room_for(tuple(data.samples.shape), space.sample, "the protected samples").to(on)
         delta = self.delta if self.kind == "samplewise" else self.delta.to(on)
         for part in mapped.parts(len(data), 8192):  # bounds the wider copies
             mine = delta[part] if self.kind == "samplewise" else delta[rows[part]]
-            wide = data.samples[part].int() + mine.to(on).int()
+            mine = mine.to(on).int()
+            wide = data.samples[part] + (mine if data.limits is None else decibels.steps(mine, data.limits[part]))
             protected[part] = wide.clamp(space.low, space.high).to(space.sample)
             for whole in (data.samples, protected):
                 mapped.release(whole)
@@ -76,11 +80,11 @@ class Perturbation:
         return protected
 
     def check_belongs(self, data: Dataset) -> None:
-        """Raise DataError unless this noise was made for exactly these images."""
+        """Raise DataError unless this noise was made for exactly these samples."""
         expected = (len(data.classes) if self.kind == "classwise" else len(data), *data.samples.shape[1:])
         if tuple(self.delta.shape) != expected or self.fingerprint != data.fingerprint:
             raise DataError(
-                f"this {self.kind} noise was made for other data (fingerprint {self.fingerprint[:12]}, these images "
+                f"this {self.kind} noise was made for other data (fingerprint {self.fingerprint[:12]}, these samples "
                 f"have {data.fingerprint[:12]}): use the same --data, --limit-train and --seed as for the noise"
             )
 
@@ -88,7 +92,7 @@ class Perturbation:
         """Write a .safetensors file (into a folder: the one of its name): `delta`, all else as metadata. DataError."""
         path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
         facts = {"kind": self.kind, "epsilon": self.epsilon, "method": self.method, "fingerprint": self.fingerprint}
-        noise_file.write(path, self.delta, facts)
+        noise_file.write(path, self.delta, facts | ({"shape": self.shape} if self.space == AUDIO else {}))
         return path
 
     @classmethod
@@ -96,4 +100,4 @@ class Perturbation:
         """Read noise from its file, or from a run's folder. Raises DataError for a missing, damaged or foreign one."""
         path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
         with noise_file.reading(path) as (delta, facts):
-            return cls(delta, **facts)
+            return cls(delta, space=AUDIO if facts["epsilon"] < 0 else IMAGE, **facts)

@@ -17,7 +17,7 @@ from workbench.config import DataError, NoiseConfig
 from workbench.data.batches import Stream, generator
 from workbench.data.dataset import Dataset
 from workbench.files.mapped import room_for
-from workbench.noise.budget import PerturbationBudget
+from workbench.noise import decibels
 from workbench.noise.surrogate import Surrogate
 from workbench.progress import progress
 from workbench.records import nan_guard
@@ -48,10 +48,10 @@ class Search:
 
     def __init__(self, config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None):
         self.config, self.fabric, self.folder = config, fabric, folder
-        self.data = data.to(fabric.device)
+        self.budget = decibels.budget(config.epsilon, data.space)
+        self.data = decibels.with_limits(data, config.epsilon, config.shape).to(fabric.device)
         self.samples, self.labels, self.device = self.data.samples, self.data.labels, self.data.samples.device
-        self.kind, self.epsilon, self.seed = config.kind, config.epsilon, config.seed
-        self.budget = PerturbationBudget(config.epsilon, data.space)
+        self.kind, self.epsilon, self.seed = config.kind, self.budget.radius, config.seed
         self.passes, self.error, self.finished = 0, 1.0, False
         self._label, self._done, self._ran = f"{config.method} {config.kind} noise, round", 0, False
         self._keeper = Keeper(folder / CHECKPOINT if folder else None)

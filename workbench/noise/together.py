@@ -45,7 +45,9 @@ def _in_process(fabric: Fabric, config: NoiseConfig, plain: Any, file: Path) -> 
     with progress.shown_as("off") if fabric.global_rank > 0 else nullcontext():
         whole, facts = method.run(config, data, fabric, None)
     if fabric.local_rank == 0:
-        Perturbation(whole, config.kind, config.epsilon, config.method, "0" * 64, data.space).save(file)
+        Perturbation(whole, config.kind, config.epsilon, config.method, "0" * 64, data.space, shape=config.shape).save(
+            file
+        )
     fabric.barrier()
     device.leave_group()
     return facts

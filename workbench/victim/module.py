@@ -11,7 +11,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from workbench import device
 from workbench.config import DataError, VictimConfig
-from workbench.data.augment import AUGMENTATIONS
+from workbench.data import delay
 from workbench.data.batches import Batches, Stream, generator, network_input
 from workbench.data.dataset import Dataset
 from workbench.records import nan_guard
@@ -39,6 +39,7 @@ class Victim(LightningModule):
         super().__init__()
         self.network, self.config, self.defence, self.warmup = network, config, defence, warmup
         self.train_set, self.test_set, self.held = train, test, held
+        self._augmentation = delay.named((defence.pictures and config.augmentation) or "none", train.space.name)
         self.curve: list[dict[str, Any]] = []
         # Means in float64, which Apple's GPU lacks, are the exact shares; float32's are not. Of NaN the guard is told.
         exact = torch.float32 if device.pick(config.device).type == "mps" else torch.float64
@@ -55,10 +56,9 @@ class Victim(LightningModule):
 
     def train_dataloader(self) -> Batches:
         draw = generator(self.train_set.samples.device, self.config.seed, Stream.ORDER, self.current_epoch)
-        recipe = AUGMENTATIONS[(self.defence.pictures and self.config.augmentation) or "none"]
 
         def augmented(images: Tensor, draw: torch.Generator) -> Tensor:
-            return self.defence.batch(recipe(images, draw), draw)
+            return self.defence.batch(self._augmentation(images, draw), draw)
 
         return Batches(self.train_set, self.config.batch_size or 1, draw, augmented, share=self._share())
 

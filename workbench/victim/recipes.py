@@ -27,6 +27,8 @@ class Recipe:
 RECIPES = {
     "photo-digits": Recipe(5, 64, 0.1, 5e-4, "shift", 0.2),
     "folder": Recipe(12, 64, 0.1, 5e-4, "shift-flip", 0.2),
+    "recordings": Recipe(12, 64, 0.1, 5e-4, "delay-gain", 0.2),
+    "spoken-digits": Recipe(12, 64, 0.1, 5e-4, "delay-gain", 0.2),
     # 140 photographs are ten batches: many epochs, or there are no steps to learn in.
     "synthetic-people": Recipe(50, 14, 0.03, 5e-4, "shift-flip", 0.2),
     # The 2021 settings (configs/*.yaml of the authors' code).

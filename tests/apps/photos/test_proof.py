@@ -10,7 +10,7 @@ from workbench.apps.photos import proof
 from workbench.apps.photos.protect import protect
 from workbench.apps.photos.self_test import SelfTest
 from workbench.cli import main
-from workbench.export.write import file_hash
+from workbench.files.hashing import file_hash
 
 FOUND = SelfTest(
     table({("clean", "none"): [0.9], ("random", "none"): [0.8]}), ["It knows <8> of 9.", "More."], 30, asked_of(4, 3)

@@ -13,7 +13,8 @@ from workbench.apps.photos.report import LIMITS
 from workbench.apps.photos.self_test import SelfTest
 from workbench.config import ProtectConfig
 from workbench.export import verify
-from workbench.export.write import MANIFEST, file_hash
+from workbench.export.write import MANIFEST
+from workbench.files.hashing import file_hash
 
 LOOK = (
     "body{font:16px/1.5 sans-serif;max-width:52em;margin:2em auto;padding:0 1em;color-scheme:light dark}"

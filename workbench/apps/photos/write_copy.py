@@ -9,8 +9,9 @@ from PIL import Image, PngImagePlugin
 
 from workbench.config import DataError
 from workbench.data.measures import Quality, measure
-from workbench.export.write import file_hash, to_tensor
+from workbench.export.write import to_tensor
 from workbench.files.atomic import creating, is_plain, make, move, remove
+from workbench.files.hashing import file_hash
 from workbench.files.pictures import Photo, Refused, decode
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}

@@ -1,0 +1,17 @@
+"""What a perturbation budget is called where people read it: pixel values of images, decibels of sound."""
+
+QUIETEST = -96  # dB under a clip's peak: budgets of sound, which are known by their sign
+USUAL, USUAL_DB = 8, -30
+FULL = 2**15 - 1  # of sound: what δ is kept as is a share of the clip's limit, in so many parts
+ENVELOPE = "envelope"
+SHAPES = ("flat", ENVELOPE)
+
+
+def budget_name(epsilon: int) -> str:
+    """A budget in a few signs: "ε = 8", or for sound "-30 dB"."""
+    return f"ε = {epsilon}" if epsilon >= 0 else f"{epsilon} dB"
+
+
+def budget_in_words(epsilon: int) -> str:
+    """How far values may move: "±8 of 255", or for sound in dB."""
+    return f"±{epsilon} of 255" if epsilon >= 0 else f"{-epsilon} dB under each clip's peak"

@@ -1,0 +1,111 @@
+"""The budget of sound: how far every value of a clip may move, from its own peak, exact in whole steps.
+
+B dB under the peak p of a clip allow changes of at most r, the largest whole number with 20·log10(r/p) ≤ B: D_x(δ) ≤ B
+of Carlini and Wagner (2018), in whole steps, so anybody with the two files can check it. Noise is kept as shares of
+that limit, so one search, in one unit, serves loud and quiet clips.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from workbench import catalogue
+from workbench.budgets import ENVELOPE, FULL, QUIETEST, SHAPES
+from workbench.config import ConfigError, NoiseConfig
+from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO, IMAGE, Space
+from workbench.noise.budget import PerturbationBudget
+
+DIMENSIONS = {IMAGE: 4, AUDIO: 3}  # of noise; in a space of one's own any
+WINDOW = 0.04  # seconds, over which the loudness that an envelope follows is averaged
+
+
+def budget(epsilon: int, space: Space, shape: str = SHAPES[0]) -> PerturbationBudget:
+    """The budget that `epsilon` means in a space: pixel values, or, for sound, shares of what its decibels allow.
+
+    Raises ConfigError that names the option of the space where the other's was given.
+    """
+    known = SHAPES if space == AUDIO else SHAPES[:1]
+    if shape not in known:
+        raise ConfigError(f"{space.name} noise has no shape {shape!r}: give {' or '.join(known)}")
+    if space == AUDIO:
+        if epsilon >= 0:
+            raise ConfigError(f"epsilon {epsilon} is for images: the budget of sound is --budget-db, as in -30")
+        if epsilon < QUIETEST:
+            raise ConfigError(f"budget-db is {epsilon}: it must be in {QUIETEST}..-1, as in -30")
+        return PerturbationBudget(FULL, space)
+    if epsilon < 0:
+        raise ConfigError(f"budget-db {epsilon} is for sound: the budget of images is --epsilon, as in 8")
+    return PerturbationBudget(epsilon, space)
+
+
+def check(config: NoiseConfig, data: str) -> None:
+    """Raise ConfigError for settings of another kind of data than the named one, before any of it is read."""
+    if data in catalogue.DATA:
+        space = catalogue.DATA[data].space
+        catalogue.check_space("method", config.method, catalogue.METHODS[config.method].spaces, space)
+        budget(config.epsilon, AUDIO if space == AUDIO.name else IMAGE)
+    if config.epsilon >= 0 and config.shape != SHAPES[0]:
+        raise ConfigError(f"shape {config.shape} is for sound: the budget of images is {SHAPES[0]}, leave it away")
+    if config.epsilon < 0 and config.options.get("begin") == "bands":
+        raise ConfigError("begin bands is of colours, for images: noise of sound begins at zero, leave it away")
+
+
+def with_limits(data: Dataset, decibels: int, shape: str) -> Dataset:
+    """The same clips with the largest change of each value: int16 N×C×T, 0 after a clip's end and in silent ones.
+
+    Clips without lengths are as long as their samples; images have one limit for all and come back as they are.
+    """
+    if data.space != AUDIO:
+        return data
+    found = torch.zeros_like(data.samples)
+    lengths = [data.samples.shape[2]] * len(data) if data.lengths is None else data.lengths.tolist()
+    for number, length in enumerate(lengths):
+        clip = data.samples[number, :, :length]
+        found[number, :, :length] = limits(clip, decibels, shape, data.rate).to(found.dtype)
+    return replace(data, limits=found)
+
+
+def radius(peak: int, decibels: int) -> int:
+    """The largest r with 20·log10(r/peak) ≤ decibels, a whole number below 0: r²⁰ · 10^-decibels ≤ peak²⁰, exactly."""
+    most, scale = peak**20, 10**-decibels
+    found = int(peak * 10 ** (decibels / 20))  # floating point may be one off
+    while found**20 * scale > most:
+        found -= 1
+    while (found + 1) ** 20 * scale <= most:
+        found += 1
+    return found
+
+
+def limits(clip: Tensor, decibels: int, shape: str, rate: int) -> Tensor:
+    """The largest change of each value of one clip: int64 C×T, for whole values C×T at `rate` Hz.
+
+    flat: r everywhere. envelope: r · (loudness, averaged over 40 ms, of its largest), cut to whole steps. Loudness is
+    that of a value's highest 16 bits.
+    """
+    wide = clip.long()
+    if not wide.numel():
+        return wide
+    peak = int(wide.abs().max())
+    most = radius(peak, decibels)
+    if shape != ENVELOPE:
+        return torch.full_like(wide, most)
+    half, count = max(1, round(WINDOW * rate / 2)), wide.shape[1]
+    heard = wide >> max(0, peak.bit_length() - 16)  # or the sums of squares of 24 bits would not fit
+    sums = torch.cat([wide.new_zeros(len(wide), 1), heard.square().cumsum(1)], 1)  # whole numbers: exact everywhere
+    place = torch.arange(count, device=wide.device)
+    first, last = (place - half).clamp(min=0), (place + half).clamp(max=count)
+    loudness = ((sums[:, last] - sums[:, first]).double() / (last - first)).sqrt()
+    return (most * loudness / loudness.max().clamp_min(1e-9)).floor().long()
+
+
+def steps(share: Tensor, limits: Tensor) -> Tensor:
+    """Shares of a limit, whole numbers of FULL, as whole steps of a file: int64, never beyond the limit."""
+    product = share.long() * limits.long()
+    return product.sign() * ((product.abs() * 2 + FULL) // (2 * FULL))
+
+
+def added(data: Dataset, index: Tensor, delta: Tensor) -> Tensor:
+    """The samples `index` with δ as a search holds it, not cut to their space's range: float32; of images x + δ."""
+    return data.samples[index] + (delta if data.limits is None else delta * (data.limits[index].float() / FULL))

@@ -1,0 +1,54 @@
+"""`tones`: a chord for each class, drawn without a search; sample-wise with phases of each clip's own.
+
+Every class has three of eight bands of pitch, and two tones in each: what shows in a spectrogram at once. Codes of two
+classes differ in two bands or more where there are few enough classes. Source: own; drawn noise that a linear
+classifier reads, as in Yu et al. (KDD 2022).
+"""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor
+
+from workbench.data.batches import Stream
+from workbench.noise.no_options import Options as Options
+from workbench.noise.search import Search
+
+BANDS, CHOSEN, TONES = 8, 3, 2
+LOWEST, HIGHEST = 250.0, 0.45  # Hz; of the rate
+
+
+def search(task: Search, options: Options) -> Tensor:
+    """Draw δ, shares of each clip's limit: float32 K×C×T or N×C×T."""
+    draw = task.generator(Stream.TONES, 0, cpu=True)
+    pitches = chords(len(task.data.classes), task.data.rate, draw)
+    rows = torch.arange(len(pitches)) if task.classwise else task.labels.cpu()
+    length = task.samples.shape[-1]
+    turns = torch.arange(length) * (2 * math.pi / task.data.rate)
+    found = torch.empty((len(rows), 1, length))
+    for row, label in enumerate(rows.tolist()):
+        phases = torch.rand((pitches.shape[1], 1), generator=draw) * 2 * math.pi
+        wave = (pitches[label, :, None] * turns + phases).sin().sum(0)
+        found[row, 0] = wave / wave.abs().max()
+    return (found * task.budget.radius).expand(task.shape).contiguous().to(task.device)
+
+
+def chords(classes: int, rate: int, draw: torch.Generator) -> Tensor:
+    """The pitches of every class in Hz, float32 K×(CHOSEN·TONES): codes as far from each other as there are."""
+    edges = torch.logspace(math.log10(LOWEST), math.log10(HIGHEST * rate), BANDS + 1)
+    every = [set(code) for code in itertools.combinations(range(BANDS), CHOSEN)]
+    order = [every[place] for place in torch.randperm(len(every), generator=draw).tolist()]
+    taken: list[set[int]] = []
+    for apart in (2, 1, 0):  # bands that two codes must not share
+        for code in order:
+            if len(taken) < classes and code not in taken and all(len(code - other) >= apart for other in taken):
+                taken.append(code)
+    pitches = torch.empty((classes, CHOSEN * TONES))
+    for label in range(classes):
+        low = torch.tensor([float(edges[band]) for band in sorted(taken[label % len(taken)]) for _ in range(TONES)])
+        high = torch.tensor(
+            [float(edges[band + 1]) for band in sorted(taken[label % len(taken)]) for _ in range(TONES)]
+        )
+        pitches[label] = low + torch.rand(len(low), generator=draw) * (high - low)
+    return pitches
