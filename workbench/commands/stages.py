@@ -13,7 +13,7 @@ from workbench.budgets import QUIETEST, SHAPES, USUAL_DB, budget_in_words
 from workbench.catalogue import DATA
 from workbench.commands.arguments import add_own_options, add_run_folder, add_settings
 from workbench.commands.table import DONE, NO, Parser, Run, command, config_of, print_summary
-from workbench.config import OUTSIDE, ConfigError, DataConfig, NoiseConfig, VictimConfig
+from workbench.config import LARGEST_EPSILON, OUTSIDE, ConfigError, DataConfig, NoiseConfig, VictimConfig
 from workbench.files.untrusted import one_line
 from workbench.progress import say, watched
 
@@ -55,6 +55,10 @@ def noise(parser: Parser, words: Sequence[str]) -> Run:
 def _budget(arguments: argparse.Namespace, words: Sequence[str]) -> int:
     """The budget asked for, or the usual one of the data's space. Raises ConfigError for one of each kind."""
     given = any(word.partition("=")[0] == "--epsilon" for word in words)
+    if given and arguments.epsilon < 0:
+        raise ConfigError(
+            f"epsilon is {arguments.epsilon}: it must be in 0..{LARGEST_EPSILON} (recordings: --budget-db)"
+        )
     if arguments.budget_db is None:
         entry = DATA.get(arguments.data.partition(":")[0])
         return USUAL_DB if entry and entry.space == "audio" and not given else arguments.epsilon
