@@ -13,6 +13,7 @@ from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
 from workbench.figures.sheet import png, save, say, show, words_of
+from workbench.figures.sounds import spectrograms, waveform
 from workbench.figures.style import name_of, styles
 from workbench.figures.tables import honest_sentences, learnt, table, worst_case
 
@@ -36,6 +37,6 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 __all__ = [
     "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
     "leaderboard", "learners", "learnt", "looks", "name_of", "noise_sheet", "panel", "peak", "people", "png", "save",
-    "say", "scores", "shares", "show", "spectrum", "styles", "table", "transfer", "verdict", "verdicts", "whole",
-    "words_of", "worst_case",
+    "say", "scores", "shares", "show", "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts",
+    "waveform", "whole", "words_of", "worst_case",
 ]  # fmt: skip
