@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from clips import pair_of_sound
 from torch.utils.data import DataLoader
 
 import workbench as wb
@@ -66,6 +67,12 @@ def flat(channels, side, classes):
 """
 
 
+@pytest.fixture(params=["images", "sound"])
+def either(tiny, request):
+    """Images, or clips."""
+    return tiny if request.param == "images" else pair_of_sound()
+
+
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """Writes a file of one's own code and forgets afterwards what it registered."""
@@ -98,26 +105,36 @@ def test_a_script_of_fifteen_lines_makes_noise_twins_and_a_loader(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
-def test_rows_of_the_library_are_a_tidy_table_with_every_option_as_a_keyword(tiny):
-    noise = wb.make_noise(tiny.train, method="random", epsilon=4, device="cpu", seed=3)
-    rows = wb.train(tiny, noise, "convnet-w2", "grayscale", 1, protected_fraction=0.5, batch_size=8, device="cpu")
+def test_rows_of_the_library_are_a_tidy_table_with_every_option_as_a_keyword(either):
+    epsilon, defence = (4, "grayscale") if either.space.name == "image" else (-24, "cmn")
+    noise = wb.make_noise(either.train, method="random", epsilon=epsilon, device="cpu", seed=3)
+    rows = wb.train(either, noise, "convnet-w2", defence, 1, protected_fraction=0.5, batch_size=8, device="cpu")
     assert tuple(rows.columns) == table.COLUMNS
     first = rows.iloc[0]
     assert (first["method"], first["epsilon"], first["defence"], first["protected_fraction"]) == (
         "random",
-        4,
-        "grayscale",
+        epsilon,
+        defence,
         0.5,
     )
-    assert wb.train(tiny, victim="convnet-w2", epochs=1, device="cpu")["method"].eq("clean").all()
+    assert wb.train(either, victim="convnet-w2", epochs=1, device="cpu")["method"].eq("clean").all()
 
 
-def test_noise_goes_to_a_file_and_back(tiny, tmp_path):
-    noise = wb.make_noise(tiny.train, method="random", device="cpu")
+def test_noise_goes_to_a_file_and_back(either, tmp_path):
+    noise = wb.make_noise(either.train, method="random", device="cpu")
+    assert noise.epsilon == {"image": 8, "audio": -30}[either.space.name]
     noise.save(tmp_path / "noise.safetensors")
     again = wb.Perturbation.load(tmp_path / "noise.safetensors")
     assert torch.equal(again.delta, noise.delta)
     assert again.digest == noise.digest
+
+
+def test_protected_clips_are_values_in_minus_one_to_one():
+    data = pair_of_sound().train
+    noise = wb.make_noise(data, method="tones", device="cpu")
+    clip, label = wb.Protected(data, noise)[5]
+    assert torch.equal((clip * 2**15).short(), noise.apply(data)[5])
+    assert (clip.dtype, label) == (torch.float32, int(data.labels[5]))
 
 
 def test_protected_gives_what_a_png_holds(tiny):

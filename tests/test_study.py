@@ -10,13 +10,16 @@ from pictures import snapshot, write_folder
 
 from workbench import noise
 from workbench.config import ConfigError, DataError
+from workbench.noise.decibels import radius
 from workbench.records import run_folder
 from workbench.records import table as results
 from workbench.study import Study
 from workbench.victim import train as training
 
+DATA = {"photo-digits:60": 8, "spoken-digits:60": -20}  # with a budget
 SMALL = {"data": "photo-digits:60", "limit_train": 0, "limit_test": 20, "seed": 0, "device": "cpu"}
 VICTIM = {"victim": "convnet-w2", "epochs": 1}
+on_both = pytest.mark.parametrize("data", DATA)
 
 
 @pytest.fixture
@@ -38,19 +41,21 @@ def counted(monkeypatch):
     return found
 
 
-def test_stages_are_made_once_for_all_that_share_a_store(tmp_path, counted):
-    one, two = (Study(str(tmp_path / name), store=str(tmp_path / "store"), **SMALL) for name in ("one", "two"))
-    made = one.noise("random", "samplewise", 8)
-    again = two.noise("random", "samplewise", 8)
+@on_both
+def test_stages_are_made_once_for_all_that_share_a_store(tmp_path, counted, data):
+    small, epsilon = SMALL | {"data": data}, DATA[data]
+    one, two = (Study(str(tmp_path / name), store=str(tmp_path / "store"), **small) for name in ("one", "two"))
+    made = one.noise("random", "samplewise", epsilon)
+    again = two.noise("random", "samplewise", epsilon)
     assert torch.equal(made.noise.delta, again.noise.delta)
     assert counted["search"] == 1
     rows = [study.victim(each, **VICTIM) for study in (one, two) for each in (None, made)]
     assert counted["train"] == 2
     assert rows[0].equals(rows[2])
-    assert one.noise("random", "samplewise", 4).folder != made.folder
+    assert one.noise("random", "samplewise", epsilon // 2).folder != made.folder
     assert counted["search"] == 2
     two.victim(made, victim="convnet-w2", epochs=2)
-    two.victim(made, **VICTIM, defence="blur")
+    two.victim(made, **VICTIM, defence="blur" if epsilon > 0 else "cmn")
     assert counted["train"] == 4
 
 
@@ -63,12 +68,14 @@ def test_without_a_store_everything_is_in_the_folder(tmp_path):
     assert study.chance == 0.1
 
 
-def test_finish_leaves_the_table_once_and_what_it_rests_on(tmp_path):
-    study = Study(str(tmp_path), **SMALL)
-    made = study.noise("random", "samplewise", 8)
+@on_both
+def test_finish_leaves_the_table_once_and_what_it_rests_on(tmp_path, data):
+    study = Study(str(tmp_path), **SMALL | {"data": data})
+    made = study.noise("random", "samplewise", DATA[data])
     twin, rows = study.victim(**VICTIM), study.victim(made, **VICTIM)
     table = study.finish(twin, rows, twin, study.quality(made))
-    assert len(table) == 2 * 4 + 4
+    assert len(table) == 2 * 4 + (4 if DATA[data] > 0 else 2)  # pictures have two measures more
+    assert set(table["epsilon"]) == {0, DATA[data]}
     assert results.read(tmp_path).equals(table)
     facts = json.loads((tmp_path / "study.json").read_text())
     assert facts["chance"] == 0.1
@@ -91,6 +98,18 @@ def test_quality_is_that_of_the_images_with_noise(tmp_path):
     assert set(rows["method"]) == {"random"}
     flat = study.noise("random", "samplewise", 0)
     assert "psnr" in set(study.quality(flat)["metric"])
+
+
+def test_quality_of_sound_is_that_of_the_clips_and_there_are_no_pictures(tmp_path):
+    study = Study(str(tmp_path), **SMALL | {"data": "spoken-digits:60"})
+    made = study.noise("tones", "samplewise", -20)
+    found = study.quality(made).set_index("metric")["value"]
+    assert set(found.index) == {"linf", "linear_separability"}
+    peaks = study.pair.train.samples.int().abs().amax((1, 2))
+    assert found["linf"] == max(radius(peak, -20) for peak in peaks.tolist())
+    assert str(study) == "spoken-digits: 60 training and 20 test clips, 10 classes"
+    with pytest.raises(ConfigError, match="no pictures"):
+        study.pictures([0], made)
 
 
 def test_pictures_are_the_images_and_their_protected_copies(tmp_path):
@@ -116,8 +135,9 @@ def test_a_store_made_with_other_images_is_refused(tmp_path):
         study.noise("random", "samplewise", 8)
 
 
-def test_an_interrupted_stage_is_gone_on_with(tmp_path):
-    study = Study(str(tmp_path), **SMALL)
+@on_both
+def test_an_interrupted_stage_is_gone_on_with(tmp_path, data):
+    study = Study(str(tmp_path), **SMALL | {"data": data})
     rows = study.victim(**VICTIM)
     folder = next(tmp_path.glob("victim-*/"))
     record = json.loads((folder / "run.json").read_text())

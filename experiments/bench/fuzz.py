@@ -19,7 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "fuzz"))
+TESTS = Path(__file__).resolve().parents[2] / "tests"
+sys.path[:0] = [str(TESTS / "fuzz"), str(TESTS)]
 
 SECONDS = 5.0  # of a processor that an input may take
 WAITING = 30.0  # seconds of the clock that it may take: others may use the machine too

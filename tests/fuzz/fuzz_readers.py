@@ -5,12 +5,14 @@ how the program reads it and uses what it read.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import fuzz_inputs as inputs
 import fuzz_valid as valid
+import sound_files
 import torch
 from PIL import Image
 
@@ -19,8 +21,9 @@ from workbench.apps.photos.ledger import FINISHED, UNFINISHED, Ledger
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.sources import gather
 from workbench.config import WorkbenchError, key
+from workbench.data.space import AUDIO
 from workbench.export import verify, write
-from workbench.files import pictures
+from workbench.files import pictures, sounds
 from workbench.files.names import target_names
 from workbench.files.picture_kinds import metadata
 from workbench.noise import perturbation
@@ -41,6 +44,7 @@ class Reader:
     read: Callable[[Path], Any]
 
 
+CODED = find_spec("soundfile") is not None  # or only WAV is read
 LONGEST = 2500  # characters of a refusal
 
 
@@ -49,7 +53,8 @@ def _one(name: str) -> Callable[[Path], Path]:
 
 
 def _read_noise(folder: Path) -> None:
-    perturbation.Perturbation.load(folder).apply(valid.DATA)
+    found = perturbation.Perturbation.load(folder)
+    found.apply(valid.CLIPS if found.space == AUDIO else valid.DATA)
 
 
 def _read_network(folder: Path) -> None:
@@ -174,8 +179,14 @@ def _pictures(random: Random) -> bytes:
     return inputs.binary_file(valid.encoded(kind))(random)
 
 
+def _wrong_recording(random: Random) -> bytes:
+    kinds = [kind for kind in sound_files.KINDS if CODED or kind not in sound_files.CODED]
+    return sound_files.damaged(sound_files.valid(random.choice(kinds)), random)
+
+
 READERS = {
     "noise": Reader(_one("noise.safetensors"), inputs.safetensors_file(valid.noise_file()), _read_noise),
+    "noise of sound": Reader(_one("noise.safetensors"), inputs.safetensors_file(valid.sound_noise()), _read_noise),
     "run's record": Reader(_one("run.json"), inputs.json_file(valid.RECORD), _read_record),
     "network": Reader(_one("victim.ckpt"), inputs.checkpoint_file(valid.NETWORK), _read_network),
     "run to resume": Reader(_one("run.json"), inputs.json_file(valid.RECORD), _resume),
@@ -195,6 +206,7 @@ READERS = {
     "study's facts": Reader(_one("study.json"), inputs.json_file(valid.STUDY), _read_study),
     "class image": Reader(_one("image"), _pictures, lambda folder: pictures.read_exact(folder / "image")),
     "photo": Reader(_one("photo"), _pictures, _read_photo),
+    "recording": Reader(_one("recording"), _wrong_recording, lambda folder: sounds.read(folder / "recording")),
     "archive": Reader(_one("photos.zip"), inputs.binary_file(valid.archive()), _read_zip),
 }
 

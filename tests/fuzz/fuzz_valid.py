@@ -14,6 +14,7 @@ from PIL import Image
 
 from workbench.config import key
 from workbench.data.dataset import Dataset
+from workbench.data.space import AUDIO
 from workbench.noise.perturbation import Perturbation
 from workbench.records import table
 
@@ -62,6 +63,10 @@ DATA = Dataset(
     torch.from_numpy(np.stack([pixels(seed) for seed in range(4)])).permute(0, 3, 1, 2),
     torch.tensor([0, 1, 0, 1]), ("ant", "bee"), tuple(f"{name}/{n}.png" for n, name in enumerate(("ant", "bee") * 2)),
 )  # fmt: skip
+CLIPS = Dataset(
+    torch.arange(-400, 400).short().view(4, 1, 200) * 20, DATA.labels, DATA.classes, DATA.names, space=AUDIO, rate=8000,
+    lengths=torch.tensor([200, 150, 0, 20]),
+)  # fmt: skip
 NOISE = Perturbation(torch.full((2, 3, 40, 36), 8, dtype=torch.int8), "classwise", 8, "em", DATA.fingerprint)
 
 
@@ -75,6 +80,12 @@ def book() -> dict[str, Any]:
 def noise_file() -> bytes:
     facts = {"kind": "classwise", "epsilon": 8, "method": "em", "fingerprint": DATA.fingerprint}
     return safetensors.torch.save({"delta": NOISE.delta}, {"perturbation": json.dumps(facts)})
+
+
+def sound_noise() -> bytes:
+    facts = {"kind": "classwise", "epsilon": -30, "method": "em", "fingerprint": CLIPS.fingerprint, "shape": "envelope"}
+    delta = torch.full((2, 1, 200), 32767, dtype=torch.int16)
+    return safetensors.torch.save({"delta": delta}, {"perturbation": json.dumps(facts)})
 
 
 def manifest() -> dict[str, Any]:

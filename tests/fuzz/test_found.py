@@ -51,7 +51,7 @@ def test_a_runs_key_that_looks_like_a_number_stays_a_key(tmp_path, key):
 @pytest.mark.parametrize(("change", "part"), [
     ({"epsilon": True}, "epsilon"), ({"epsilon": 4}, "beyond"), ({"epsilon": 200}, "200"),
     ({"epsilon": "8"}, "epsilon"),
-    ({"epsilon": -1}, "-1"), ({"kind": "none"}, "kind"), ({"kind": ["classwise"]}, "kind"),
+    ({"epsilon": -1}, "int16"), ({"kind": "none"}, "kind"), ({"kind": ["classwise"]}, "kind"),
     ({"method": "clean"}, "method"),
     ({"method": "=cmd()"}, "method"), ({"method": "a\nb"}, "method"), ({"fingerprint": "abc"}, "fingerprint"),
     ({"fingerprint": None}, "fingerprint"), ({"more": 1}, "more"),
@@ -151,7 +151,7 @@ def test_a_finished_photo_that_is_elsewhere_changed_or_unknown_counts_as_not_mad
     assert Ledger(tmp_path / "out", "j", {"a.png"}).entries == {}
 
 
-@pytest.mark.parametrize("epsilon", [-1, 256, 10**400])
+@pytest.mark.parametrize("epsilon", [-97, 256, 10**400])
 def test_a_manifest_cannot_allow_every_change(epsilon):
     refused(DataError, lambda: verify.parse_manifest(json.dumps({"epsilon": epsilon, "files": []}).encode()))
 

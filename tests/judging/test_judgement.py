@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from clips import pair_of_sound
 
 import workbench as wb
 from workbench.cli import main
@@ -22,7 +23,11 @@ from workbench.judging import case_file, judgement, trial
 from workbench.judging.config import JudgeConfig
 from workbench.judging.stage import case_of
 
-LEARNERS = "none-avg,grayscale,early-stop"
+DATA = {  # with a drawn noise and learners
+    "photo-digits:200": ("plaid", "none-avg,grayscale,early-stop"),
+    "spoken-digits:60": ("tones", "none-avg,trim-silence-15,early-stop"),
+}
+on_both = pytest.mark.parametrize("noise", DATA, indirect=True)
 KILLS = 3
 SAME = ("judge.csv", "score.json", "results.csv", "figures/learners.png")
 
@@ -33,19 +38,28 @@ def at_home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
+def data_of(noise: Path) -> str:
+    return next(data for data in DATA if data.startswith(noise.parent.name))
+
+
+def learners_of(noise: Path) -> str:
+    return DATA[data_of(noise)][1]
+
+
 def words(noise, out):
     return [
-        "judge", "--data", "photo-digits:200", "--limit-test", "60", "--noise", str(noise), "--learners", LEARNERS,
+        "judge", "--data", data_of(noise), "--limit-test", "60", "--noise", str(noise),
+        "--learners", learners_of(noise),
         "--network", "convnet-w4", "--epochs", "2", "--seeds", "0,1", "--out", str(out), "--workers", "2",
     ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def noise(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("noise") / "noise"
-    pair = wb.load("photo-digits:200", limit_test=60)
+def noise(tmp_path_factory, request):
+    data = getattr(request, "param", "photo-digits:200")
+    folder = tmp_path_factory.mktemp("noise") / data.partition(":")[0]
     folder.mkdir()
-    return wb.make_noise(pair.train, method="plaid").save(folder)
+    return wb.make_noise(wb.load(data, limit_test=60).train, method=DATA[data][0]).save(folder)
 
 
 def program(arguments, **more):
@@ -56,6 +70,7 @@ def state(out: Path):
     return {name: (out / name).read_bytes() for name in SAME}
 
 
+@on_both
 def test_a_judgement_killed_again_and_again_equals_an_uninterrupted_one(noise, tmp_path, at_home, monkeypatch):
     begun = time.monotonic()
     whole = program(words(noise, tmp_path / "whole"), stdout=subprocess.DEVNULL)
@@ -96,10 +111,11 @@ def workers(parent: int) -> list[int]:
         pytest.skip("no /proc here")
 
 
+@on_both
 def test_the_library_gives_the_same_and_every_number_of_workers_too(noise, tmp_path):
-    pair = wb.load("photo-digits:200", limit_test=60)
+    pair = wb.load(data_of(noise), limit_test=60)
     made = wb.Perturbation.load(noise)
-    how = {"learners": LEARNERS, "network": "convnet-w4", "epochs": 2, "seeds": [0, 1]}
+    how = {"learners": learners_of(noise), "network": "convnet-w4", "epochs": 2, "seeds": [0, 1]}
     one = wb.judge(pair, made, out=tmp_path / "one", workers=1, **how)
     assert program(words(noise, tmp_path / "two"), stdout=subprocess.DEVNULL).wait() == 0
     assert one.as_json() == json.loads((tmp_path / "two" / "score.json").read_text())
@@ -107,7 +123,7 @@ def test_the_library_gives_the_same_and_every_number_of_workers_too(noise, tmp_p
     pd.testing.assert_frame_equal(read, one.learners.reset_index(drop=True), check_dtype=False)
     assert len(one.learners) == 3
     assert set(one.learners["head"]) == {"max", "avg"}
-    assert {"clean", "plaid"} == set(one.rows["method"])
+    assert {"clean", made.method} == set(one.rows["method"])
 
 
 def test_clean_data_retains_everything(tmp_path):
@@ -168,6 +184,21 @@ def test_who_cannot_take_part_is_left_out_or_refused(tiny):
         wb.judge(tiny, None, limit_train=3)
 
 
+def test_who_needs_a_package_that_is_missing_is_left_out_and_it_is_said(monkeypatch, capsys):
+    pytest.importorskip("soundfile")
+    config = JudgeConfig(data="spoken-digits", panel="standard", network="convnet-w4")
+    case = case_of(config, pair_of_sound(), None)
+    names = [{one.name for one in judgement.chosen(config, case)}]
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    names.append({one.name for one in judgement.chosen(config, case)})
+    assert names[0] - names[1] == {"mp3", "opus", "vorbis"}
+    told = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert len(told) == 3
+    assert all("soundfile" in line for line in told)
+    with pytest.raises(ConfigError, match="soundfile"):
+        judgement.chosen(replace(config, learners="mp3"), case)
+
+
 def test_the_learner_who_knew_other_classes_starts_from_them(tiny, at_home, patterned):
     config = JudgeConfig(data="photo-digits", learners="pretrained-elsewhere", network="convnet-w4", epochs=1)
     case = case_of(config, tiny, None)
@@ -180,15 +211,19 @@ def test_the_learner_who_knew_other_classes_starts_from_them(tiny, at_home, patt
     assert found.with_help == {} or found.with_help["binding"] == "pretrained-elsewhere"
 
 
-def test_a_case_comes_back_from_its_file(tiny, tmp_path):
-    case = case_of(JudgeConfig(data="photo-digits"), tiny, wb.make_noise(tiny.train, method="random"))
-    turned = replace(case.train, samples=case.train.samples.transpose(2, 3).contiguous().transpose(2, 3))  # in memory
+@pytest.mark.parametrize("what", ["images", "sound"])
+def test_a_case_comes_back_from_its_file(tiny, tmp_path, what):
+    pair = tiny if what == "images" else pair_of_sound()
+    case = case_of(JudgeConfig(data=pair.name), pair, wb.make_noise(pair.train, method="random"))
+    turned = replace(case.train, samples=case.train.samples.transpose(1, 2).contiguous().transpose(1, 2))  # in memory
     case_file.write(trial.Case(case.pair, turned, case.made, tiny), tmp_path)
     found = case_file.read(tmp_path)
-    for mine, theirs in ((found.pair.train, tiny.train), (found.pair.test, tiny.test), (found.train, case.train)):
+    for mine, theirs in ((found.pair.train, pair.train), (found.pair.test, pair.test), (found.train, case.train)):
         assert torch.equal(mine.samples, theirs.samples)
         assert torch.equal(mine.labels, theirs.labels)
-        assert (mine.classes, mine.source) == (theirs.classes, theirs.source)
+        facts = [(one.classes, one.source, one.space, one.rate, one.fingerprint) for one in (mine, theirs)]
+        assert facts[0] == facts[1]
+        assert (mine.lengths is None) == (what == "images")
     assert found.made == case.made
     assert found.elsewhere is not None
 

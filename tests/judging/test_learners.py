@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from clips import toned
 
-from workbench.catalogue import DEFENCES, PANELS
+from workbench.catalogue import DEFENCES, NETWORKS, PANELS
 from workbench.config import ConfigError
 from workbench.judging.config import JudgeConfig
 from workbench.judging.learners import HEADS, Learner, known, named, of_panel, suited
@@ -58,6 +59,21 @@ def test_grey_images_are_not_turned_grey(patterned):
     assert not any("grayscale" in one.defence for one in of_panel("standard", "convnet-w4", patterned(30, channels=1)))
 
 
+def test_clips_are_tried_by_who_hears_alone(patterned):
+    data = toned(60)
+    panels = {panel: {one.name for one in of_panel(panel, "convnet-w4", data)} for panel in PANELS}
+    assert panels["quick"] < panels["standard"] < panels["full"]
+    assert {"none", "none-avg", "trim-silence-15"} <= panels["quick"]
+    assert not {"half-side", "pretrained-elsewhere", "grayscale", "probe-resnet18"} & panels["full"]
+    for name in panels["full"]:
+        assert all("audio" in DEFENCES[part].spaces for part in named(name).defence.split("+"))
+        architecture = named(name).architecture.partition("-w")[0]
+        assert not architecture or "audio" in NETWORKS[architecture].spaces
+    seeing = {one.name for one in of_panel("full", "convnet-w4", patterned(60))}
+    assert {"half-side", "pretrained-elsewhere"} <= seeing
+    assert not {"trim-silence-15", "mp3", "cmn", "m5"} & seeing
+
+
 def test_a_learner_changes_what_it_says_and_nothing_else(patterned):
     data = replace(patterned(600), source="cifar10")
     recipe = recipes.RECIPES["cifar10"]
@@ -85,7 +101,9 @@ def test_few_images_are_learnt_in_as_many_steps(count, epochs, batch):
     found = suited(recipes.RECIPES["folder"], count)
     assert (found.epochs, found.batch_size) == (epochs, batch)
     assert found.learning_rate == pytest.approx(0.1 * batch / 64)  # or a small network learns nothing of 140 photos
-    assert suited(recipes.RECIPES["cifar10"], count) == recipes.RECIPES["cifar10"]
+    for name in ("cifar10", "photo-digits", "spoken-digits"):
+        assert suited(recipes.RECIPES[name], count) == recipes.RECIPES[name]
+    assert suited(recipes.RECIPES["recordings"], count) == replace(found, augmentation="delay-gain")
 
 
 def test_a_defence_or_a_composition_is_a_learner_by_its_name():

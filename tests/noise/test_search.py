@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from clips import toned
 from searches import changed, task_of
 
 from workbench import noise, progress
@@ -40,6 +41,20 @@ def search_id(config: NoiseConfig) -> str:
 
 
 every_search = pytest.mark.parametrize("config", SEARCHES, ids=search_id)
+OF_SOUND = [
+    changed(replace(config, epsilon=-20, shape="envelope"), step=3000.0, **more)
+    for config in SEARCHES
+    for more in {"em": [{}], "em-joint": [{"begin": "zero", "shared_step": 900.0}]}.get(config.method, [])
+]
+every_search_and_data = pytest.mark.parametrize(
+    "config", [*SEARCHES, *OF_SOUND], ids=[*map(search_id, SEARCHES), *(f"{search_id(one)}-sound" for one in OF_SOUND)]
+)
+
+
+@pytest.fixture
+def data(tiny, config):
+    """What a search is for: 48 images, or as many clips."""
+    return tiny.train if config.epsilon >= 0 else toned(48, seconds=0.1)
 
 
 @pytest.fixture
@@ -61,12 +76,12 @@ def rounds_seen(monkeypatch):
     return seen
 
 
-@every_search
-def test_the_same_configuration_gives_the_same_noise_and_another_seed_another(tiny, config):
-    first, facts = noise.make(config, tiny.train)
+@every_search_and_data
+def test_the_same_configuration_gives_the_same_noise_and_another_seed_another(data, config):
+    first, facts = noise.make(config, data)
     torch.manual_seed(12345)  # nothing may hang on the global stream
-    again, facts_again = noise.make(config, tiny.train)
-    other, _ = noise.make(replace(config, seed=1), tiny.train)
+    again, facts_again = noise.make(config, data)
+    other, _ = noise.make(replace(config, seed=1), data)
     assert torch.equal(first.delta, again.delta)
     assert facts == facts_again
     share = float((first.delta != other.delta).float().mean())
@@ -84,26 +99,26 @@ def test_noise_is_whole_values_of_both_signs_that_reach_the_budget(tiny, config)
     made.check_belongs(tiny.train)
 
 
-@every_search
+@every_search_and_data
 @pytest.mark.parametrize("after", [1, 2])
-def test_a_search_goes_on_after_an_interruption(tiny, tmp_path, rounds_seen, config, after):
-    straight, facts = noise.make(config, tiny.train)
+def test_a_search_goes_on_after_an_interruption(data, tmp_path, rounds_seen, config, after):
+    straight, facts = noise.make(config, data)
     errors = list(rounds_seen)
     rounds_seen.clear()
     rounds_seen.stop = after
     with pytest.raises(KeyboardInterrupt):
-        noise.make(config, tiny.train, folder=tmp_path)
+        noise.make(config, data, folder=tmp_path)
     assert rounds_seen == errors[:after]
     rounds_seen.stop = 0
-    resumed, facts_resumed = noise.make(config, tiny.train, folder=tmp_path)
+    resumed, facts_resumed = noise.make(config, data, folder=tmp_path)
     assert rounds_seen == errors  # the rounds that were done are not done again
     assert torch.equal(resumed.delta, straight.delta)
     assert facts_resumed == facts
 
 
-@every_search
-def test_an_interruption_within_a_round_loses_this_round_only(tiny, tmp_path, rounds_seen, monkeypatch, config):
-    straight, facts = noise.make(config, tiny.train)
+@every_search_and_data
+def test_an_interruption_within_a_round_loses_this_round_only(data, tmp_path, rounds_seen, monkeypatch, config):
+    straight, facts = noise.make(config, data)
     errors = list(rounds_seen)
     rounds_seen.clear()
     original = Surrogate.train_step
@@ -116,8 +131,8 @@ def test_an_interruption_within_a_round_loses_this_round_only(tiny, tmp_path, ro
     with monkeypatch.context() as patched:
         patched.setattr(Surrogate, "train_step", train_step)
         with pytest.raises(KeyboardInterrupt):
-            noise.make(config, tiny.train, folder=tmp_path)
-    resumed, facts_resumed = noise.make(config, tiny.train, folder=tmp_path)
+            noise.make(config, data, folder=tmp_path)
+    resumed, facts_resumed = noise.make(config, data, folder=tmp_path)
     assert rounds_seen == errors
     assert torch.equal(resumed.delta, straight.delta)
     assert facts_resumed == facts

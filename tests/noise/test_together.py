@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from searches import run
+from clips import toned
+from searches import changed, run
 
 from workbench import noise
 from workbench.config import ConfigError, DataError, NoiseConfig
@@ -60,6 +61,16 @@ def test_two_processes_find_what_one_finds(patterned, monkeypatch, two, kind):
     # Sums over two processes round differently, and a gradient of nearly zero may then turn its sign.
     assert (together.delta != expected).float().mean() < 0.005
     assert together.fingerprint == data.fingerprint
+
+
+def test_two_processes_search_for_clips_too(two):
+    data, config = toned(12), changed(replace(CONFIG, surrogate="convnet-w2", epsilon=-20, shape="envelope"), rounds=2)
+    config = changed(config, begin="zero", step=8000.0, shared_step=8000.0)
+    made, facts = noise.make(replace(config, devices=2), data)
+    assert facts["image_passes"] == 24
+    assert (made.delta.dtype, made.shape, made.epsilon) == (torch.int16, "envelope", -20)
+    assert int(made.delta.abs().amax((1, 2)).min()) > 0
+    assert int((made.apply(data) - data.samples).abs().max()) > 0
 
 
 def test_shares_are_disjoint_and_whole():

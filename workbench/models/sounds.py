@@ -98,4 +98,5 @@ class Loudness(nn.Module):
     """Every clip at one root mean square, so that quiet recordings count like loud ones."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return 0.1 * x / x.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-4)
+        # The floor comes before the root, whose gradient at 0 has no bounds.
+        return 0.1 * x / x.square().mean((1, 2), keepdim=True).clamp_min(1e-8).sqrt()

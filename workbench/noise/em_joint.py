@@ -125,7 +125,7 @@ def whole(task: Search, noise: Delta) -> Tensor:
     for part in mapped.parts(len(noise.own)):
         numbers = (torch.arange(part.start, part.stop, device=task.device) * world + rank).clamp(max=len(labels) - 1)
         delta = task.budget.round(noise.shared[labels[numbers]] + noise.own[part])
-        parts: Any = task.fabric.all_gather(delta) if world > 1 else delta[None]
+        parts: Any = task.fabric.all_gather(delta.int()) if world > 1 else delta[None]  # int16 does not travel
         for other, rows in enumerate(parts.cpu()):
             place = found[part.start * world + other : part.stop * world : world]
             place.copy_(rows[: len(place)])

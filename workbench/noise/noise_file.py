@@ -43,7 +43,8 @@ def reading(path: Path) -> Iterator[tuple[Tensor, dict[str, Any]]]:
     try:
         with safe_open(path, framework="pt") as file:
             facts = untrusted.parse((file.metadata() or {})["perturbation"].encode(), FACTS)
-            facts = {name: facts[name] for name in (one.rstrip("?") for one in FACTS) if name in facts}
+            if more := sorted(set(facts) - {name.rstrip("?") for name in FACTS}):
+                raise DataError(f"it has a {untrusted.one_line(more[0], 40)}, as no noise has")
             for name, pattern in PATTERNS.items():
                 if not re.fullmatch(pattern, facts[name]):
                     raise DataError(f"its {name} is {untrusted.one_line(repr(facts[name]))}")
