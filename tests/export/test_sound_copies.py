@@ -253,3 +253,11 @@ def test_the_manifest_is_json_without_infinities(tmp_path):
     manifest = json.loads((out / "manifest.json").read_text(), parse_constant=lambda text: pytest.fail(text))
     assert all(entry["peak_db"] is None and entry["largest"] == 0 for entry in manifest["files"])
     assert "no change at all" in (out / "README.md").read_text()
+
+
+@pytest.mark.parametrize("facts", [{"epsilon": 3}, {"epsilon": -200}, {"shape": "round"}])
+def test_a_foreign_manifest_is_refused_in_one_line(tmp_path, facts):
+    given = {"space": "audio", "shape": "flat", "epsilon": -30, "files": []} | facts
+    (tmp_path / "manifest.json").write_text(json.dumps(given))
+    with pytest.raises(DataError, match="outside -96..0 dB, or an unknown shape"):
+        read_manifest(tmp_path)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.budgets import QUIETEST
+from workbench.budgets import QUIETEST, SHAPES
 from workbench.config import OUTSIDE, DataError
 from workbench.data.measures import Quality, measure
 from workbench.export.verdict import Verdict
@@ -225,7 +225,11 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
     if len(content) > MOST_MANIFEST:
         raise DataError(f"is larger than {MOST_MANIFEST >> 20} MiB")
     manifest: dict[str, Any] = untrusted.parse(content, SHAPE)
+    if manifest.get("space") == "audio":
+        if not QUIETEST <= manifest["epsilon"] <= 0 or manifest.get("shape", SHAPES[0]) not in SHAPES:
+            raise DataError(f"has an epsilon outside {QUIETEST}..0 dB, or an unknown shape")
+        return manifest
     for name in ("epsilon", "bound"):
-        if not QUIETEST <= manifest.get(name, 0) <= OUTSIDE:
-            raise DataError(f"has {'an' if name == 'epsilon' else 'a'} {name} outside {QUIETEST}..{OUTSIDE}")
+        if not 0 <= manifest.get(name, 0) <= OUTSIDE:
+            raise DataError(f"has {'an' if name == 'epsilon' else 'a'} {name} outside 0..{OUTSIDE}")
     return manifest
