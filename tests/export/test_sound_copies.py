@@ -259,5 +259,5 @@ def test_the_manifest_is_json_without_infinities(tmp_path):
 def test_a_foreign_manifest_is_refused_in_one_line(tmp_path, facts):
     given = {"space": "audio", "shape": "flat", "epsilon": -30, "files": []} | facts
     (tmp_path / "manifest.json").write_text(json.dumps(given))
-    with pytest.raises(DataError, match="outside -96..0 dB, or an unknown shape"):
+    with pytest.raises(DataError, match="outside -96"):
         read_manifest(tmp_path)
