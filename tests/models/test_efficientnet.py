@@ -182,4 +182,4 @@ def test_learners_have_their_own_network_and_help(patterned, name):
     assert one in of_panel("full", "convnet-w4", data)
     assert one not in of_panel("standard", "convnet-w4", data)
     assert 1 <= one.units <= 20
-    assert [each.name for each in known().values() if each.architecture] == list(NAMES)
+    assert [each.name for each in known().values() if each.architecture and each.help] == list(NAMES)
