@@ -36,7 +36,7 @@ def budget(epsilon: int, space: Space, shape: str = SHAPES[0]) -> PerturbationBu
             raise ConfigError(f"budget-db is {epsilon}: it must be in {QUIETEST}..-1, as in -30")
         return PerturbationBudget(FULL, space)
     if epsilon < 0:
-        raise ConfigError(f"budget-db {epsilon} is for sound: the budget of images is --epsilon, as in 8")
+        raise ConfigError(f"epsilon is {epsilon}: below 0 it is --budget-db, of sound; give images --epsilon, as in 8")
     return PerturbationBudget(epsilon, space)
 
 
