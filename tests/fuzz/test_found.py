@@ -151,7 +151,7 @@ def test_a_finished_photo_that_is_elsewhere_changed_or_unknown_counts_as_not_mad
     assert Ledger(tmp_path / "out", "j", {"a.png"}).entries == {}
 
 
-@pytest.mark.parametrize("epsilon", [-97, 256, 10**400])
+@pytest.mark.parametrize("epsilon", [-1, -97, 256, 10**400])
 def test_a_manifest_cannot_allow_every_change(epsilon):
     refused(DataError, lambda: verify.parse_manifest(json.dumps({"epsilon": epsilon, "files": []}).encode()))
 
