@@ -24,7 +24,7 @@ def overriding(hook: str) -> list[str]:
     return [name for name in BUILT_IN if getattr(type(named(name)), hook) is not getattr(Defence, hook)]
 
 
-BUILT_IN = [name for name, entry in DEFENCES.items() if entry.module]
+BUILT_IN = [name for name, entry in DEFENCES.items() if entry.module and "image" in entry.spaces]
 EACH_TIME = [name for name in overriding("batch") if name not in overriding("train_set")]
 IN_THE_LOSS = overriding("loss_batch")
 CONVERTING = [name for name in overriding("inputs") if name not in overriding("train_set")]  # those learn nothing first
