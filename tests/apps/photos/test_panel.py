@@ -51,12 +51,12 @@ def app(tmp_path, monkeypatch):
     private_folder.remove(made.folder)
 
 
-def upload(app, *names, content=None, size=None):
+def upload(app, *names, content=None, size=None, patience=LONG):
     files = [(name, png(seed) if content is None else content) for seed, name in enumerate(names)]
     app._received(
         {"new": [{"name": n, "size": len(c) if size is None else size, "content": memoryview(c)} for n, c in files]}
     )
-    app.job.wait(LONG)
+    app.job.wait(patience)
 
 
 def make(app):
@@ -213,7 +213,7 @@ def test_while_it_works_nothing_else_can_be_started(app):
     assert all(control.disabled for control in (app.controls.clear, app.controls.upload, app.controls.strength))
     assert not app.controls.make.disabled  # it was just pressed: switched off, it would lose the keyboard's place
     assert not app.controls.cancel.disabled
-    upload(app, "b.png")
+    upload(app, "b.png", patience=0)
     assert "Still at work" in plain(app.controls.chosen)
     app.controls.make.click()
     assert "Still at work" in plain(app.controls.made)
