@@ -58,7 +58,7 @@ def test_every_network_answers_at_its_least_size(name):
     if not models.has_weights(name):
         pytest.skip("its weights are not here")
     if NETWORKS[name].spaces == ("audio",):
-        pytest.skip("it hears: tests/models/test_sounds.py")
+        pytest.skip("it hears: tests/models/test_hearing.py")
     entry, least = NETWORKS[name], max(8, NETWORKS[name].least)
     network = models.build(f"{name}-w2" if entry.by_width else name, channels=3, classes=5, side=least, seed=0).eval()
     with torch.no_grad():

@@ -123,7 +123,7 @@ def test_noise_of_any_type_of_number_is_taken(tiny, dtype):
 
 def test_whole_noise_beyond_the_budget_is_refused(tiny):
     registry.method("own-wrong", words="words")(lambda task, options: (task.zeros() - 128).to(torch.int8))
-    assert "noise reaches 128 pixel values, beyond its budget of 4" in refused(DataError, make, "own-wrong", tiny.train)
+    assert "noise reaches 128 steps, beyond its budget of 4" in refused(DataError, make, "own-wrong", tiny.train)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ SIDES = {
     "resnet9-w4": (4, 96),
     "convnet-w4": (8, 96),
     "mlp-w4": (2, 96),
+    "linear": (2, 96),
 }
 
 
@@ -62,7 +63,9 @@ def test_logits_are_images_by_classes_and_depend_on_the_image(name):
     assert not torch.equal(logits[0], logits[1])
 
 
-@pytest.mark.parametrize("name", [name for name in SIDES if not name.startswith("mlp")])  # it has no convolution
+@pytest.mark.parametrize(
+    "name", [name for name in SIDES if not name.startswith(("mlp", "linear"))]
+)  # they do not convolve
 def test_small_images_are_not_reduced_early(name):
     last, first_of_large = SIDES[name]
     sides = convolved(build(name), 32)
