@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from workbench.config import ConfigError, DataError
+from workbench.data import spec
 from workbench.data.dataset import DataPair, Dataset
 from workbench.data.space import AUDIO, SHORTEST, SLOWEST
 from workbench.data.split import split
@@ -89,9 +90,8 @@ def digits(rest: str, seed: int) -> DataPair:
     from workbench.data import spoken_digits
     from workbench.data.sources import numbered
 
-    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 7 and int(rest) >= 10):
-        raise ConfigError(f"spoken-digits:{rest}: after the colon comes a number of training clips, 10 to 999999")
-    counts = {"train": int(rest) if rest else spoken_digits.DEFAULT_TRAIN, "test": spoken_digits.DEFAULT_TEST}
+    count = spec.number("spoken-digits", rest, spoken_digits.DEFAULT_TRAIN, "training clips", 10, 999999)
+    counts = {"train": count, "test": spoken_digits.DEFAULT_TEST}
     sets = []
     for part, count in counts.items():
         clips, lengths, labels = spoken_digits.make(part, count, seed)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from workbench import registry
 from workbench.config import ConfigError, DataConfig, DataError
-from workbench.data import folder, photo_digits, synthetic_people
+from workbench.data import folder, photo_digits, spec, synthetic_people
 from workbench.data.dataset import DataPair, Dataset
 from workbench.data.split import split
 from workbench.files.layout import layout
@@ -32,9 +32,8 @@ def load(config: DataConfig) -> DataPair:
 
 def digits(rest: str, seed: int) -> DataPair:
     """photo-digits[:N]: N training images (see photo_digits.py)."""
-    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 8 and int(rest) >= 10):
-        raise ConfigError(f"photo-digits:{rest}: after the colon comes a number of training images, 10 to 9999999")
-    counts = {"train": int(rest) if rest else photo_digits.DEFAULT_TRAIN, "test": photo_digits.DEFAULT_TEST}
+    count = spec.number("photo-digits", rest, photo_digits.DEFAULT_TRAIN, "training images", 10, 9999999)
+    counts = {"train": count, "test": photo_digits.DEFAULT_TEST}
     sets = {}
     for part, count in counts.items():
         images, labels = photo_digits.make(part, count, seed)
@@ -44,9 +43,7 @@ def digits(rest: str, seed: int) -> DataPair:
 
 def people(rest: str, seed: int) -> DataPair:
     """synthetic-people[:N]: drawn faces of N people (see synthetic_people.py)."""
-    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 4 and int(rest) >= 2):
-        raise ConfigError(f"synthetic-people:{rest}: after the colon comes a number of people, 2 to 999")
-    count = int(rest) if rest else synthetic_people.DEFAULT_PEOPLE
+    count = spec.number("synthetic-people", rest, synthetic_people.DEFAULT_PEOPLE, "people", 2, 999)
     classes = synthetic_people.classes(count)
     made = (synthetic_people.make(split, count, seed) for split in ("train", "test"))
     train, test = (Dataset(images, labels, classes, numbered(labels, classes)) for images, labels in made)

@@ -1,6 +1,6 @@
 """Recordings with their noise as files: in the original's form and depth, each value within its own limit."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,15 @@ import torch
 from workbench.budgets import FULL
 from workbench.config import DataError
 from workbench.data.dataset import Dataset
-from workbench.data.sound_measures import SoundQuality, measure
+from workbench.data.sound_measures import measure
+from workbench.export.entry import shown
 from workbench.files import atomic, names, sounds
 from workbench.files.hashing import file_hash
 from workbench.files.sounds import Sound
 from workbench.noise import decibels
 from workbench.noise.perturbation import Perturbation
 
-DEPTH = 24  # bits of what the loudness is taken from, where a file has more or none
+FINE = 2**23  # steps that the peak of floating point is divided into, to find how loud it is where
 
 
 def limits(original: Sound, budget: int, shape: str) -> np.ndarray:
@@ -25,18 +26,11 @@ def limits(original: Sound, budget: int, shape: str) -> np.ndarray:
 
     int64 where the file holds whole numbers; float64 where it holds floating point, whose limit is no whole step.
     """
-    whole = original.bits and original.bits <= DEPTH
-    scale = 1.0 if whole else 2.0 ** (DEPTH - (original.bits or 1))
-    steps = original.samples if whole else np.rint(original.samples.astype(np.float64) * scale)
-    found = decibels.limits(torch.from_numpy(steps.astype(np.int64)).T, budget, shape, original.rate).T.numpy()
-    if whole:
-        return found
-    most = decibels.radius(int(np.abs(steps).max(initial=0)), budget)
-    peak = float(original.peak) if original.samples.size else 0.0
-    share = found / max(most, 1)
-    if original.bits:
-        return np.floor(decibels.radius(int(peak), budget) * share).astype(np.int64)
-    return peak * 10 ** (budget / 20) * share
+    peak = float(original.peak)
+    unit = 1.0 if original.bits else FINE / (peak or 1.0)
+    values = torch.from_numpy(np.rint(original.samples * np.float64(unit)).astype(np.int64))
+    found = decibels.limits(values.T, budget, shape, original.rate).T.numpy()
+    return found if original.bits else peak * 10 ** (budget / 20) * (found / decibels.radius(FINE, budget))
 
 
 def protected(original: Sound, share: np.ndarray, budget: int, shape: str) -> Sound:
@@ -71,9 +65,8 @@ def write_one(root: Path, stem: str, data: Dataset, index: int, perturbation: Pe
     target = f"{stem}.{copy.copy_form.lower()}"
     atomic.make((root / target).parent)
     sounds.write(root / target, copy)
-    decoded = sounds.read(root / target)
-    quality = measure(original.samples, decoded.samples, original.rate, original.bits)
-    quiet = perturbation is not None and not limits(original, perturbation.epsilon, "flat").any()
+    quality = measure(original.samples, copy.samples, original.rate, original.bits)  # `write` has read the same back
+    quiet = perturbation is not None and not _loud(original, perturbation.epsilon)
     return {
         "file": target,
         "original": name,
@@ -88,6 +81,11 @@ def write_one(root: Path, stem: str, data: Dataset, index: int, perturbation: Pe
     }
 
 
+def _loud(original: Sound, budget: int) -> bool:
+    """Whether anything may change."""
+    return bool(decibels.radius(int(original.peak), budget) if original.bits else original.peak)
+
+
 def _of_samples(data: Dataset, index: int) -> Sound:
     """A clip that is no file, as a WAV of 16 bits."""
     length = int(data.lengths[index]) if data.lengths is not None else data.samples.shape[2]
@@ -98,12 +96,6 @@ def _of_samples(data: Dataset, index: int) -> Sound:
 def stems(given: tuple[str, ...]) -> list[str]:
     """Names of copies without a suffix, no two alike on any system."""
     return [name.removesuffix(".wav") for name in names.target_names(given, ".wav")]
-
-
-def shown(quality: SoundQuality) -> dict[str, float | int | None]:
-    """A quality as JSON can hold it: rounded, and null for what is infinite or not defined."""
-    values = asdict(quality)
-    return {name: round(value, 4) if np.isfinite(value) else None for name, value in values.items()}
 
 
 def card(manifest: dict[str, Any]) -> str:

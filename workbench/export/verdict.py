@@ -7,6 +7,14 @@ from workbench.files import tree, untrusted
 MOST_PROBLEMS, MOST_SAID = 20, 2000  # shown to a person; characters of each
 
 
+def problems_in_words(problems: list[str]) -> list[str]:
+    """The first problems, a line each, and how many more there are."""
+    lines = [f"PROBLEM {untrusted.one_line(problem, MOST_SAID)}" for problem in problems[:MOST_PROBLEMS]]
+    if len(problems) > MOST_PROBLEMS:
+        lines.append(f"... and {len(problems) - MOST_PROBLEMS} more problems (--json lists all)")
+    return lines
+
+
 @dataclass
 class Verdict:
     """What `verify` found. `problems` is empty only when all files are there and keep the bound (epsilon).
@@ -61,10 +69,7 @@ class Verdict:
             lines.append(f"lowest PSNR {self.psnr_lowest:.1f} dB, median {self.psnr_median:.1f} dB{ssim}")
         if self.skipped:
             lines.append(tree.left_in_words(self.skipped).removeprefix("; "))
-        shown = self.problems[:MOST_PROBLEMS]
-        lines += [f"PROBLEM {untrusted.one_line(problem, MOST_SAID)}" for problem in shown]
-        if len(self.problems) > len(shown):
-            lines.append(f"... and {len(self.problems) - len(shown)} more problems (--json lists all)")
+        lines += problems_in_words(self.problems)
         some = (("left out", self.left_out or self.skipped), ("refused", self.refused))
         but = [word for word, any_are in some if any_are]
         there = f"every file{' that was not ' + ' or '.join(but) if but else ''} is there"

@@ -11,9 +11,9 @@ from workbench.budgets import SHAPES, USUAL_DB
 from workbench.config import DataError
 from workbench.data.sound_measures import SoundQuality, measure, summary
 from workbench.export.sound_copies import limits
-from workbench.export.verdict import MOST_PROBLEMS, MOST_SAID
+from workbench.export.verdict import problems_in_words
 from workbench.export.verify import has_hash, within
-from workbench.files import sounds, tree, untrusted
+from workbench.files import sounds, tree
 from workbench.files.layout import layout
 
 SAID = {
@@ -59,9 +59,7 @@ class SoundVerdict:
         lines.append(f"recordings without any change: {self.unchanged}, too quiet for this budget: {self.quiet}")
         if self.left_out:
             lines.append(tree.left_in_words(self.left_out).removeprefix("; "))
-        lines += [f"PROBLEM {untrusted.one_line(one, MOST_SAID)}" for one in self.problems[:MOST_PROBLEMS]]
-        if len(self.problems) > MOST_PROBLEMS:
-            lines.append(f"... and {len(self.problems) - MOST_PROBLEMS} more problems (--json lists all)")
+        lines += problems_in_words(self.problems)
         lines.append(
             "the budget is kept and every recording is there; what can be learnt is another question"
             if self.kept

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import math
 import os
 import statistics
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from torch import Tensor
 from workbench.budgets import SHAPES
 from workbench.config import ConfigError, DataError
 from workbench.data.dataset import Dataset
-from workbench.data.measures import Quality, measure
+from workbench.data.measures import measure
 from workbench.data.space import AUDIO
 from workbench.export import sound_copies
+from workbench.export.entry import shown
 from workbench.files import atomic, lock, names
 from workbench.files.hashing import file_hash
 from workbench.files.pictures import read_exact
@@ -158,12 +158,6 @@ def _write_one(root: Path, target: str, pixels: Tensor, data: Dataset, index: in
 def to_tensor(array: np.ndarray) -> Tensor:
     """A decoded picture uint8 H×W×C as a tensor uint8 C×H×W."""
     return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
-
-
-def shown(quality: Quality) -> dict[str, float | int | None]:
-    """A quality as JSON can hold it: rounded, and null for what is infinite or not defined."""
-    values = {name: round(value, 4) for name, value in asdict(quality).items()}
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def card(manifest: dict[str, Any]) -> str:

@@ -38,6 +38,11 @@ def hearing(
     return nn.Sequential(LogMel(rate), make(channels, BANDS, classes, **said))
 
 
+def window(rate: int) -> int:
+    """How many values a frame has: the next power of two from 25 ms on, and four at least."""
+    return 2 ** max(2, math.ceil(math.log2(WINDOW * rate)))
+
+
 class LogMel(nn.Module):
     """Clips N×C×T at `rate` Hz → log-mel spectrograms N×C×BANDS×frames, without the clip's own loudness.
 
@@ -49,7 +54,7 @@ class LogMel(nn.Module):
 
     def __init__(self, rate: int):
         super().__init__()
-        self.size = 2 ** math.ceil(math.log2(WINDOW * rate))
+        self.size = window(rate)
         self.hop = max(1, round(HOP * rate))
         self.register_buffer("window", torch.hann_window(self.size), persistent=False)
         self.register_buffer("mel", filters(rate, self.size), persistent=False)

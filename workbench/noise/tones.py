@@ -46,9 +46,7 @@ def chords(classes: int, rate: int, draw: torch.Generator) -> Tensor:
                 taken.append(code)
     pitches = torch.empty((classes, CHOSEN * TONES))
     for label in range(classes):
-        low = torch.tensor([float(edges[band]) for band in sorted(taken[label % len(taken)]) for _ in range(TONES)])
-        high = torch.tensor(
-            [float(edges[band + 1]) for band in sorted(taken[label % len(taken)]) for _ in range(TONES)]
-        )
+        bands = torch.tensor(sorted(taken[label % len(taken)])).repeat_interleave(TONES)
+        low, high = edges[bands], edges[bands + 1]
         pitches[label] = low + torch.rand(len(low), generator=draw) * (high - low)
     return pitches

@@ -25,7 +25,8 @@ from workbench.apps.photos.where import FACELESS, Finder, cut, placed
 from workbench.apps.photos.working_set import WorkingSet, scale_noise, search_settings, with_noise
 from workbench.apps.photos.write_copy import SUFFIXES, check_fits, write
 from workbench.config import DataError, ProtectConfig, key
-from workbench.export.write import MANIFEST, shown
+from workbench.export.entry import shown
+from workbench.export.write import MANIFEST
 from workbench.files import atomic, lock, mapped, names
 from workbench.files.pictures import Refused, decode
 from workbench.files.tree import check_apart, left_in_words

@@ -12,6 +12,7 @@ from workbench.config import ConfigError
 from workbench.data.dataset import Dataset
 from workbench.data.space import AUDIO
 from workbench.installation import missing
+from workbench.models.sounds import window as window
 from workbench.victim.defence import Defence
 
 AT_ONCE = 2**19  # values; bounds the float copies
@@ -20,7 +21,6 @@ BAND = (300, 3000)  # Hz, of a telephone
 EDGES = (100, 200)  # Hz, that its gain falls over below and above
 MU = 255
 STEPS = 127  # of the 8 bits, on either side of zero
-WINDOW = 0.025  # seconds, of a frame at least
 
 
 class Sound(Defence):
@@ -203,11 +203,6 @@ def within(until: Tensor, length: int) -> Tensor:
 def whole(values: Tensor) -> Tensor:
     """Round to the nearest step, cut to the range: int16."""
     return values.round().clamp(AUDIO.low, AUDIO.high).to(AUDIO.sample)
-
-
-def window(rate: int) -> int:
-    """How many values a frame has: the next power of two from 25 ms on, and four at least."""
-    return 2 ** max(2, math.ceil(math.log2(WINDOW * rate)))
 
 
 def spectra(values: Tensor, size: int) -> Tensor:
