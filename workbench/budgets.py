@@ -3,8 +3,8 @@
 QUIETEST = -96  # dB under a clip's peak: budgets of sound, which are known by their sign
 USUAL, USUAL_DB = 8, -30
 FULL = 2**15 - 1  # of sound: what δ is kept as is a share of the clip's limit, in so many parts
-ENVELOPE = "envelope"
-SHAPES = ("flat", ENVELOPE)
+ENVELOPE, MASKED = "envelope", "masked"
+SHAPES = ("flat", ENVELOPE, MASKED)
 
 
 def budget_name(epsilon: int) -> str:

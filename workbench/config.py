@@ -98,7 +98,7 @@ class NoiseConfig(DataConfig):
     method: str = documented("em-joint", "how the noise is made: `workbench methods` lists them")
     kind: str = documented("samplewise", "classwise (one noise per class) or samplewise (one per image)")
     epsilon: int = documented(USUAL, "perturbation budget: the largest change, in pixel values of 255")
-    shape: str = documented("flat", "recordings: flat, or envelope (noise as loud as the clip)", choices=SHAPES)
+    shape: str = documented("flat", "recordings: flat, envelope (as loud as the clip) or masked", choices=SHAPES)
     surrogate: str = documented("convnet-w16", "network the noise is made against (A+B for both, where several go)")
     devices: int = documented(
         1, "devices of this machine, or processes on a CPU, that search together (em-joint)", least=1

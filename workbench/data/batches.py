@@ -36,7 +36,7 @@ class Stream(IntEnum):
     LSP, AUTOREGRESSIVE, CUDA, SEM, MI_UE = 19, 20, 21, 22, 23
     ROBUST_TRAINING, ROBUST_STEPS = 26, 27
     TEXTURE, TEXTURE_STEPS = 28, 29
-    TONES = 30
+    TONES, MOVED = 30, 31
 
 
 def generator(device: torch.device, seed: int, stream: Stream, *place: int) -> torch.Generator:

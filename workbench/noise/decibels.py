@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench import catalogue
-from workbench.budgets import ENVELOPE, FULL, QUIETEST, SHAPES
+from workbench.budgets import ENVELOPE, FULL, MASKED, QUIETEST, SHAPES
 from workbench.config import ConfigError, NoiseConfig
 from workbench.data.dataset import Dataset
 from workbench.data.space import AUDIO, IMAGE, Space
@@ -48,6 +48,8 @@ def check(config: NoiseConfig, data: str) -> None:
         budget(config.epsilon, AUDIO if space == AUDIO.name else IMAGE)
     if config.epsilon >= 0 and config.shape != SHAPES[0]:
         raise ConfigError(f"shape {config.shape} is for sound: the budget of images is {SHAPES[0]}, leave it away")
+    if config.shape == MASKED and config.kind == "classwise":
+        raise ConfigError("shape masked is of each clip's own masking: give --kind samplewise")
     if config.epsilon < 0 and config.options.get("begin") == "bands":
         raise ConfigError("begin bands is of colours, for images: noise of sound begins at zero, leave it away")
 
@@ -81,7 +83,7 @@ def radius(peak: int, decibels: int) -> int:
 def limits(clip: Tensor, decibels: int, shape: str, rate: int) -> Tensor:
     """The largest change of each value of one clip: int64 C×T, for whole values C×T at `rate` Hz.
 
-    flat: r everywhere. envelope: r · (loudness, averaged over 40 ms, of its largest), cut to whole steps. Loudness is
+    flat: r everywhere; masked too, as noise/masked.py turns the noise itself down. envelope: r · (loudness, averaged over 40 ms, of its largest), cut to whole steps. Loudness is
     that of a value's highest 16 bits.
     """
     wide = clip.long()

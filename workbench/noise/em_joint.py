@@ -24,7 +24,7 @@ from workbench.config import NoiseConfig, option
 from workbench.data.batches import Stream
 from workbench.files import mapped
 from workbench.noise import bands
-from workbench.noise.decibels import added
+from workbench.noise.published import published
 from workbench.noise.search import Search
 
 BEGIN = ("zero", "bands")
@@ -99,7 +99,7 @@ def search(task: Search, options: Options) -> Tensor:
     for batch, done in task.batches(options.batch_size, options.rounds, surrogate, **kept):
         labels = task.labels[batch]
         delta = noise.of(labels, batch)
-        logits = surrogate.train_step(task.budget.in_range(added(task.data, batch, delta)), labels)
+        logits = surrogate.train_step(published(task, batch, delta), labels)
         noise.step(delta, labels, batch, share_of_step(done, wait))
         task.count(logits, labels)
     return noise.shared if task.classwise else whole(task, noise)

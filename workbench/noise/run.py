@@ -9,9 +9,11 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from workbench import catalogue, registry
+from workbench.budgets import MASKED
 from workbench.config import DataError, NoiseConfig
 from workbench.data.dataset import Dataset
 from workbench.files import mapped
+from workbench.noise import masked
 from workbench.noise.budget import PerturbationBudget
 from workbench.noise.search import Search
 
@@ -31,8 +33,10 @@ def run(config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None)
     ours = catalogue.METHODS[config.method].module
     with Search(config, data, fabric, folder) as task:
         with nullcontext() if ours else registry.foreign(f"method {config.method}"):
-            delta = search(task, options)
-        return whole_steps(task.budget, checked(delta, task)), task.facts()
+            delta = checked(search(task, options), task)
+        if config.shape == MASKED:
+            delta = masked.kept_under(delta, task.data)
+        return whole_steps(task.budget, delta), task.facts()
 
 
 def checked(delta: Any, task: Search) -> Tensor:

@@ -43,7 +43,8 @@ class Search:
 
     data, samples, labels: on `device`, the fabric's; budget: the L∞ ball in steps of the data's space; kind, epsilon,
     seed: as in the configuration. Set by the loop: `passes`, samples that went forward and backward through a
-    network; `error`, the surrogate's error rate on the noisy samples; `finished`, to end before the last round.
+    network; `error`, the surrogate's error rate on the noisy samples; `place`, pass and batch; `finished`, to end before the
+    last round.
     """
 
     def __init__(self, config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None):
@@ -52,7 +53,7 @@ class Search:
         self.data = decibels.with_limits(data, config.epsilon, config.shape).to(fabric.device)
         self.samples, self.labels, self.device = self.data.samples, self.data.labels, self.data.samples.device
         self.kind, self.epsilon, self.seed = config.kind, self.budget.radius, config.seed
-        self.passes, self.error, self.finished = 0, 1.0, False
+        self.passes, self.error, self.finished, self.place = 0, 1.0, False, (0, 0)
         self._label, self._done, self._ran = f"{config.method} {config.kind} noise, round", 0, False
         self._keeper = Keeper(folder / CHECKPOINT if folder else None)
         self._loop: Any = None
@@ -122,6 +123,7 @@ class Search:
             order = self._shares(size, turn, rank, world)[first : first + length]
             self._wrong = torch.zeros((), device=self.device)
             for position, batch in enumerate(order, first):
+                self.place = turn, position
                 yield batch, (turn + position / count) / passes
             seen = sum(map(len, order)) * world
             self.passes += seen

@@ -1,22 +1,37 @@
 """`tones`: a chord for each class, drawn without a search; sample-wise with phases of each clip's own.
 
 Every class has three of eight bands of pitch, and two tones in each: what shows in a spectrogram at once. Codes of two
-classes differ in two bands or more where there are few enough classes. Source: own; drawn noise that a linear
-classifier reads, as in Yu et al. (KDD 2022).
+classes differ in two bands or more where there are few enough classes. The sign of the chord uses all of the budget:
+8 dB more than the chord itself, which rounding to 8 bits takes away. Source: own; drawn noise that a linear classifier
+reads, as in Yu et al. (KDD 2022).
 """
 
 import itertools
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from workbench.config import NoiseConfig, option
 from workbench.data.batches import Stream
-from workbench.noise.no_options import Options as Options
 from workbench.noise.search import Search
 
 BANDS, CHOSEN, TONES = 8, 3, 2
 LOWEST, HIGHEST = 250.0, 0.45  # Hz; of the rate
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the chord fills the budget."""
+
+    waveform: str = option("sign (all of the budget) or sine (softer to listen to)", choices=("sign", "sine"))
+
+    @classmethod
+    def defaults(cls, asked: NoiseConfig, data: str) -> dict[str, Any]:
+        """Signs."""
+        return {"waveform": "sign"}
 
 
 def search(task: Search, options: Options) -> Tensor:
@@ -30,7 +45,7 @@ def search(task: Search, options: Options) -> Tensor:
     for row, label in enumerate(rows.tolist()):
         phases = torch.rand((pitches.shape[1], 1), generator=draw) * 2 * math.pi
         wave = (pitches[label, :, None] * turns + phases).sin().sum(0)
-        found[row, 0] = wave / wave.abs().max()
+        found[row, 0] = wave.sign() if options.waveform == "sign" else wave / wave.abs().max()
     return (found * task.budget.radius).expand(task.shape).contiguous().to(task.device)
 
 
