@@ -1,5 +1,6 @@
 """The budget of sound: exact to the step, by a naive second writing, for every peak; nothing outside a clip."""
 
+import itertools
 import json
 import struct
 from dataclasses import replace
@@ -43,7 +44,7 @@ def every_limit(data: Dataset, epsilon: int, shape: str) -> list[list[list[int]]
             parts = [channel[max(0, place - half) : min(length, place + half)] for place in range(length)]
             loud.append([(sum(value * value for value in part) / len(part)) ** 0.5 for part in parts])
         top = max(map(max, loud)) or 1.0
-        rows = [[most if shape == "flat" else int(most * one / top) for one in channel] for channel in loud]
+        rows = [[int(most * one / top) if shape == "envelope" else most for one in channel] for channel in loud]
         found.append([row + [0] * (len(clip[0]) - length) for row in rows])
     return found
 
@@ -90,7 +91,7 @@ def test_the_envelope_is_never_above_flat_reaches_it_and_is_safe_in_silence():
     data = toned(9, channels=2)
     data.samples[1] = 0
     data.samples[2, :, :300] = 0
-    flat, close = (decibels.with_limits(data, -20, shape).limits for shape in SHAPES)
+    flat, close = (decibels.with_limits(data, -20, shape).limits for shape in SHAPES[:2])
     assert bool((close <= flat).all())
     assert bool((close >= 0).all())
     loud = [number for number in range(9) if number != 1]
@@ -263,8 +264,7 @@ def for_sound():
             yield pytest.param(method, {name: value for name, value in SMALL.items() if name in names}, id=method)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "shape"), [*itertools.product(KINDS, SHAPES[:2]), ("samplewise", "masked")])
 @pytest.mark.parametrize(("method", "options"), for_sound())
 def test_every_method_for_sound_makes_noise_of_both_kinds_within_its_budget(method, options, kind, shape):
     data = toned(30, channels=2)
@@ -285,7 +285,7 @@ def test_every_method_for_sound_makes_noise_of_both_kinds_within_its_budget(meth
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("method", "options"), [
-    ("em", {"train_steps": 5, "noise_steps": 3, "stop_error": 0.0, "rounds": 8}), ("em-joint", {"rounds": 8}),
+    ("em", {"train_steps": 5, "noise_steps": 3, "stop_error": 0.0, "rounds": 8}), ("em-joint", {"rounds": 12}),
 ])  # fmt: skip
 def test_noise_of_sound_lowers_the_surrogates_error(method, options, kind):
     data = toned(60, seconds=0.1)

@@ -83,8 +83,8 @@ def radius(peak: int, decibels: int) -> int:
 def limits(clip: Tensor, decibels: int, shape: str, rate: int) -> Tensor:
     """The largest change of each value of one clip: int64 C×T, for whole values C×T at `rate` Hz.
 
-    flat: r everywhere; masked too, as noise/masked.py turns the noise itself down. envelope: r · (loudness, averaged over 40 ms, of its largest), cut to whole steps. Loudness is
-    that of a value's highest 16 bits.
+    flat: r everywhere; masked too, as masked.py turns the noise itself down. envelope: r · (loudness, averaged over
+    40 ms, of its largest), cut to whole steps. Loudness is that of a value's highest 16 bits.
     """
     wide = clip.long()
     if not wide.numel():

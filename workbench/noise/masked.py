@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.budgets import FULL
+from workbench.budgets import FULL, MASKED
 from workbench.data import masking
 from workbench.data.dataset import Dataset
 from workbench.data.space import AUDIO
@@ -17,9 +17,13 @@ TURNS = 10
 MARGIN = 10 ** (-3 / 20)  # amplitudes stay 3 dB under the threshold, where windows overlap
 
 
-def kept_under(delta: Tensor, data: Dataset) -> Tensor:
-    """Return δ, shares of the limits of `data`, N×C×T, so that it lies under each clip's threshold: float32."""
-    assert data.limits is not None
+def kept_under(delta: Tensor, data: Dataset, shape: str) -> Tensor:
+    """Return δ, shares of the limits of `data`, N×C×T, so that it lies under each clip's threshold: float32.
+
+    In every other shape of the budget it comes back as it is.
+    """
+    if shape != MASKED or data.limits is None:
+        return delta
     found = torch.zeros(delta.shape)
     lengths = [data.samples.shape[2]] * len(data) if data.lengths is None else data.lengths.tolist()
     for number, length in enumerate(lengths):

@@ -9,7 +9,6 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from workbench import catalogue, registry
-from workbench.budgets import MASKED
 from workbench.config import DataError, NoiseConfig
 from workbench.data.dataset import Dataset
 from workbench.files import mapped
@@ -34,9 +33,7 @@ def run(config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None)
     with Search(config, data, fabric, folder) as task:
         with nullcontext() if ours else registry.foreign(f"method {config.method}"):
             delta = checked(search(task, options), task)
-        if config.shape == MASKED:
-            delta = masked.kept_under(delta, task.data)
-        return whole_steps(task.budget, delta), task.facts()
+        return whole_steps(task.budget, masked.kept_under(delta, task.data, config.shape)), task.facts()
 
 
 def checked(delta: Any, task: Search) -> Tensor:

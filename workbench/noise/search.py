@@ -42,9 +42,8 @@ class Search:
     """The task that a method's `search(task, options)` gets.
 
     data, samples, labels: on `device`, the fabric's; budget: the L∞ ball in steps of the data's space; kind, epsilon,
-    seed: as in the configuration. Set by the loop: `passes`, samples that went forward and backward through a
-    network; `error`, the surrogate's error rate on the noisy samples; `place`, pass and batch; `finished`, to end before the
-    last round.
+    seed: as in the configuration. Set by the loop: `passes`, samples that went through a network and back; `error`,
+    the surrogate's error rate on the noisy samples; `place`, pass and batch; `finished`, to end before the last round.
     """
 
     def __init__(self, config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None):
