@@ -14,7 +14,7 @@ from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
 from workbench.figures.sheet import png, save, say, show, words_of
 from workbench.figures.sounds import spectrograms, waveform
-from workbench.figures.style import name_of, styles
+from workbench.figures.style import name_of, styles, way_of
 from workbench.figures.tables import honest_sentences, learnt, table, worst_case
 
 # The figures that a table alone can draw, by name: each takes the tidy rows and the accuracy of guessing.
@@ -38,5 +38,5 @@ __all__ = [
     "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
     "leaderboard", "learners", "learnt", "looks", "name_of", "noise_sheet", "panel", "peak", "people", "png", "save",
     "say", "scores", "shares", "show", "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts",
-    "waveform", "whole", "words_of", "worst_case",
+    "waveform", "way_of", "whole", "words_of", "worst_case",
 ]  # fmt: skip
