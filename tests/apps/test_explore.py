@@ -213,7 +213,7 @@ def test_curves_grow_by_epoch_first_the_twin_then_the_victim(start):
     assert values == pytest.approx(accuracy[-1].sort_values(["method", "split", "epoch"])["value"].tolist())
 
 
-@pytest.mark.parametrize("phase", ["classwise noise", "clean samples", "victim, em-joint"])
+@pytest.mark.parametrize("phase", ["class-wise noise", "victim, clean", "victim, em-joint"])
 def test_stop_ends_the_work_after_a_step(start, phase, monkeypatch):
     panel = start(epochs=3)
     stopped, real = threading.Event(), panel._say

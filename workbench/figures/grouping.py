@@ -16,6 +16,8 @@ NAMED = {
     "protected_fraction": "{} protected",
 }  # fmt: skip
 
+OWN = {"folder": "images of a folder", "audio": "recordings of a folder", "arrays": "images of one's own"}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -88,6 +90,8 @@ def _has(method: str, column: str) -> bool:
 
 
 def _named(column: str, value: Any) -> str:
+    if column == "data":
+        value = OWN.get(value, value)
     if column == "epsilon":
         value = budget_name(int(value))
     return NAMED[column].format(percent(value) if column == "protected_fraction" else value)

@@ -18,7 +18,7 @@ from workbench.progress import Step
 
 MAGNIFIED = (("as it is", 1), ("×4", 4), ("×16", 16))
 SIDE = 208  # CSS pixels of a picture, so that three stand side by side in a cell
-KIND_WORDS = {"classwise": "class-wise (one a class)", "samplewise": "sample-wise (one an image)"}
+KIND_WORDS = {"classwise": "class-wise (one per class)", "samplewise": "sample-wise (one per image)"}
 BUTTONS = {"style": {"button_width": "auto"}}
 WIDE = {"style": {"description_width": "90px"}, "layout": {"width": "420px"}}
 TRIED = ("trained on", "learner uses", "peak", "final", "on its own training images")
