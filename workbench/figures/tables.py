@@ -8,7 +8,7 @@ import pandas as pd
 
 from workbench.budgets import budget_name
 from workbench.figures.grouping import NAMED, Line, has_several, in_words, lines, overall, percent, summarised
-from workbench.figures.style import CONTROLS, KIND_WORDS, name_of, outside, way_of
+from workbench.figures.style import CONTROLS, kind_of, name_of, outside, way_of
 from workbench.records.table import IDENTITY
 
 SETTING = [name for name in IDENTITY if name not in ("run", "seed")]
@@ -44,7 +44,7 @@ def table(summary: pd.DataFrame, chance: float | None = None) -> pd.DataFrame:
         measured.append("clean twin")
         shown["clean twin"] = [_beside(runs, dict(row), chance) for _, row in shown.iterrows()]
     shown["method"] += shown["method"].map(outside)
-    shown["kind"] = shown["kind"].map(KIND_WORDS).fillna(shown["kind"]).str.removeprefix(", ").replace("", "none")
+    shown["kind"] = shown["kind"].map(kind_of)
     return shown[[*SHOWN, *several, "seeds", "train", "peak", "final", *measured]]
 
 

@@ -62,6 +62,18 @@ def find(given: str | Path, folder: str) -> Path:
     raise DataError(f"there is no {path}" + (f": did you mean {nearest[0]}?" if nearest else ""))
 
 
+def result(given: str | Path) -> Path:
+    """The table of results that is meant: a CSV file or the folder of a run, from the current folder or from home();
+    else one of this program's own results by its name. Raises DataError when there is none.
+    """
+    path = Path(given)
+    ours = own("experiments") / "results" / f"{path.stem}.csv"
+    for place in (path, home() / path, *([ours] if path.parent == Path() else [])):
+        if place.is_file() or (place / "results.csv").is_file():
+            return place if place.is_file() else place / "results.csv"
+    raise DataError(f"there is no {path}: name a results.csv, or the folder of a complete run or sweep")
+
+
 def copy_notebooks() -> Path:
     """Put this program's notebooks into home()/notebooks, where they are not yet; return that folder."""
     folder = home() / "notebooks"
