@@ -116,9 +116,7 @@ def test_a_sweep_runs_once_and_then_only_what_is_missing(make, tmp_path, capsys)
         (file.parent / "starts").unlink()
     assert sweep(path, out, "--dry-run") == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert re.fullmatch(
-        r"1 to run: about 0\.\d minutes one after .* ones took \d+ s each \(\d+ to \d+ s\)", last
-    )
+    assert re.fullmatch(r"1 to run: about 0\.\d minutes one after .* ones took \d+ s each \(\d+ to \d+ s\)", last)
     assert sweep(path, out) == 0
     assert "3 complete already, 1 to run" in capsys.readouterr().out
     assert (out / "results.csv").read_bytes() == table
