@@ -61,6 +61,14 @@ def test_bars_are_final_and_marks_are_peak(rows):
     assert [to_hex(bar.get_facecolor()) for bar in axis.patches] == ["#000000", "#0072b2", "#e69f00"]
 
 
+def test_bars_mark_runs_whose_clean_twin_did_not_learn(rows):
+    grey = [run(defence="grayscale", test=(0.3, 0.35, 0.3)), run("em", "classwise", defence="grayscale")]
+    (axis,) = figures.bars(table.summary(pd.concat([rows, *grey])), CHANCE).axes
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert [name for name in names if "did not learn" in name] == [name for name in names if "grayscale" in name]
+    assert "em, class-wise, learner uses grayscale, says nothing" in figures.words_of(axis.figure)
+
+
 def test_bars_of_several_seeds_have_whiskers_from_lowest_to_highest(rows):
     more = pd.concat([rows, run(seed=1, test=(0.5, 0.7, 0.8))])
     figure = figures.bars(table.summary(more), CHANCE)

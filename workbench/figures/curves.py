@@ -18,8 +18,10 @@ from workbench.figures.grouping import (
     using,
 )
 from workbench.figures.sheet import GUESSING, accuracy_across, band, frame, legend, tell
+from workbench.figures.tables import learnt
 
 SPLITS = {"test": "clean test images", "train": "training images, as published"}
+UNTAUGHT = "says nothing: the clean twin did not learn"
 BY = ("method", "kind", "defence")
 
 
@@ -55,17 +57,27 @@ def _ends(line: Line) -> str:
     )
 
 
+def _is_untaught(line: Line, runs: pd.DataFrame, chance: float) -> bool:
+    """Whether there is a clean twin of the same defence, and it did not learn."""
+    twin = runs[runs["method"] == "clean"]
+    for column in ("data", "victim", "defence"):
+        twin = twin[twin[column].isin(line.rows[column])]
+    reached = overall(twin, "peak")
+    return bool(reached["seeds"]) and not learnt(reached["mean"], chance)
+
+
 def bars(summary: pd.DataFrame, chance: float) -> Figure:
     """Draw final accuracy (bar) and peak accuracy (mark) on clean test images, one bar per run and defence.
 
     summary: as records/table.summary returns it, or the tidy rows; several seeds are averaged, whiskers from lowest to
-    highest.
+    highest. A run whose clean twin of the same defence did not learn is marked: it says nothing about the noise.
     """
     summary = needed(summarised(summary), "accuracy")
     shown = lines(summary, by=BY)
     defences = [str(line.keys["defence"]) for line in shown]
     names = [
-        "\n".join(filter(None, [line.name, using(defence)])) for line, defence in zip(shown, defences, strict=True)
+        "\n".join(filter(None, [line.name, using(defence), UNTAUGHT * _is_untaught(line, summary, chance)]))
+        for line, defence in zip(shown, defences, strict=True)
     ]
     final = pd.DataFrame([overall(line.rows, "final") for line in shown])
     peak = pd.DataFrame([overall(line.rows, "peak") for line in shown])
