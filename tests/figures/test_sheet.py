@@ -64,7 +64,7 @@ def test_figure_scrolls_where_its_letters_would_get_too_small(rows, shown):
     sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
     with Image.open(io.BytesIO(figures.png(figure))) as picture:
         smallest = min(sizes) * picture.info["dpi"][0] / 72
-        assert smallest * least / picture.width > 8  # CSS pixels
+        assert smallest * least / picture.width > 7.5  # CSS pixels
 
 
 def test_sentences_are_shown_as_a_list_and_never_as_markup(shown):

@@ -19,7 +19,7 @@ from workbench.files.atomic import make, replacing
 from workbench.files.names import STEERS
 
 DPI = 110
-READABLE = 0.7  # of its own size, at which letters of 9 points are 10 CSS pixels high
+READABLE = 0.65  # of its own size, at which letters of 9 points are 9 CSS pixels high
 GUESSING: dict[str, Any] = {"color": "#767676", "linewidth": 1.2, "linestyle": (0, (1, 3))}
 
 
