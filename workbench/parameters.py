@@ -13,7 +13,7 @@ from workbench.judging import stage as judging
 from workbench.judging.config import JudgeConfig
 from workbench.victim import recipes, train
 
-SEVERAL = {"protected_fraction": ("fractions", "shares")}  # other lists are called as their setting with an s: epsilons
+SEVERAL = {"protected_fraction": ("fractions", "shares"), "victim": ("victims", "defended")}
 ALSO = {"probe": "victim", "beside": "method"}  # a parameter that names what another setting names; it may be empty
 
 

@@ -129,8 +129,8 @@ def learn(
     start: Path | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Train on what is published and return the curve."""
-    what = f"{found.noise.method} {found.noise.kind}" if found else "clean"
-    label = f"victim, {what} samples, " + ("epoch" if config.defence == "none" else f"{config.defence}, epoch")
+    what = f"{found.noise.method} {found.noise.kind.replace('wise', '-wise')}" if found else "clean"
+    label = f"victim, {what}, " + ("epoch" if config.defence == "none" else f"{config.defence}, epoch")
     return train.train(config, data, *exposed, label=label, folder=folder, start=start)
 
 

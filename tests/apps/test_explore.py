@@ -25,6 +25,7 @@ SMALL = {
     "method": "em-joint",
     "kind": "classwise",
     "epsilon": 8,
+    "defences": ["none"],
     "network": "convnet-w2",
     "epochs": 2,
     "seed": 0,
@@ -157,6 +158,37 @@ def test_the_pair_is_trained_beside_live_controls_and_told_in_numbers(panel):
     assert panel.tried.value.count("<tr>") == 3
 
 
+def test_both_networks_of_a_pair_use_the_chosen_countermeasure_and_all_words_say_so(panel):
+    assert panel.choice.defence == "none"
+    panel.fit.click()
+    panel.job.wait(LONG)
+    noise = panel.pairs.search(panel.choice)
+    panel.defence.value = "grayscale"
+    assert "Both learners use grayscale (turning the images grey)." in plain(panel.chosen)
+    panel.fit.click()
+    panel.job.wait(LONG)
+    assert panel.pairs.search(panel.choice) is noise  # searched once
+    words = plain(panel.answer)
+    assert "Both learners use grayscale" in words
+    without = panel.pairs.numbers(Choice("em-joint", "classwise", 8))["peak"]
+    assert f"Without grayscale the victim reaches {without:.2f}" in words
+    assert "learner uses grayscale" in panel.curves.value  # in the alternative text
+    rows = table.read(panel.pairs.study.out)
+    trained = {(row.method, row.defence) for row in rows.itertuples()}
+    assert trained == {(method, used) for method in ("clean", "em-joint") for used in ("none", "grayscale")}
+    assert panel.tried.value.count("<tr>") == 5
+    assert panel.tried.value.count("grayscale</td>") == 2
+
+
+def test_the_list_holds_what_needs_no_help_and_what_was_asked_for(start):
+    names = [name for _, name in start().defence.options]
+    assert {"none", "grayscale", "adversarial-8"} <= set(names)
+    assert not {"clean-share-1", "pairs-50", "leave-out"} & set(names)
+    both = start(defences=["grayscale+jpeg-10"]).defence
+    assert both.value == "grayscale+jpeg-10"
+    assert both.label == "grayscale+jpeg-10: turning the images grey, then JPEG compression at quality 10"
+
+
 def test_the_clean_twin_is_trained_once_and_is_the_victim_without_a_budget(panel):
     panel.epsilon.value = 0
     panel.fit.click()
@@ -181,7 +213,7 @@ def test_curves_grow_by_epoch_first_the_twin_then_the_victim(start):
     assert values == pytest.approx(accuracy[-1].sort_values(["method", "split", "epoch"])["value"].tolist())
 
 
-@pytest.mark.parametrize("phase", ["classwise noise", "clean samples", "victim, em-joint"])
+@pytest.mark.parametrize("phase", ["class-wise noise", "victim, clean", "victim, em-joint"])
 def test_stop_ends_the_work_after_a_step(start, phase, monkeypatch):
     panel = start(epochs=3)
     stopped, real = threading.Event(), panel._say
@@ -257,6 +289,8 @@ def test_work_that_fails_leaves_one_line(error, part):
     ({"method": "em-join"}, "did you mean"),
     ({"kind": "class"}, "did you mean"),
     ({"network": "convnet-wide"}, "convnet"),
+    ({"defences": ["greyscale"]}, "did you mean"),
+    ({"defences": "grayscale"}, "must be a list"),
     ({"epsilon": 33}, "0..32"),
     ({"epsilon": -1}, "epsilon is -1"),
     ({"epsilon": "8"}, "type int"),
@@ -318,19 +352,21 @@ def test_the_notebook_runs_without_anybody_watching(tmp_path):
     small = {"data": "photo-digits:200", "limit_test": "50", "epochs": "1", "network": "convnet-w2"}
     run = tmp_path / "run"
     notebook.run(places.find("00_explore", "notebooks"), run, small)
-    assert set(table.read(run)["method"]) == {"clean", "em-joint"}
+    rows = table.read(run)
+    assert set(rows["method"]) == {"clean", "em-joint"}
+    assert set(rows["defence"]) == {"none", "grayscale"}
     import nbformat
 
     cells = nbformat.read(run / "notebook.ipynb", as_version=4).cells
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     shown = [html for output in outputs if "<img" in (html := output.get("data", {}).get("text/html", ""))]
-    assert len(shown) == 2
+    assert len(shown) == 3
     assert not any('alt=""' in html for html in shown)
     text = "".join(output.get("data", {}).get("text/plain", "") for output in outputs)
     assert "Largest change" in text
     assert "clean twin reaches" in text
     assert not any("widget" in kind for output in outputs for kind in output.get("data", {}))
-    for name in ("sheet", "curves"):
+    for name in ("sheet", "curves", "curves-grayscale"):
         assert (run / "figures" / f"{name}.png").stat().st_size > 5000
 
 

@@ -41,6 +41,17 @@ def test_curves_leave_defended_runs_out(rows):
     assert lines(figures.curves(more, CHANCE).axes[0])["em, class-wise"].get_ydata().tolist() == [0.4, 0.2, 0.1]
 
 
+def test_learners_who_use_something_are_drawn_when_asked_for_and_named(rows):
+    more = pd.concat([rows, run("em", "classwise", test=(0.7, 0.9, 0.8), defence="jpeg-10")])
+    figure = figures.curves(more, CHANCE, "jpeg-10")
+    assert set(lines(figure.axes[0])) == {"em, class-wise"}
+    assert lines(figure.axes[0])["em, class-wise"].get_ydata().tolist() == [0.7, 0.9, 0.8]
+    assert figure.get_suptitle().startswith("learner uses jpeg-10")
+    assert "ends at 0.80 after a best epoch of 0.90" in figures.words_of(figure)
+    with pytest.raises(ValueError, match="no accuracy of a learner who uses blur"):
+        figures.curves(more, CHANCE, "blur")
+
+
 def test_bars_are_final_and_marks_are_peak(rows):
     figure = figures.bars(table.summary(rows), CHANCE)
     (axis,) = figure.axes
@@ -48,6 +59,14 @@ def test_bars_are_final_and_marks_are_peak(rows):
     assert lines(axis)["peak of all epochs"].get_xdata().tolist() == [0.9, 0.8, 0.4]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["clean", "random, sample-wise", "em, class-wise"]
     assert [to_hex(bar.get_facecolor()) for bar in axis.patches] == ["#000000", "#0072b2", "#e69f00"]
+
+
+def test_bars_mark_runs_whose_clean_twin_did_not_learn(rows):
+    grey = [run(defence="grayscale", test=(0.3, 0.35, 0.3)), run("em", "classwise", defence="grayscale")]
+    (axis,) = figures.bars(table.summary(pd.concat([rows, *grey])), CHANCE).axes
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert [name for name in names if "did not learn" in name] == [name for name in names if "grayscale" in name]
+    assert "em, class-wise, learner uses grayscale, says nothing" in figures.words_of(axis.figure)
 
 
 def test_bars_of_several_seeds_have_whiskers_from_lowest_to_highest(rows):

@@ -1,7 +1,11 @@
 """Out to the reader: the same figure is the same bytes, and carries its words."""
 
+import io
+import re
+
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 from tidy import CHANCE, run, three_runs
 
@@ -50,6 +54,17 @@ def test_figure_is_shown_with_words_for_those_who_cannot_see_it(rows, shown):
 def test_figure_is_shown_with_its_own_words_when_none_are_given(rows, shown):
     figures.show(figures.curves(rows, CHANCE))
     assert "em, class-wise ends at 0.10" in shown[0]["text/html"]
+
+
+def test_figure_scrolls_where_its_letters_would_get_too_small(rows, shown):
+    figure = figures.curves(rows, CHANCE)
+    figures.show(figure)
+    assert shown[0]["text/html"].startswith('<div style="overflow-x: auto">')
+    least = int(re.search(r"max-width: 100%; min-width: (\d+)px", shown[0]["text/html"])[1])
+    sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+    with Image.open(io.BytesIO(figures.png(figure))) as picture:
+        smallest = min(sizes) * picture.info["dpi"][0] / 72
+        assert smallest * least / picture.width > 7.5  # CSS pixels
 
 
 def test_sentences_are_shown_as_a_list_and_never_as_markup(shown):

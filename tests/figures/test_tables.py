@@ -19,8 +19,19 @@ def test_table_has_one_row_per_setting_with_its_spread(rows):
     shown = figures.table(table.summary(more)).set_index(["method", "kind"])
     assert shown.loc[("clean", "none"), "final"] == "0.700 (0.600 to 0.800)"
     assert shown.loc[("clean", "none"), "seeds"] == 2
-    assert shown.loc[("em", "classwise"), "final"] == "0.100"
-    assert shown.loc[("em", "classwise"), "peak"] == "0.400"
+    assert shown.loc[("em", "class-wise"), "final"] == "0.100"
+    assert shown.loc[("em", "class-wise"), "peak"] == "0.400"
+
+
+def test_a_row_is_marked_where_its_own_clean_twin_did_not_learn(rows):
+    grey = [run(defence="grayscale", test=(0.3, 0.35, 0.3)), run("em", "classwise", defence="grayscale")]
+    shown = figures.table(pd.concat([rows, *grey, run("em", "classwise", defence="jpeg-10")]), CHANCE)
+    beside = shown.set_index(["method", "kind", "defence"])["clean twin"]
+    assert beside["em", "class-wise", "none"] == "0.900"
+    assert beside["em", "class-wise", "grayscale"] == "0.350 did not learn: this row says nothing"
+    assert beside["clean", "none", "grayscale"] == "0.350 did not learn: this row says nothing"
+    assert beside["em", "class-wise", "jpeg-10"] == ""  # there is no such twin
+    assert "clean twin" not in figures.table(rows)
 
 
 def test_sentences_give_effect_control_and_what_still_learns(rows):

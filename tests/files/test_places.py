@@ -79,3 +79,17 @@ def test_notebooks_are_copied_once_and_never_over_ones_own(tmp_path, monkeypatch
     assert Path("notebooks/01_clean_vs_unlearnable.ipynb").read_text() == "mine"
     copied = {os.path.relpath(path, "notebooks") for path in Path("notebooks").rglob("*.ipynb")}
     assert copied == {os.path.relpath(path, ROOT / "notebooks") for path in (ROOT / "notebooks").rglob("*.ipynb")}
+
+
+def test_a_result_is_found_as_a_file_a_run_or_by_its_name(clone, monkeypatch):
+    (clone / "runs" / "x").mkdir(parents=True)
+    (clone / "runs" / "x" / "results.csv").touch()
+    (clone / "mine.csv").touch()
+    assert places.result("photo_digits") == ROOT / "experiments" / "results" / "photo_digits.csv"
+    assert places.result("runs/x") == Path("runs/x/results.csv")
+    monkeypatch.chdir("notebooks")  # where JupyterLab starts a notebook's kernel
+    assert places.result("runs/x").resolve() == clone / "runs" / "x" / "results.csv"
+    assert places.result("mine.csv").resolve() == clone / "mine.csv"
+    for absent in ("photo_digit", "runs/y", "elsewhere/photo_digits"):
+        with pytest.raises(DataError, match=f"there is no {absent}: name a results.csv"):
+            places.result(absent)

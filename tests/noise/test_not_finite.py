@@ -81,7 +81,7 @@ def test_it_ends_the_search_with_one_line_and_the_rounds_before_are_gone_on_with
         with pytest.raises(DataError) as refusal:
             noise.make(config, tiny.train, folder=tmp_path)
     line = str(refusal.value)
-    assert line.startswith(f"{config.method} samplewise noise, round 2: the ")
+    assert line.startswith(f"{config.method} sample-wise noise, round 2: the ")
     assert "not finite" in line
     assert line.endswith(": lower --learning-rate")
     assert "\n" not in line

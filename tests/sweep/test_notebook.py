@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -9,6 +11,7 @@ import pytest
 
 from workbench import figures
 from workbench.cli import main
+from workbench.files import places
 from workbench.records import run_folder, study_file, table
 from workbench.sweep import experiment as experiments
 from workbench.sweep import notebook
@@ -151,6 +154,35 @@ def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_
     for name in experiment.figures:
         assert figures.words_of(figures.FIGURES[name](rows, study_file.read(run)["chance"]))
     assert (run / "notebook.ipynb").stat().st_size < 1_500_000
+
+
+def test_a_table_is_read_without_torch(tmp_path):
+    code = "\n".join(
+        cell.source
+        for cell in nbformat.read(places.own("notebooks") / "11_read_a_sweep.ipynb", as_version=4).cells
+        if cell.cell_type == "code"
+    )
+    program = f"{code}\nimport sys\nassert 'workbench.figures' in sys.modules and 'torch' not in sys.modules"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "11_read_a_sweep" / "figures" / "bars.png").is_file()
+
+
+def test_any_table_is_read_by_any_of_its_columns(tmp_path):
+    study = tmp_path / "study"
+    study.mkdir()
+    table.write(table.read(places.own("experiments") / "results" / "photo_digits.csv"), study)
+    values = {"table": str(study), "by": ["seed"], "metric": "final", "figure": "curves"}
+    notebook.run(places.find("11_read_a_sweep", "notebooks"), tmp_path / "run", values)
+    assert (tmp_path / "run" / "figures" / "curves.png").is_file()
+    cells = nbformat.read(tmp_path / "run" / "notebook.ipynb", as_version=4).cells
+    text = "".join(
+        str(output.get("data", {}).get("text/html", "")) for cell in cells for output in cell.get("outputs", [])
+    )
+    assert "worst case" in text
+    assert "learner uses" in text or "grayscale" in text
 
 
 @pytest.mark.parametrize("path", HERE, ids=lambda path: path.stem)

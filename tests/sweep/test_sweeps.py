@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,7 +85,9 @@ def starts(out: Path) -> dict[str, int]:
 def test_a_sweep_runs_once_and_then_only_what_is_missing(make, tmp_path, capsys):
     path, out = make(1, 2), tmp_path / "out"
     assert sweep(path, out, "--dry-run") == 0
-    assert capsys.readouterr().out.count("to run") == 4
+    listed = capsys.readouterr().out
+    assert listed.count("to run   ") == 4
+    assert listed.endswith("4 to run: how long is known when one of them is complete\n")
     assert not out.exists()
     assert sweep(path, out) == 0
     assert set(starts(out).values()) == {1}
@@ -111,12 +114,17 @@ def test_a_sweep_runs_once_and_then_only_what_is_missing(make, tmp_path, capsys)
         (file.parent / "notebook.ipynb").unlink()
         (file.parent / "study.json").unlink()
         (file.parent / "starts").unlink()
+    assert sweep(path, out, "--dry-run") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"1 to run: about 0\.\d minutes one after .* ones took \d+ s each \(\d+ to \d+ s\)", last)
     assert sweep(path, out) == 0
     assert "3 complete already, 1 to run" in capsys.readouterr().out
     assert (out / "results.csv").read_bytes() == table
     assert sweep(make(1, 2, 5), out) == 0  # a grid that grew: only the new jobs run
     assert set(starts(out).values()) == {1}
     assert len(run_folder.read(out).jobs) == 6
+    assert sweep(make(1, 2, 5), out, "--dry-run") == 0
+    assert capsys.readouterr().out.endswith("nothing is left to run\n")
 
 
 def test_a_failing_job_is_named_and_the_others_go_on(make, tmp_path, capsys):

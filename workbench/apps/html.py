@@ -51,8 +51,8 @@ def side_by_side(pictures: Sequence[str]) -> str:
 
 def drawing(figure: Figure) -> str:
     """Show a figure, with its own words, as a picture that fits its cell."""
-    look = "width:100%;max-width:900px"
-    return f'<img src="{png(figures.png(figure))}" alt="{escape(figures.words_of(figure))}" style="{look}">'
+    image = f'<img src="{png(figures.png(figure))}" alt="{escape(figures.words_of(figure))}"'
+    return f'<div style="overflow-x:auto">{image} style="{figures.look_of(figure)}"></div>'
 
 
 def magnified(original: np.ndarray, copy: np.ndarray, times: int) -> np.ndarray:

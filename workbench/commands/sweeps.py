@@ -2,13 +2,18 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.commands.arguments import add_reuse
 from workbench.commands.table import DONE, NO, Parser, Run, command, print_summary
 from workbench.files import places
+
+if TYPE_CHECKING:
+    from workbench.sweep.experiment import Sweep
 
 LARGEST_MESSAGE = 2**30  # bytes: photos that are given to the lab
 
@@ -89,7 +94,7 @@ def sweep(parser: Parser, words: Sequence[str]) -> Run:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler (default: a local cluster)")
     parser.add_argument("--workers", type=int, default=0, help="local workers (default: one per GPU, else processor)")
     parser.add_argument("--threads", type=int, default=1, help="threads of a job on a CPU (default: %(default)s)")
-    parser.add_argument("--dry-run", action="store_true", help="only list the jobs")
+    parser.add_argument("--dry-run", action="store_true", help="only list the jobs, and say how long they will take")
     add_reuse(parser)
 
     def run(arguments: argparse.Namespace) -> int:
@@ -105,6 +110,7 @@ def sweep(parser: Parser, words: Sequence[str]) -> Run:
             print("in all jobs: " + ", ".join(f"{name}={value}" for name, value in fixed.items()))
             for job in jobs:
                 print(f"{'complete' if plan.done(job) else 'to run':9}{job.name}")
+            print(_estimated(plan))
             return DONE
         try:
             run.run(plan, scheduler=arguments.scheduler, workers=arguments.workers, threads=arguments.threads)
@@ -115,6 +121,23 @@ def sweep(parser: Parser, words: Sequence[str]) -> Run:
         return DONE
 
     return run
+
+
+def _estimated(plan: "Sweep") -> str:
+    """Say how long the jobs to run will take: as those that are complete did, or, before any is, what is known."""
+    from workbench.sweep import notebook
+
+    complete = [record for job in plan.jobs if plan.done(job) and (record := plan.record(job))]
+    todo, each = len(plan.jobs) - len(complete), [record.seconds.get("notebook", 0.0) for record in complete]
+    if not todo:
+        return "nothing is left to run"
+    if each:
+        mean = sum(each) / len(each)
+        took = f"the complete ones took {mean:.0f} s each ({min(each):.0f} to {max(each):.0f} s)"
+        return f"{todo} to run: about {mean * todo / 60:.1f} minutes one after the other, as {took}"
+    head = re.search(r"^\*(About .+?)\.?\*$", notebook.told(plan.experiment.notebook), re.MULTILINE)
+    told = f"; the notebook says of its own settings: {head[1]}" if head else ""
+    return f"{todo} to run: how long is known when one of them is complete{told}"
 
 
 @command("open JupyterLab on the notebooks", "-- --no-browser")

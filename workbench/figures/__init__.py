@@ -12,9 +12,10 @@ from workbench.figures.learners import learners
 from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
-from workbench.figures.sheet import png, save, say, show, words_of
+from workbench.figures.reading import compared
+from workbench.figures.sheet import look_of, png, save, say, show, words_of
 from workbench.figures.sounds import spectrograms, waveform
-from workbench.figures.style import name_of, styles
+from workbench.figures.style import name_of, styles, way_of
 from workbench.figures.tables import honest_sentences, learnt, table, worst_case
 
 # The figures that a table alone can draw, by name: each takes the tidy rows and the accuracy of guessing.
@@ -35,8 +36,8 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 }
 
 __all__ = [
-    "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
-    "leaderboard", "learners", "learnt", "looks", "name_of", "noise_sheet", "panel", "peak", "people", "png", "save",
-    "say", "scores", "shares", "show", "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts",
-    "waveform", "whole", "words_of", "worst_case",
+    "FIGURES", "bars", "budget", "compared", "confusion", "confusion_table", "curves", "fractions", "histogram",
+    "honest_sentences", "leaderboard", "learners", "learnt", "look_of", "looks", "name_of", "noise_sheet", "panel",
+    "peak", "people", "png", "save", "say", "scores", "shares", "show", "spectrograms", "spectrum", "styles",
+    "table", "transfer", "verdict", "verdicts", "waveform", "way_of", "whole", "words_of", "worst_case",
 ]  # fmt: skip

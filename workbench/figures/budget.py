@@ -14,11 +14,12 @@ from workbench.figures.grouping import (
     in_words,
     lines,
     needed,
+    of_learner,
     overall,
     percent,
     spread,
     summarised,
-    undefended,
+    using,
 )
 from workbench.figures.sheet import GUESSING, accuracy_across, band, frame, legend, tell
 
@@ -35,12 +36,13 @@ MEASURES = {
 ALONE = "leave-out"  # the defence of a learner who drops every image that carries noise
 
 
-def budget(rows: pd.DataFrame, chance: float) -> Figure:
+def budget(rows: pd.DataFrame, chance: float, defence: str = "none") -> Figure:
     """Draw final accuracy on clean test images against ε, and against PSNR and SSIM where the table has them.
 
-    rows: the tidy table; PSNR and SSIM are rows of that metric, for each method, kind and ε.
+    rows: the tidy table; PSNR and SSIM are rows of that metric, for each method, kind and ε. defence: of the learners
+    who are drawn.
     """
-    runs = undefended(rows)
+    runs = of_learner(summarised(rows), defence)
     runs = needed(runs[(runs["method"] == "clean") | (runs["epsilon"] > 0)], "accuracy with noise")
     shown = lines(runs, but=("epsilon",))
     measured = {metric: _measured(rows, metric) for metric in VISIBILITY}
@@ -60,7 +62,8 @@ def budget(rows: pd.DataFrame, chance: float) -> Figure:
             band(axes[metric], seen[seen.index.notna()].sort_index(), line.name, line.style, size=5)
     _scales(axes, sorted(set(runs.loc[runs["method"] != "clean", "epsilon"])), chance)
     legend(figure, min(len(shown), 3 if wide else 2))
-    title = heading(runs, "band", but=("epsilon",), about="final accuracy by noise budget")
+    about = ", ".join(filter(None, ["final accuracy by noise budget", using(defence)]))
+    title = heading(runs, "band", but=("epsilon",), about=about)
     return tell(figure, "Lines of the accuracy on clean test images", title, numbers, chance)
 
 

@@ -5,21 +5,34 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.figures.grouping import Line, heading, in_words, lines, needed, overall, spread, summarised, undefended
+from workbench.figures.grouping import (
+    Line,
+    heading,
+    in_words,
+    lines,
+    needed,
+    of_learner,
+    overall,
+    spread,
+    summarised,
+    using,
+)
 from workbench.figures.sheet import GUESSING, accuracy_across, band, frame, legend, tell
+from workbench.figures.tables import learnt
 
 SPLITS = {"test": "clean test images", "train": "training images, as published"}
+UNTAUGHT = "says nothing: the clean twin did not learn"
 BY = ("method", "kind", "defence")
 
 
-def curves(rows: pd.DataFrame, chance: float) -> Figure:
+def curves(rows: pd.DataFrame, chance: float, defence: str = "none") -> Figure:
     """Draw accuracy by epoch on clean test images (left) and on the training images (right), per method and kind.
 
     rows: the tidy table; several seeds of one line are drawn as their mean with a band from lowest to highest.
-    chance: accuracy of guessing, drawn as a dotted line.
+    chance: accuracy of guessing, drawn as a dotted line. defence: of the learners who are drawn.
     """
-    accuracy = rows[(rows["metric"] == "accuracy") & (rows["defence"] == "none")]
-    shown = lines(needed(accuracy, "accuracy of a learner without defence"))
+    accuracy = of_learner(rows[rows["metric"] == "accuracy"], defence)
+    shown = lines(accuracy)
     longest = max(len(line.name) for line in shown)
     columns = min(len(shown), max(1, 135 // (longest + 8)))
     figure, axes = frame(10, 4.4 + 0.2 * -(-len(shown) // columns), across=2, sharey=True)
@@ -32,8 +45,8 @@ def curves(rows: pd.DataFrame, chance: float) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axes[0].set_ylabel("accuracy")
     legend(figure, columns)
-    numbers = [_ends(line) for line in lines(undefended(rows))]
-    return tell(figure, "Accuracy by epoch", heading(accuracy, "band"), numbers, chance)
+    numbers = [_ends(line) for line in lines(summarised(accuracy))]
+    return tell(figure, "Accuracy by epoch", heading(accuracy, "band", about=using(defence)), numbers, chance)
 
 
 def _ends(line: Line) -> str:
@@ -44,17 +57,26 @@ def _ends(line: Line) -> str:
     )
 
 
+def _is_untaught(line: Line, runs: pd.DataFrame, chance: float) -> bool:
+    """Whether there is a clean twin of the same defence, and it did not learn."""
+    twin = runs[runs["method"] == "clean"]
+    for column in ("data", "victim", "defence"):
+        twin = twin[twin[column].isin(line.rows[column])]
+    reached = overall(twin, "peak")
+    return bool(reached["seeds"]) and not learnt(reached["mean"], chance)
+
+
 def bars(summary: pd.DataFrame, chance: float) -> Figure:
     """Draw final accuracy (bar) and peak accuracy (mark) on clean test images, one bar per run and defence.
 
     summary: as records/table.summary returns it, or the tidy rows; several seeds are averaged, whiskers from lowest to
-    highest.
+    highest. A run whose clean twin of the same defence did not learn is marked: it says nothing about the noise.
     """
     summary = needed(summarised(summary), "accuracy")
     shown = lines(summary, by=BY)
     defences = [str(line.keys["defence"]) for line in shown]
     names = [
-        line.name + ("" if defence == "none" else f"\nlearner uses {defence}")
+        "\n".join(filter(None, [line.name, using(defence), UNTAUGHT * _is_untaught(line, summary, chance)]))
         for line, defence in zip(shown, defences, strict=True)
     ]
     final = pd.DataFrame([overall(line.rows, "final") for line in shown])

@@ -16,6 +16,8 @@ NAMED = {
     "protected_fraction": "{} protected",
 }  # fmt: skip
 
+OWN = {"folder": "images of a folder", "audio": "recordings of a folder", "arrays": "images of one's own"}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -34,10 +36,15 @@ def summarised(rows: pd.DataFrame) -> pd.DataFrame:
     return table.summary(rows) if "metric" in rows.columns else rows
 
 
-def undefended(rows: pd.DataFrame) -> pd.DataFrame:
-    """The summary of the runs whose learner does nothing against the noise. Raises ValueError without any."""
-    runs = summarised(rows)
-    return needed(runs[runs["defence"] == "none"], "accuracy of a learner without defence")
+def of_learner(rows: pd.DataFrame, defence: str = "none") -> pd.DataFrame:
+    """The rows whose learner uses this against the noise. Raises ValueError without any accuracy among them."""
+    what = "without defence" if defence == "none" else f"who uses {defence}"
+    return needed(rows[rows["defence"] == defence], f"accuracy of a learner {what}")
+
+
+def using(defence: str) -> str:
+    """Say what a learner uses; "" where that is nothing."""
+    return "" if defence == "none" else f"learner uses {defence}"
 
 
 def needed(rows: pd.DataFrame, what: str) -> pd.DataFrame:
@@ -83,6 +90,8 @@ def _has(method: str, column: str) -> bool:
 
 
 def _named(column: str, value: Any) -> str:
+    if column == "data":
+        value = OWN.get(value, value)
     if column == "epsilon":
         value = budget_name(int(value))
     return NAMED[column].format(percent(value) if column == "protected_fraction" else value)

@@ -16,11 +16,12 @@ from workbench.figures.grouping import (
     in_words,
     lines,
     needed,
+    of_learner,
     overall,
     percent,
     spread,
     summarised,
-    undefended,
+    using,
 )
 from workbench.figures.sheet import frame, tell
 from workbench.figures.style import is_drawn
@@ -34,12 +35,13 @@ PREFIX = "confusion/"  # of the metric: confusion/<true class>/<predicted class>
 BY = ("method", "kind", "protected_fraction", "defence")
 
 
-def transfer(rows: pd.DataFrame, chance: float) -> Figure:
+def transfer(rows: pd.DataFrame, chance: float, defence: str = "none") -> Figure:
     """Show final accuracy by the surrogate that the noise was made against (rows) and the victim that learns (columns).
 
     One panel per kind of noise; its top row is the clean twin of each victim. Cells: mean, below it lowest to highest.
+    defence: of the learners who are shown.
     """
-    runs = undefended(rows)
+    runs = of_learner(summarised(rows), defence)
     clean = runs[runs["method"] == "clean"]
     noisy = runs[[method != "clean" and not is_drawn(method) for method in runs["method"]]]
     panels = lines(needed(noisy, "accuracy with noise from a surrogate"), but=("surrogate", "victim"))
@@ -65,7 +67,8 @@ def transfer(rows: pd.DataFrame, chance: float) -> Figure:
     bar = figure.colorbar(ScalarMappable(cmap=MAP), ax=axes, pad=0.02, label="final accuracy (dotted: guessing)")
     bar.ax.axhline(chance, color="white", linewidth=2, linestyle=":")
     what = "Heat map of the final accuracy on clean test images, surrogate to victim"
-    return tell(figure, what, heading(runs, "small type", but=("victim",)), numbers, chance)
+    title = heading(runs, "small type", but=("victim",), about=using(defence))
+    return tell(figure, what, title, numbers, chance)
 
 
 def _write_cell(axis: Axes, place: tuple[int, ...], cell: "pd.Series[Any]") -> None:
@@ -141,7 +144,7 @@ def _shares(panel: Line, classes: list[str]) -> np.ndarray:
 def _name(panel: Line) -> str:
     share, defence = panel.keys["protected_fraction"], panel.keys["defence"]
     carries = "nothing protected" if panel.method == "clean" else f"{percent(share)} of the images protected"
-    return f"{panel.name}\n{carries}" + ("" if defence == "none" else f", learner uses {defence}")
+    return f"{panel.name}\n" + ", ".join(filter(None, [carries, using(defence)]))
 
 
 def _reached(runs: pd.DataFrame, panel: Line, shares: np.ndarray) -> str:

@@ -19,6 +19,7 @@ from workbench.files.atomic import make, replacing
 from workbench.files.names import STEERS
 
 DPI = 110
+READABLE = 0.65  # of its own size, at which letters of 9 points are 9 CSS pixels high
 GUESSING: dict[str, Any] = {"color": "#767676", "linewidth": 1.2, "linestyle": (0, (1, 3))}
 
 
@@ -107,8 +108,13 @@ def show(figure: Figure, text: str = "") -> None:
     from IPython.display import display
 
     words, picture = text or words_of(figure), base64.b64encode(png(figure)).decode("ascii")
-    image = f'<img src="data:image/png;base64,{picture}" alt="{escape(words)}" style="max-width: 100%">'
-    display({"text/html": image, "text/plain": words}, raw=True)
+    image = f'<img src="data:image/png;base64,{picture}" alt="{escape(words)}" style="{look_of(figure)}">'
+    display({"text/html": f'<div style="overflow-x: auto">{image}</div>', "text/plain": words}, raw=True)
+
+
+def look_of(figure: Figure) -> str:
+    """The CSS of a figure that fits its place, but never so small that its letters cannot be read: it scrolls then."""
+    return f"max-width: 100%; min-width: {READABLE * DPI * figure.get_figwidth():.0f}px"
 
 
 def say(*sentences: str) -> None:

@@ -50,6 +50,11 @@ def name_of(method: str, kind: str) -> str:
     return f"{method}{drawn}{KIND_WORDS.get(kind, f', {kind}')}{outside(method)}"
 
 
+def kind_of(kind: str) -> str:
+    """What a kind of noise is called in tables; unknown ones keep their names."""
+    return KIND_WORDS.get(kind, kind).removeprefix(", ") or "none"
+
+
 def outside(method: str) -> str:
     """The mark behind the name of a method that moves pixels further than a budget allows; of others ""."""
     return " (outside the budget)" if method in METHODS and METHODS[method].outside else ""

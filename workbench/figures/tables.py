@@ -8,7 +8,7 @@ import pandas as pd
 
 from workbench.budgets import budget_name
 from workbench.figures.grouping import NAMED, Line, has_several, in_words, lines, overall, percent, summarised
-from workbench.figures.style import CONTROLS, name_of, outside, way_of
+from workbench.figures.style import CONTROLS, kind_of, name_of, outside, way_of
 from workbench.records.table import IDENTITY
 
 SETTING = [name for name in IDENTITY if name not in ("run", "seed")]
@@ -20,11 +20,11 @@ NOTHING = "Nothing can be said: the clean twin itself did not learn"
 Chance = float | Mapping[str, float]  # of guessing right, or that of each data set
 
 
-def table(summary: pd.DataFrame) -> pd.DataFrame:
+def table(summary: pd.DataFrame, chance: float | None = None) -> pd.DataFrame:
     """One row per setting, accuracy as mean (lowest to highest) over its seeds.
 
     summary: as records/table.summary returns it, or the tidy rows; of these, PSNR and SSIM are shown too where
-    measured.
+    measured. chance: with it each row shows the peak of its clean twin, marked where that did not learn.
     """
     runs = summarised(summary)
     # As in the figures, a seed counts once, however often it ran.
@@ -40,8 +40,20 @@ def table(summary: pd.DataFrame) -> pd.DataFrame:
         if not seen.empty:
             measured.append(metric)
             shown = shown.join(seen.groupby(OF_NOISE)["value"].mean().rename(metric), on=OF_NOISE)
+    if chance is not None:
+        measured.append("clean twin")
+        shown["clean twin"] = [_beside(runs, dict(row), chance) for _, row in shown.iterrows()]
     shown["method"] += shown["method"].map(outside)
+    shown["kind"] = shown["kind"].map(kind_of)
     return shown[[*SHOWN, *several, "seeds", "train", "peak", "final", *measured]]
+
+
+def _beside(runs: pd.DataFrame, keys: Mapping[Any, Any], chance: float) -> str:
+    """The peak of the clean twin of the same defence; "" where there is none."""
+    twin = overall(_twin(runs, keys, str(keys["defence"])), "peak")
+    if not twin["seeds"]:
+        return ""
+    return f"{twin['mean']:.3f}" + ("" if learnt(twin["mean"], chance) else " did not learn: this row says nothing")
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -90,7 +102,7 @@ def learnt(accuracy: float, chance: float) -> bool:
     return accuracy - chance >= LITTLE * (1 - chance)
 
 
-def _twin(runs: pd.DataFrame, keys: dict[str, Any], defence: str = "none") -> pd.DataFrame:
+def _twin(runs: pd.DataFrame, keys: Mapping[Any, Any], defence: str = "none") -> pd.DataFrame:
     """The clean runs with this defence of the same data and victim."""
     twin = runs[(runs["method"] == "clean") & (runs["defence"] == defence)]
     return twin[(twin["data"] == keys["data"]) & (twin["victim"] == keys["victim"])]

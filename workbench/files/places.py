@@ -40,6 +40,18 @@ def temporary() -> Path:
     return Path(tempfile.gettempdir())
 
 
+def result(given: str | Path) -> Path:
+    """The table of results that is meant: a CSV file or the folder of a run, from the current folder or from home();
+    else one of this program's own results by its name. Raises DataError when there is none.
+    """
+    path = Path(given)
+    ours = own("experiments") / "results" / f"{path.stem}.csv"
+    for place in (path, home() / path, *([ours] if path.parent == Path() else [])):
+        if place.is_file() or (place / "results.csv").is_file():
+            return place if place.is_file() else place / "results.csv"
+    raise DataError(f"there is no {path}: name a results.csv, or the folder of a complete run or sweep")
+
+
 def own(folder: str) -> Path:
     """The folder `notebooks` or `experiments` of this program: inside a wheel, else beside the package in its clone."""
     return SHIPPED / folder if SHIPPED.is_dir() else PACKAGE.parent / folder

@@ -53,7 +53,7 @@ class Search:
         self.samples, self.labels, self.device = self.data.samples, self.data.labels, self.data.samples.device
         self.kind, self.epsilon, self.seed = config.kind, self.budget.radius, config.seed
         self.passes, self.error, self.finished, self.place = 0, 1.0, False, (0, 0)
-        self._label, self._done, self._ran = f"{config.method} {config.kind} noise, round", 0, False
+        self._label, self._done, self._ran = "noise, round", 0, False
         self._keeper = Keeper(folder / CHECKPOINT if folder else None)
         self._loop: Any = None
         self._wrong: Tensor | None = None
@@ -94,7 +94,7 @@ class Search:
 
         noise: the tensors that the loop changes in place, by name; unit: what a round is called where people read it.
         """
-        self._label, self._ran = f"{self.config.method} {self.kind} noise, {unit}", True
+        self._label, self._ran = f"{self.config.method} {self.kind[:-4]}-wise noise, {unit}", True
         self._loop = self._rounds(total, surrogate, noise)
         return self._loop
 

@@ -72,8 +72,8 @@ def check_ours(path: Path) -> None:
 
 
 def read(folder: Path) -> pd.DataFrame:
-    """Read folder/results.csv. Raises DataError when it is missing or not a table of this program."""
-    path = folder / FILE_NAME
+    """Read folder/results.csv, or this .csv file. Raises DataError when it is missing or no table of this program."""
+    path = folder if folder.suffix == ".csv" else folder / FILE_NAME
     with untrusted.reading(path, "a table of this program", "give the folder of a complete run"):
         content = untrusted.read(path, MOST_BYTES)
         if content.partition(b"\n")[0].strip() != HEADER:

@@ -165,6 +165,12 @@ def test_the_notebook_is_explored_by_keyboard_and_a_training_is_stopped(page, tm
     expect(look.get_by_text("This random, class-wise noise at ε = 9 was found")).to_be_visible()
 
     train = face(page, "Train the pair")
+    learner = train.get_by_label("learner uses")
+    learner.focus()
+    page.keyboard.press("Space")  # opens the list; the plain arrow keys would be JupyterLab's
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(train.get_by_text("Both learners use crop-flip (random crops and flips).")).to_be_visible()
     expect(train.get_by_text("Chosen: random, class-wise noise at ε = 9.")).to_be_visible()
     button = train.get_by_role("button", name="Train the pair")
     button.focus()
@@ -186,8 +192,9 @@ def test_the_notebook_is_explored_by_keyboard_and_a_training_is_stopped(page, tm
     assert figure.evaluate("image => image.complete && image.naturalWidth") > 100
 
 
-def test_nbconvert_keeps_the_words():
-    html, _ = nbconvert.HTMLExporter(template_name="lab").from_notebook_node(with_a_figure())
+@pytest.mark.parametrize("template", ["lab", "classic"])
+def test_nbconvert_keeps_the_words(template):
+    html, _ = nbconvert.HTMLExporter(template_name=template).from_notebook_node(with_a_figure())
     (image,) = re.findall(r"<img [^>]*src=.data:image/png[^>]*>", html)
     assert WORDS in unescape(image)
     assert "No description has been provided" not in html

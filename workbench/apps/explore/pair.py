@@ -1,4 +1,6 @@
-"""The pair, without a window: noise searched at a budget, clean twin and victim, all kept as runs of a study."""
+"""The pair, without a window: noise searched at a budget, clean twin and victim who learn alike, all kept as runs of a
+study.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
+from workbench import figures
 from workbench.catalogue import METHODS, check_within
 from workbench.config import ConfigError
-from workbench.figures import learnt, name_of
+from workbench.figures import learnt, name_of, way_of
 from workbench.figures.tables import NOTHING
 from workbench.noise.perturbation import Perturbation
 from workbench.parameters import check_parameters
@@ -21,14 +25,30 @@ LARGEST = 32  # pixel values of 255: the end of the slider, where anybody sees t
 
 
 class Choice(NamedTuple):
-    """What a victim's images carry; epsilon in pixel values of 255."""
+    """What a victim's images carry, and what the learner uses against it; epsilon in pixel values of 255."""
 
     method: str
     kind: str
     epsilon: int
+    defence: str = "none"
 
     def __str__(self) -> str:
         return f"{name_of(self.method, self.kind)} noise at ε = {self.epsilon}"
+
+    @property
+    def used(self) -> str:
+        """Say what both learners of the pair use; "" where that is nothing."""
+        return "" if self.defence == "none" else f"Both learners use {self.defence} ({way_of(self.defence)})."
+
+    @property
+    def plain(self) -> "Choice":
+        """The same for a learner who uses nothing."""
+        return self._replace(defence="none")
+
+    @property
+    def twin(self) -> "Choice":
+        """Clean images, for a learner who uses the same."""
+        return CLEAN._replace(defence=self.defence)
 
 
 CLEAN = Choice("clean", "none", 0)
@@ -37,14 +57,14 @@ CLEAN = Choice("clean", "none", 0)
 class Pairs:
     """One data set, architecture and recipe; the noises found so far and the curves of the finished victims.
 
-    noises, curves: by Choice (the clean twin's curve, a tidy table, under CLEAN). What is not here yet may still be
-    among the study's stages, finished or not, from earlier: then it is read back, or gone on with.
+    noises, curves: by Choice, of noises that of a learner who uses nothing (the clean twin's curve, a tidy table, under
+    Choice.twin). What is not here yet may still be among the study's stages, finished or not, from earlier: then it is
+    read back, or gone on with.
     """
 
     def __init__(self, network: str, epochs: int, first: Choice, out: str, **data: Any):
-        check_parameters(
-            {**data, **first._asdict(), "surrogate": network, "victim": network, "epochs": epochs, "out": out}
-        )
+        asked = {"surrogate": network, "victim": network, "epochs": epochs, "out": out}
+        check_parameters({**data, **first._asdict(), **asked})
         check_within(first.method)
         if first.epsilon > LARGEST:
             raise ConfigError(f"epsilon is {first.epsilon}: here it must be in 0..{LARGEST} pixel values of 255")
@@ -60,29 +80,29 @@ class Pairs:
 
     def nearest(self, choice: Choice) -> Perturbation | None:
         """Give the noise of this method and kind found at this ε, or else at the nearest other one; None: none yet."""
-        found = [key for key in self.noises if key[:2] == choice[:2] and (key.epsilon or key == choice)]
+        found = [key for key in self.noises if key[:2] == choice[:2] and (key.epsilon or key == choice.plain)]
         best = min(found, key=lambda key: abs(key.epsilon - choice.epsilon), default=None)
         return self.noises[best].noise if best else None
 
     def search(self, choice: Choice) -> Made:
         """Find the noise at exactly this ε on all training images, unless it was found before."""
-        if choice not in self.noises:
+        if choice.plain not in self.noises:
             method = choice.method if choice.epsilon else "random"  # of no size: there is nothing to search
-            self.noises[choice] = self.study.noise(method, *choice[1:], surrogate=self.network)
-        return self.noises[choice]
+            self.noises[choice.plain] = self.study.noise(method, *choice[1:3], surrogate=self.network)
+        return self.noises[choice.plain]
 
     def ahead(self, choice: Choice, *, pair: bool) -> int:
         """Count the stages that are to be done."""
-        searched = choice.epsilon > 0 and not METHODS[choice.method].drawn and choice not in self.noises
-        return searched + sum(pair and run not in self.curves for run in (CLEAN, choice))
+        searched = choice.epsilon > 0 and not METHODS[choice.method].drawn and choice.plain not in self.noises
+        return searched + sum(pair and run not in self.curves for run in (choice.twin, choice))
 
     def train(self, choice: Choice, drawn: Callable[[pd.DataFrame], None]) -> None:
         """Find the noise, train the clean twin and the victim. `drawn` gets the rows so far after every epoch."""
         made, before = self.search(choice), list[pd.DataFrame]()
-        for run, carried in ((CLEAN, None), (choice, made)):
+        for run, carried in ((choice.twin, None), (choice, made)):
             if run not in self.curves:
                 with listening(self._growing(run, before, drawn)):
-                    rows = self.study.victim(carried, epochs=self.epochs, victim=self.network)
+                    rows = self.study.victim(carried, epochs=self.epochs, victim=self.network, defence=run.defence)
                 self.curves[run] = rows.assign(**run._asdict())
             before.append(self.curves[run])
             drawn(pd.concat(before, ignore_index=True))
@@ -91,7 +111,7 @@ class Pairs:
         self, run: Choice, before: list[pd.DataFrame], drawn: Callable[[pd.DataFrame], None]
     ) -> Callable[[Step], None]:
         """Lengthen a curve by every epoch that is told, until the victim's own rows are there."""
-        identity = table.Identity(str(run), self.study.pair.name, *run, victim=self.network)
+        identity = table.Identity(str(run), self.study.pair.name, **run._asdict(), victim=self.network)
         points: list[dict[str, Any]] = []
 
         def told(step: Step) -> None:
@@ -106,6 +126,13 @@ class Pairs:
     def finish(self) -> None:
         """Write out/results.csv with all curves."""
         self.study.finish(*self.curves.values())
+
+    def plotted(self, rows: pd.DataFrame, choice: Choice) -> Figure:
+        """Draw the curves so far of a choice's learners, on axes as long as the whole training."""
+        figure = figures.curves(rows, self.study.chance, choice.defence)
+        for axis in figure.axes:
+            axis.set_xlim(0.8, self.longest + 0.2)
+        return figure
 
     def shown(self, index: int, found: Perturbation | None, epsilon: int) -> tuple[np.ndarray, np.ndarray]:
         """Give training image `index` and its copy with the noise, scaled to `epsilon`: uint8 H×W×C."""
@@ -125,14 +152,17 @@ class Pairs:
         return train.classes[train.labels[index]]
 
     def sentence(self, choice: Choice) -> str:
-        """Say how the finished pair ended, with its numbers."""
-        clean, mine = self.numbers(CLEAN), self.numbers(choice)
+        """Say how the finished pair ended, with its numbers, beside a learner who uses nothing, if known."""
+        clean, mine = self.numbers(choice.twin), self.numbers(choice)
         nothing = "" if learnt(clean["peak"], self.study.chance) else f" {NOTHING}."
+        used, beside = choice.used and f"{choice.used} ", ""
+        if used and choice.plain in self.curves:
+            beside = f" Without {choice.defence} the victim reaches {self.numbers(choice.plain)['peak']:.2f}."
         return (
-            f"On clean test images the clean twin reaches {clean['peak']:.2f} at its best epoch and "
+            f"{used}On clean test images the clean twin reaches {clean['peak']:.2f} at its best epoch and "
             f"{clean['final']:.2f} after the last one; the victim of {choice} reaches {mine['peak']:.2f} at its best "
-            f"epoch and {mine['final']:.2f} after the last one. Guessing is {self.study.chance:.2f}. On the training "
-            f"images it was given, the victim ends at {mine['train']:.2f}.{nothing}"
+            f"epoch and {mine['final']:.2f} after the last one.{beside} Guessing is {self.study.chance:.2f}. On the "
+            f"training images it was given, the victim ends at {mine['train']:.2f}.{nothing}"
         )
 
     def numbers(self, run: Choice) -> dict[str, float]:
