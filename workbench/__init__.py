@@ -14,6 +14,7 @@ _NAMES = {
     "make_noise": "library",
     "train": "library",
     "judge": "library",
+    "class_board": "judging.board",
     "Protected": "library",
     "Dataset": "data.dataset",
     "DataPair": "data.dataset",
@@ -32,7 +33,7 @@ _MODULES = {"results": "records.table", "explore": "apps.explore"}  # as noteboo
 
 __all__ = [
     "DataPair", "Dataset", "Defence", "Perturbation", "Protected", "Study", "WorkbenchError", "check_parameters",
-    "data_set", "defence", "judge", "load", "make_noise", "method", "network", "option", "train",
+    "class_board", "data_set", "defence", "judge", "load", "make_noise", "method", "network", "option", "train",
 ]  # fmt: skip
 
 

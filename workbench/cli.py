@@ -184,7 +184,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"workbench {command}: {installation.missing(error.name)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        how = "the same command" if command in ("demo", "sweep", "protect") else "the same command with --resume"
+        how = "the same command" if command in ("demo", "sweep", "protect", "class-board") else "the same command with --resume"
         print(f"\nworkbench {command}: interrupted; {how} goes on", file=sys.stderr)
         return INTERRUPTED
 
