@@ -40,7 +40,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return getattr(import_module(f"workbench.{_NAMES[name]}"), name)
-    if name in (*_MODULES, "figures", "models"):
+    if name in (*_MODULES, "figures", "models", "teaching"):
         return import_module(f"workbench.{_MODULES.get(name, name)}")
     raise AttributeError(f"module 'workbench' has no attribute {name!r}")
 
