@@ -29,7 +29,7 @@ def trained(tiny, tmp_path, monkeypatch):
         case = case_file.read(folder)
         for one in trials:
             done.append(one)
-            told(one, 1.0, peak(trial.learn(one, case)))
+            told(one, 1.0, peak(trial.learn(one, case)), None)
 
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sources, "load", lambda config: tiny)

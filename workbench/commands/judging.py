@@ -97,7 +97,9 @@ def class_board(parser: Parser, words: Sequence[str]) -> Run:
     """`workbench class-board`"""
     from workbench.judging.config import BoardConfig
 
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the noises, each a NAME/noise.safetensors or a NAME.safetensors")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="of the noises, each a NAME/noise.safetensors or a NAME.safetensors"
+    )
     add_settings(parser, BoardConfig)
     add_decibels(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the board")
