@@ -1,6 +1,7 @@
 """What learners reach epoch by epoch, one panel per learner: from what is published, beside the clean twin."""
 
 import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -23,7 +24,8 @@ def learning(rows: pd.DataFrame, chance: float) -> Figure:
     across = min(len(names), ACROSS)
     down = math.ceil(len(names) / across)
     figure, axes = frame(1.2 + 2.9 * across, 1.3 + 2.2 * down, down, across, sharey=True)
-    numbers, handles = [], {}
+    numbers = []
+    handles: dict[str, Any] = {}
     for axis, name in zip(axes, names, strict=False):
         for line in lines(accuracy[accuracy["defence"] == name]):
             points = spread(line.rows, "value", ["epoch"])

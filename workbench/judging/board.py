@@ -89,7 +89,7 @@ def judged(config: BoardConfig, folder: Path, out: Path, *, workers: int = 0, re
     if not found:
         raise DataError(f"{folder} holds no noise that can be judged: hand in NAME/{FILE_NAME} or NAME.safetensors")
     names = {CONTROL: noise.make(control, data.train)[0]} | {name: folder / file for name, file in found.items()}
-    how = {"data_fingerprint": data.train.fingerprint, "resume": True, "reuse": reuse, "again": True}
+    how: dict[str, Any] = {"data_fingerprint": data.train.fingerprint, "resume": True, "reuse": reuse, "again": True}
     with run_folder.opened(out, COMMAND, config.identity(), **how) as run:
         with run.stage("judge"):
             parts = [

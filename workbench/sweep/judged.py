@@ -1,6 +1,7 @@
 """A judgement, or a class's board of them, in words and as a page for a browser."""
 
 from pathlib import Path
+from typing import Any
 
 from workbench.judging import board
 from workbench.judging.score import Score
@@ -67,7 +68,9 @@ def board_in_lines(found: board.Board) -> str:
 def board_page(out: Path, found: board.Board) -> Path:
     """Write out/report.html of a board; return its path."""
     record = run_folder.read(out)
-    jobs = [{"job": row["name"], "state": "judged", "error": ""} | row.to_dict() for _, row in found.table.iterrows()]
+    jobs: list[dict[str, Any]] = [
+        {"job": row["name"], "state": "judged", "error": "", **row} for row in found.table.to_dict("records")
+    ]
     return report.write(
         out,
         title="Whose noise is hardest to learn from?",
