@@ -47,7 +47,8 @@ def test_a_lesson_runs_to_its_end(name, folder, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_an_answer_lies_apart_from_its_lesson(name):
-    lesson, answer = (nbformat.read(ROOT / where / f"{name}.ipynb", 4) for where in ("notebooks/course", "docs/answers"))
+    folders = ROOT / "notebooks" / "course", ROOT / "docs" / "answers"
+    lesson, answer = (nbformat.read(where / f"{name}.ipynb", as_version=4) for where in folders)
     assert not {cell.source for cell in answer.cells if len(cell.source) > 200} & {cell.source for cell in lesson.cells}
     for grade in ("*Easy.*", "*Middle.*", "*Hard.*"):
         assert any(grade in cell.source for cell in lesson.cells)

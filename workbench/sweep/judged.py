@@ -68,9 +68,8 @@ def board_in_lines(found: board.Board) -> str:
 def board_page(out: Path, found: board.Board) -> Path:
     """Write out/report.html of a board; return its path."""
     record = run_folder.read(out)
-    jobs: list[dict[str, Any]] = [
-        {"job": row["name"], "state": "judged", "error": "", **row} for row in found.table.to_dict("records")
-    ]
+    ranked: Any = found.table.to_dict("records")
+    jobs = [{"job": row["name"], "state": "judged", "error": "", **row} for row in ranked]
     return report.write(
         out,
         title="Whose noise is hardest to learn from?",
