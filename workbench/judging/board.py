@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from workbench import figures, noise, stages
+from workbench import device, figures, noise, stages
 from workbench.budgets import budget_name
 from workbench.config import DataError, check_choice
 from workbench.data import sources
@@ -95,7 +95,7 @@ def judged(config: BoardConfig, folder: Path, out: Path, *, workers: int = 0, re
             parts = [
                 _judged(config, data, name, given, out, workers=workers, reuse=reuse) for name, given in names.items()
             ]
-        run.note(chance=1 / len(data.train.classes))
+        run.note(chance=1 / len(data.train.classes), device=device.describe(device.pick(config.device)))
         board = _board(parts, skipped, 1 / len(data.train.classes))
         table.write(board.rows, out)
         write_atomically(out / TABLE, board.table.to_csv(index=False, lineterminator="\n"))
