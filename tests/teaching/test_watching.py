@@ -1,5 +1,7 @@
 """A judgement that is watched: its curves grow in one place, and end as the whole table has them."""
 
+from itertools import pairwise
+
 import pytest
 
 from workbench import Study, figures, teaching
@@ -31,6 +33,6 @@ def test_curves_grow_in_one_place(live, tmp_path, monkeypatch):
     assert len({how["display_id"] for _, how in shown}) == 1
     drawn = [[len(line.get_xdata()) for line in figure.axes[0].get_lines()][:-1] for figure, _ in shown]  # but guessing
     assert drawn[-1] == [3, 3]
-    assert all(sum(later) >= sum(before) for before, later in zip(drawn, drawn[1:], strict=False))
+    assert all(sum(later) >= sum(before) for before, later in pairwise(drawn))
     assert figures.words_of(shown[-1][0]) == figures.words_of(figures.learning(score.rows, study.chance))
     assert (study.out / "figures" / "curves.png").is_file()
