@@ -30,6 +30,7 @@ LINE = (
     ("stages",),
     ("judging",),
     ("study", "library", "parameters"),
+    ("teaching",),
     ("sweep",),
     ("apps",),
     ("commands",),

@@ -29,7 +29,8 @@ NAMES = (
     "report.html.partial", "README.md", "manifest.json", "run.json", "0.partial.png", "copies.part",
     "out.0123456789abcdef.partial", ".export", "figures", "jobs", "store", "finished.jsonl", "copies.zip", "photos.zip",
     "open.html", "refusal.txt", "kernel.json", "judge.csv", "score.json", "case.safetensors", "case", "learners",
-    "photos-harder-to-learn-from.zip", "what-these-copies-still-teach.html",
+    "board.csv",
+    "predictions.json", "photos-harder-to-learn-from.zip", "what-these-copies-still-teach.html",
 )  # fmt: skip
 WRITTEN = re.compile(
     r"\.?[a-z][\w-]*(\.\w+)*\.(json|jsonl|csv|safetensors|ckpt|previous|ipynb|html|md|started|zip|txt|png)"

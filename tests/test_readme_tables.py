@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -18,6 +19,14 @@ def test_every_marked_table_is_what_was_measured(path):
     assert found
     for one in found:
         assert one[0] == tables.anew(one), one["what"]
+
+
+def test_the_lesson_on_people_shows_what_was_measured():
+    book = nbformat.read(ROOT / "notebooks" / "course" / "6_faces_voices_honesty.ipynb", as_version=4)
+    found = [one for cell in book.cells for one in tables.MARKED.finditer(cell.source)]
+    assert len(found) == 2
+    for one in found:
+        assert one[0].rstrip() == tables.anew(one).rstrip(), one["what"]
 
 
 def test_a_table_says_mean_and_spread():

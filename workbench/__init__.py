@@ -14,6 +14,7 @@ _NAMES = {
     "make_noise": "library",
     "train": "library",
     "judge": "library",
+    "class_board": "judging.board",
     "Protected": "library",
     "Dataset": "data.dataset",
     "DataPair": "data.dataset",
@@ -32,14 +33,14 @@ _MODULES = {"results": "records.table", "explore": "apps.explore"}  # as noteboo
 
 __all__ = [
     "DataPair", "Dataset", "Defence", "Perturbation", "Protected", "Study", "WorkbenchError", "check_parameters",
-    "data_set", "defence", "judge", "load", "make_noise", "method", "network", "option", "train",
+    "class_board", "data_set", "defence", "judge", "load", "make_noise", "method", "network", "option", "train",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return getattr(import_module(f"workbench.{_NAMES[name]}"), name)
-    if name in (*_MODULES, "figures", "models"):
+    if name in (*_MODULES, "figures", "models", "teaching"):
         return import_module(f"workbench.{_MODULES.get(name, name)}")
     raise AttributeError(f"module 'workbench' has no attribute {name!r}")
 

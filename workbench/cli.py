@@ -38,6 +38,7 @@ Unlearnable Workbench {version}: can this data still be learnt from?
 All commands: {program} --help. What has a name: {program} methods, defences, networks or datasets."""
 VARIABLES = {"WORKBENCH_PROGRESS": MODES, REUSE: ("0", "1")}  # environment variables, and what they may say
 INTERRUPTED = 130
+GOING_ON = ("demo", "sweep", "protect", "class-board")  # what goes on without being told to
 MOST_SAID = 2000  # characters of an error's line
 
 
@@ -184,7 +185,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"workbench {command}: {installation.missing(error.name)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        how = "the same command" if command in ("demo", "sweep", "protect") else "the same command with --resume"
+        how = "the same command" + " with --resume" * (command not in GOING_ON)
         print(f"\nworkbench {command}: interrupted; {how} goes on", file=sys.stderr)
         return INTERRUPTED
 

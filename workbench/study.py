@@ -25,6 +25,7 @@ from workbench.files.names import chosen
 from workbench.files.places import home
 from workbench.judging import stage as judging
 from workbench.judging.config import JudgeConfig
+from workbench.judging.judgement import Watching
 from workbench.judging.score import Score
 from workbench.noise.perturbation import Perturbation
 from workbench.records import run_folder, study_file, table
@@ -112,11 +113,13 @@ class Study:
         return rows
 
     def judge(
-        self, made: Made | None = None, *, panel: str = "quick", seeds: Sequence[int] = (), **settings: Any
-    ) -> Score:
+        self, made: Made | None = None, *, panel: str = "quick", seeds: Sequence[int] = (),
+        watching: Watching | None = None, **settings: Any,
+    ) -> Score:  # fmt: skip
         """Let every learner of a panel try on the noise `made`, or on clean images, and score what they get.
 
-        seeds: of the trainings (none: the study's own); settings: other fields of JudgeConfig.
+        seeds: of the trainings (none: the study's own); watching: is told every epoch (judgement.Watching); settings:
+        other fields of JudgeConfig.
         """
         for name in settings:
             check_choice("setting", name, [entry.name for entry in fields(JudgeConfig)])
@@ -125,7 +128,7 @@ class Study:
         label = "clean" if made is None else "-".join((*made.name, str(made.noise.epsilon)))
         case = judging.case_of(config, self.pair, made.found if made else None)
         folder = self.store / f"judged-{label}-{key(config.identity() | {'noise': made.found.key if made else None})}"
-        score = judging.judged(config, case, folder, resume=True, wait=True)
+        score = judging.judged(config, case, folder, resume=True, wait=True, watching=watching)
         self._note(folder)
         return score
 

@@ -27,7 +27,7 @@ for line in sys.stdin:
     if name == "blur":
         print(json.dumps({"error": "no room"}), flush=True)
         continue
-    print(json.dumps({"share": 0.5}), flush=True)
+    print(json.dumps({"share": 0.5, "now": seed / 10}), flush=True)
     time.sleep(0.02 * seed)
     reached = seed / 100 + (asked["side"] == "published") / 10 + (name == "none-avg") / 2
     print(json.dumps({"share": 1.0, "peak": reached}), flush=True)
@@ -58,11 +58,11 @@ def planned(case, tmp_path, learners, seeds="0,1,2"):
 def test_what_a_worker_says_is_told_of_the_trial_that_it_was_asked_for(case, simple, tmp_path, workers):
     wanted = planned(case, tmp_path, ["none", "none-avg"])
     told: dict[trial.Trial, list] = {one: [] for one in wanted}
-    pool.run(wanted, tmp_path, workers, lambda one, share, reached: told[one].append((share, reached)))
+    pool.run(wanted, tmp_path, workers, lambda one, share, reached, now: told[one].append((share, reached, now)))
     assert len(told) == 12
     for one, said in told.items():
         reached = one.config.seed / 100 + (one.side == PUBLISHED) / 10 + (one.learner.name == "none-avg") / 2
-        assert said == [(0.5, None), (1.0, pytest.approx(reached))]
+        assert said == [(0.5, None, one.config.seed / 10), (1.0, pytest.approx(reached), None)]
 
 
 @pytest.mark.parametrize(("name", "why"), [("blur", "learner blur: no room"), ("coin", "trained coin ended .code 3.")])
@@ -77,7 +77,7 @@ def test_a_worker_trains_what_it_is_asked_and_the_same_as_here(tiny, case, tmp_p
     wanted = planned(case, tmp_path, ["none-avg"], seeds="4")
     case_file.write(case, tmp_path / "case")
     reached = {}
-    pool.run(wanted, tmp_path / "case", 1, lambda one, share, best: reached.update({one: best}))
+    pool.run(wanted, tmp_path / "case", 1, lambda one, share, best, now: reached.update({one: best}))
     for one, other in zip(wanted, planned(case, tmp_path / "here", ["none-avg"], seeds="4"), strict=True):
         assert one.done
         mine, ours = table.read(one.folder), trial.learn(other, case)

@@ -199,5 +199,5 @@ def test_notebooks_in_git_are_thin_and_clean(path):
         if cell.cell_type == "code":
             assert not cell.outputs
             assert cell.execution_count is None
-            assert "class " not in cell.source
+            assert "class " not in cell.source or cell.source.startswith("%%writefile")  # a file of one's own
             assert len(cell.source.splitlines()) <= 15

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.commands.arguments import add_reuse, add_settings
+from workbench.commands.stages import add_decibels, budget
 from workbench.commands.table import DONE, Parser, Run, command, config_of
 from workbench.config import ConfigError
 from workbench.progress import shown_as, watched
@@ -82,6 +83,38 @@ def judge(parser: Parser, words: Sequence[str]) -> Run:
             print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
         else:
             print(f"\n{judged.in_lines(found)}\n\n{found.sentence}\n\ntable, figure and report: {page}")
+        return DONE
+
+    return run
+
+
+@command(
+    "judge a class's noises by the same rules and draw the board; the same command goes on",
+    "submissions --data photo-digits:2000 --learners none,grayscale,jpeg-10 --out runs/board",
+    name="class-board",
+)
+def class_board(parser: Parser, words: Sequence[str]) -> Run:
+    """`workbench class-board`"""
+    from workbench.judging.config import BoardConfig
+
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="of the noises, each a NAME/noise.safetensors or a NAME.safetensors"
+    )
+    add_settings(parser, BoardConfig)
+    add_decibels(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the board")
+    parser.add_argument("--workers", type=int, default=0, help="learners at once (default: as many as processors)")
+    add_reuse(parser)
+
+    def run(arguments: argparse.Namespace) -> int:
+        from workbench.judging import board
+        from workbench.sweep import judged
+
+        arguments.epsilon = budget(arguments, words)
+        how: dict[str, Any] = {"workers": arguments.workers, "reuse": arguments.reuse}
+        found = board.judged(config_of(BoardConfig, arguments), arguments.folder, arguments.out, **how)
+        page = judged.board_page(arguments.out, found)
+        print(f"\n{judged.board_in_lines(found)}\n\ntable, figure and report: {page}")
         return DONE
 
     return run

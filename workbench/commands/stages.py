@@ -22,10 +22,7 @@ from workbench.progress import say, watched
 def noise(parser: Parser, words: Sequence[str]) -> Run:
     """`workbench noise`"""
     add_settings(parser, NoiseConfig)
-    parser.add_argument(
-        "--budget-db", type=int, metavar="DB",
-        help=f"recordings: the budget in dB under each clip's peak, as in {USUAL_DB}, which is the default",
-    )  # fmt: skip
+    add_decibels(parser)
     add_run_folder(parser)
     options = add_own_options(parser, words)
 
@@ -37,7 +34,7 @@ def noise(parser: Parser, words: Sequence[str]) -> Run:
         own = [entry.name for entry in dataclasses.fields(options)] if options else []
         given = {name: getattr(arguments, name) for name in own if getattr(arguments, name) is not None}
         common = {entry.name: getattr(arguments, entry.name) for entry in dataclasses.fields(NoiseConfig)[:-1]}
-        common["epsilon"] = _budget(arguments, words)
+        common["epsilon"] = budget(arguments, words)
         config = NoiseConfig(**common, options=given)
         found = stages.make_noise(config, arguments.out, resume=arguments.resume, reuse=arguments.reuse)
         record = run_folder.read(arguments.out)
@@ -52,7 +49,15 @@ def noise(parser: Parser, words: Sequence[str]) -> Run:
     return run
 
 
-def _budget(arguments: argparse.Namespace, words: Sequence[str]) -> int:
+def add_decibels(parser: Parser) -> None:
+    """Add --budget-db, beside --epsilon."""
+    parser.add_argument(
+        "--budget-db", type=int, metavar="DB",
+        help=f"recordings: the budget in dB under each clip's peak, as in {USUAL_DB}, which is the default",
+    )  # fmt: skip
+
+
+def budget(arguments: argparse.Namespace, words: Sequence[str]) -> int:
     """The budget asked for, or the usual one of the data's space. Raises ConfigError for one of each kind."""
     given = any(word.partition("=")[0] == "--epsilon" for word in words)
     if given and arguments.epsilon < 0:

@@ -9,6 +9,7 @@ from workbench.figures.budget import budget, fractions, looks
 from workbench.figures.curves import bars, curves
 from workbench.figures.leaderboard import leaderboard, peak, scores, verdict, verdicts
 from workbench.figures.learners import learners
+from workbench.figures.learning import learning
 from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
@@ -36,8 +37,9 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 }
 
 __all__ = [
-    "FIGURES", "bars", "budget", "compared", "confusion", "confusion_table", "curves", "fractions", "histogram",
-    "honest_sentences", "leaderboard", "learners", "learnt", "look_of", "looks", "name_of", "noise_sheet", "panel",
-    "peak", "people", "png", "save", "say", "scores", "shares", "show", "spectrograms", "spectrum", "styles",
-    "table", "transfer", "verdict", "verdicts", "waveform", "way_of", "whole", "words_of", "worst_case",
+    "FIGURES", "bars", "budget", "compared", "confusion", "confusion_table", "curves", "fractions",
+    "histogram", "honest_sentences", "leaderboard", "learners", "learning", "learnt", "look_of", "looks",
+    "name_of", "noise_sheet", "panel", "peak", "people", "png", "save", "say", "scores", "shares", "show",
+    "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts", "waveform", "way_of",
+    "whole", "words_of", "worst_case",
 ]  # fmt: skip

@@ -1,10 +1,11 @@
 """What a judgement is asked to do. No torch, or the command line would load it to show its help."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from workbench.budgets import USUAL
 from workbench.catalogue import PANELS
-from workbench.config import ConfigError, DataConfig, check_choice, documented
+from workbench.config import ConfigError, DataConfig, NoiseConfig, check_choice, documented
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,20 @@ class JudgeConfig(DataConfig):
     def identity(self) -> dict[str, Any]:
         """What the judgement is known by."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class BoardConfig(JudgeConfig):
+    """The rules of a class's board, the same for every submission."""
+
+    epsilon: int = documented(USUAL, "budget that every submission must keep, in pixel values of 255")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.control
+
+    @property
+    def control(self) -> NoiseConfig:
+        """Random noise of the same budget, which stands on every board. Raises ConfigError for a budget of none."""
+        shared = {entry.name: getattr(self, entry.name) for entry in fields(DataConfig)}
+        return NoiseConfig(**shared, method="random", epsilon=self.epsilon)

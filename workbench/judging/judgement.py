@@ -1,7 +1,7 @@
 """A judgement: all learners of a panel, every seed, on clean and on published data; what clean data gives is kept."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from workbench.judging.trial import CLEAN, PUBLISHED, Case, Trial
 from workbench.progress import Progress, mode, say
 from workbench.records import table
 from workbench.victim import composed
+
+Watching = Callable[[Trial, float, float], None]  # gets a trial, the share of it that is done, the accuracy now
 
 
 def ceilings() -> Path:
@@ -84,12 +86,13 @@ def judge(
     workers: int = 0,
     reuse: bool = False,
     label: str = "learners",
+    watching: Watching | None = None,
 ) -> Score:
     """Let every learner of the panel try, and score what they reached; what is on disk already is read back.
 
     out: for the trainings on published samples; store: for those on clean ones (None: ceilings()); workers: processes
-    (0: what the machine bears); reuse: take what other code trained as it is; label: of the progress. Same results for
-    every number of workers, to the bit.
+    (0: what the machine bears); reuse: take what other code trained as it is; label: of the progress; watching: is told
+    every epoch's accuracy on clean test samples, in other threads. Same results for every number of workers.
     """
     case = replace(
         case,
@@ -104,7 +107,7 @@ def judge(
             whole, rest = (sum(map(_weight, some)) for some in (wanted, left))
             shown = Progress(label, whole, done=whole - rest)
             held.callback(shown.close)
-            _learn(left, case, out, pool.workers_for(config.device, len(left), workers), shown)
+            _learn(left, case, out, pool.workers_for(config.device, len(left), workers), shown, watching)
     rows = [table.read(one.folder) for one in wanted]
     sides = {part["run"].iloc[0]: one.side for part, one in zip(rows, wanted, strict=True)}
     return score.of(panel, table.merged(rows), sides, 1 / len(case.pair.train.classes), len(case.pair.test))
@@ -115,12 +118,16 @@ def _weight(one: Trial) -> int:
     return max(1, round(10 * one.learner.units))
 
 
-def _learn(left: Sequence[Trial], case: Case, out: Path, workers: int, shown: Progress) -> None:
+def _learn(
+    left: Sequence[Trial], case: Case, out: Path, workers: int, shown: Progress, watching: Watching | None
+) -> None:
     say(f"{len(left)} trainings, {workers} at a time")
     lock, counted, in_lines = threading.Lock(), dict.fromkeys(left, 0), mode() == "lines"
 
-    def told(one: Trial, share: float, reached: float | None) -> None:
+    def told(one: Trial, share: float, reached: float | None, now: float | None) -> None:
         with lock:
+            if watching and now is not None:
+                watching(one, share, now)
             if in_lines and reached is None:
                 return  # a line per epoch would be hundreds
             steps = round(share * _weight(one)) - counted[one]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -18,7 +19,8 @@ from workbench.config import DataError
 from workbench.judging.trial import Trial
 
 MEMORY = 3 << 29  # bytes that a learner is expected to need
-Told = Callable[[Trial, float, float | None], None]  # a trial, the share of it that is done, and then its peak
+# A trial, the share of it that is done, at its end its peak, and before that the accuracy on test samples now.
+Told = Callable[[Trial, float, float | None, float | None], None]
 
 
 def workers_for(name: str, trials: int, asked: int) -> int:
@@ -42,7 +44,8 @@ def run(trials: Sequence[Trial], folder: Path, workers: int, told: Told) -> None
     try:
         with ThreadPoolExecutor(workers) as threads:
             try:
-                for done in [threads.submit(_serve, process, waiting, told) for process in started]:
+                serving = [threads.submit(copy_context().run, _serve, process, waiting, told) for process in started]
+                for done in serving:
                     done.result()
             except BaseException:
                 _stop(started)  # or the threads would wait for them
@@ -79,7 +82,7 @@ def _follow(answers: IO[str], trial: Trial, told: Told) -> None:
         said = json.loads(line)
         if "error" in said:
             raise DataError(f"learner {trial.learner.name}: {said['error']}")
-        told(trial, said["share"], said.get("peak"))
+        told(trial, said["share"], said.get("peak"), said.get("now"))
         if "peak" in said:
             return
     raise EOFError

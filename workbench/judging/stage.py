@@ -77,15 +77,17 @@ def elsewhere_of(config: JudgeConfig) -> DataPair | None:
 
 
 def judged(
-    config: JudgeConfig, case: Case, out: Path, *, workers: int = 0, store: Path | None = None, **how: Any
-) -> Score:
+    config: JudgeConfig, case: Case, out: Path, *, workers: int = 0, store: Path | None = None,
+    watching: judgement.Watching | None = None, **how: Any,
+) -> Score:  # fmt: skip
     """Judge, and leave run.json, results.csv, judge.csv, score.json and the figure in `out`."""
     check(config)
     identity = _identity(config)
     how["data_fingerprint"], how["made_from"] = case.pair.train.fingerprint, trial.fingerprint(case.pair, case.train)
     with run_folder.opened(out, "judge", identity, again=True, **how) as run:
         with run.stage("judge"):
-            score = judgement.judge(config, case, out, store=store, workers=workers, reuse=how.get("reuse", False))
+            more = {"store": store, "workers": workers, "reuse": how.get("reuse", False), "watching": watching}
+            score = judgement.judge(config, case, out, **more)
         run.note(chance=score.chance)
         table.write(score.rows, out)
         score.save(out)

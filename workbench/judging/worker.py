@@ -37,7 +37,7 @@ def serve(folder: Path) -> None:
             learner, config = Learner(**found["learner"]), VictimConfig(**found["config"])
             try:
                 one = trial.Trial(learner, found["side"], config, found["data"], Path(found["where"]))
-                with listening(lambda step: _say(answers, share=step.share)):
+                with listening(lambda step: _say(answers, share=step.share, now=step.numbers.get("test_accuracy"))):
                     rows = trial.learn(one, case)
                 _say(answers, share=1.0, peak=peak(rows))
             except WorkbenchError as error:

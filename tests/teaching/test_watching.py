@@ -1,0 +1,38 @@
+"""A judgement that is watched: its curves grow in one place, and end as the whole table has them."""
+
+from itertools import pairwise
+
+import pytest
+
+from workbench import Study, figures, teaching
+from workbench.judging import case_file, pool, trial
+from workbench.progress import listening
+from workbench.teaching import watching
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_curves_grow_in_one_place(live, tmp_path, monkeypatch):
+    def run(trials, folder, workers, told):
+        case = case_file.read(folder)
+        for one in trials:
+            with listening(lambda step, one=one: told(one, step.share, None, step.numbers.get("test_accuracy"))):
+                rows = trial.learn(one, case)
+            told(one, 1.0, figures.peak(rows), None)
+
+    shown = []
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    monkeypatch.setattr(pool, "run", run)
+    monkeypatch.setattr(watching, "watched", lambda: live)
+    monkeypatch.setattr(watching, "PAUSE", 0.0)
+    monkeypatch.setattr(figures, "show", lambda figure, **how: shown.append((figure, how)))
+    study = Study("run", data="photo-digits:60", limit_test=30, device="cpu")
+    noise = study.noise("random", "classwise", 8)
+    score = teaching.judge(study, noise, "curves", learners="none", network="convnet-w2", epochs=3)
+    assert len(shown) == (7 if live else 1)
+    assert [how["update"] for _, how in shown] == ([False] + [True] * 6 if live else [False])
+    assert len({how["display_id"] for _, how in shown}) == 1
+    drawn = [[len(line.get_xdata()) for line in figure.axes[0].get_lines()][:-1] for figure, _ in shown]  # but guessing
+    assert drawn[-1] == [3, 3]
+    assert all(sum(later) >= sum(before) for before, later in pairwise(drawn))
+    assert figures.words_of(shown[-1][0]) == figures.words_of(figures.learning(score.rows, study.chance))
+    assert (study.out / "figures" / "curves.png").is_file()
