@@ -2,7 +2,7 @@
 
 Every class has three of eight bands of pitch, and two tones in each: what shows in a spectrogram at once. Codes of two
 classes differ in two bands or more where there are few enough classes. The sign of the chord uses all of the budget:
-8 dB more than the chord itself, which rounding to 8 bits takes away. Source: own; drawn noise that a linear classifier
+10 dB more than the chord itself, which rounding to 8 bits takes away. Source: own; drawn noise that a linear classifier
 reads, as in Yu et al. (KDD 2022).
 """
 
