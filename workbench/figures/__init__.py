@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 
 from workbench.figures.budget import budget, fractions, looks
 from workbench.figures.curves import bars, curves
+from workbench.figures.film import film
 from workbench.figures.leaderboard import leaderboard, peak, scores, verdict, verdicts
 from workbench.figures.learners import learners
 from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
-from workbench.figures.sheet import png, save, say, show, words_of
+from workbench.figures.sheet import output, png, save, say, show, words_of
 from workbench.figures.sounds import spectrograms, waveform
 from workbench.figures.style import name_of, styles
 from workbench.figures.tables import honest_sentences, learnt, table, worst_case
@@ -35,8 +36,8 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 }
 
 __all__ = [
-    "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "fractions", "histogram", "honest_sentences",
-    "leaderboard", "learners", "learnt", "looks", "name_of", "noise_sheet", "panel", "peak", "people", "png", "save",
-    "say", "scores", "shares", "show", "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts",
-    "waveform", "whole", "words_of", "worst_case",
+    "FIGURES", "bars", "budget", "confusion", "confusion_table", "curves", "film", "fractions", "histogram",
+    "honest_sentences", "leaderboard", "learners", "learnt", "looks", "name_of", "noise_sheet", "output", "panel",
+    "peak", "people", "png", "save", "say", "scores", "shares", "show", "spectrograms", "spectrum", "styles", "table",
+    "transfer", "verdict", "verdicts", "waveform", "whole", "words_of", "worst_case",
 ]  # fmt: skip

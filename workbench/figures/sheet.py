@@ -100,15 +100,20 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def show(figure: Figure, text: str = "") -> None:
-    """Show a figure in a notebook, with `text` (or else its own alternative text) for readers who cannot see it.
+    """Show a figure in a notebook, with `text` (or else its own alternative text) for readers who cannot see it."""
+    from IPython.display import display
+
+    display(output(figure, text), raw=True)
+
+
+def output(figure: Figure, text: str = "") -> dict[str, str]:
+    """What a notebook's cell holds of a figure, by kind; text: instead of its own alternative text.
 
     As HTML: JupyterLab, nbconvert and MyST show no alternative text of a plain picture.
     """
-    from IPython.display import display
-
     words, picture = text or words_of(figure), base64.b64encode(png(figure)).decode("ascii")
     image = f'<img src="data:image/png;base64,{picture}" alt="{escape(words)}" style="max-width: 100%">'
-    display({"text/html": image, "text/plain": words}, raw=True)
+    return {"text/html": image, "text/plain": words}
 
 
 def say(*sentences: str) -> None:
