@@ -73,15 +73,19 @@ class Watch:
             return self.study.noise(method, kind, epsilon, **settings)
 
     def victims(self, *noises: Made | Perturbation | None, **settings: Any) -> list[pd.DataFrame]:
-        """Train a victim on every one of `noises` (None: the clean twin) as Study.victim does; show the curves grow.
+        """Train a victim on every one of `noises` (None: the clean twin) as Study.victim does.
+
+        Without a defence their curves are shown while they grow.
 
         Noise without a run of its own, a Perturbation, is trained on as library.train does and kept nowhere. settings:
         epochs (0: the recipe's) and other fields of VictimConfig.
         """
         done: list[pd.DataFrame] = []
-        picture, longest = Picture(), 1
+        picture, longest, plain = Picture(), 1, settings.get("defence", "none") == "none"
 
         def drawn(further: pd.DataFrame | None, total: int) -> None:
+            if not plain:
+                return
             figure = figures.curves(pd.concat([*done, *([] if further is None else [further])]), self.study.chance)
             for axis in figure.axes:
                 axis.set_xlim(0.8, total + 0.2)
