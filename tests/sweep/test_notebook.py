@@ -156,7 +156,7 @@ def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_
 @pytest.mark.parametrize("path", HERE, ids=lambda path: path.stem)
 def test_notebooks_in_git_are_thin_and_clean(path):
     book = nbformat.read(path, as_version=4)
-    if path.parent.name == "notebooks":
+    if path.parent.name in ("notebooks", "course"):
         assert re.match(r"# .+\n\n\*About .* minutes? on two calm CPU cores, for ", book.cells[0].source)
     assert book.metadata.kernelspec.name == "python3"
     assert not {"widgets", "papermill"} & set(book.metadata)
