@@ -28,7 +28,7 @@ lint: $(STAMP) ## format, lint, types, notebooks without outputs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/nbstripout --verify $(NBSTRIPOUT_KEYS) notebooks/*.ipynb notebooks/*/*.ipynb
+	$(BIN)/nbstripout --verify $(NBSTRIPOUT_KEYS) notebooks/*.ipynb notebooks/*/*.ipynb docs/answers/*.ipynb
 
 NBSTRIPOUT_KEYS := --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info.version"
 

@@ -1,5 +1,6 @@
 """A wrong parameter of a notebook is one line, in its first cell and before any work; so it is on the command line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_the_command_line_refuses_it_too(nothing_read, capsys, tmp_path, book, n
     assert not (tmp_path / "run").exists()
 
 
-BOOKS = sorted(path.stem for path in places.own("notebooks").glob("[01][0-9]_*.ipynb"))
+BOOKS = sorted(path.stem for path in places.own("notebooks").rglob("[0-9]*_*.ipynb"))
 
 
 UNTRAINED = ("00_explore", "11_read_a_sweep")  # which checks them itself; which makes no noise and trains nothing
@@ -84,7 +85,8 @@ UNTRAINED = ("00_explore", "11_read_a_sweep")  # which checks them itself; which
 @pytest.mark.parametrize("book", [book for book in BOOKS if book not in UNTRAINED])
 def test_every_notebook_checks_its_parameters_first(book):
     parameters, second = first_cells(book)
-    assert second.index("check_parameters(globals())") < second.index("Study(")
+    checked = re.search(r"check_parameters\((globals\(\)|{\*\*globals\(\), .+})\)", second)
+    assert checked.start() < second.index("Study(")
     values = {}
     exec(compile(parameters, book, "exec"), values)
     check_parameters(values)  # as they stand they are right

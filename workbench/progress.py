@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from tqdm.auto import tqdm
 
@@ -18,7 +18,7 @@ MODES = ("bar", "lines", "off")
 
 
 class Step(NamedTuple):
-    """A step that is done: which of how many of its stage, the numbers worth seeing, the seconds the others take."""
+    """A step that is done: which of how many, the numbers worth seeing, seconds; noise: of a search, in the making."""
 
     label: str
     done: int
@@ -26,6 +26,7 @@ class Step(NamedTuple):
     numbers: Mapping[str, float]
     spent: float
     left: float
+    noise: Mapping[str, Any] | None = None
 
     @property
     def share(self) -> float:
@@ -33,9 +34,8 @@ class Step(NamedTuple):
         return self.done / max(1, self.total)
 
     def __str__(self) -> str:
-        shown = in_words(self.numbers)
-        times = f"({self.spent:.0f} s, ETA {self.left:.0f} s)"
-        return f"{self.label} {self.done}/{self.total}{': ' if shown else ''}{shown} {times}"
+        shown = f": {in_words(self.numbers)}" if self.numbers else ""
+        return f"{self.label} {self.done}/{self.total}{shown} ({self.spent:.0f} s, ETA {self.left:.0f} s)"
 
 
 Listener = Callable[[Step], None]
@@ -55,12 +55,12 @@ class Progress:
         bar = self._mode == "bar" and sys.stderr is not None
         self._bar = tqdm(desc=label, total=total, initial=done, unit="step") if bar else None
 
-    def advance(self, steps: int = 1, /, **numbers: float) -> None:
+    def advance(self, steps: int = 1, noise: Mapping[str, Any] | None = None, /, **numbers: float) -> None:
         """Count steps that are done; show the numbers, the time taken and the time left."""
         before, self.done = self.done, self.done + steps
         spent = time.monotonic() - self._begun
         left = spent / max(1, self.done - self._first) * (self.total - self.done)
-        step = Step(self.label, self.done, self.total, numbers, spent, left)
+        step = Step(self.label, self.done, self.total, numbers, spent, left, noise)
         if self._bar is not None:
             self._bar.set_postfix_str(in_words(numbers), refresh=False)
             self._bar.update(steps)

@@ -58,14 +58,14 @@ class Made:
 class Study:
     """One data set, one seed, one device; stages kept below `store` (empty: below `out`).
 
-    out, store: relative ones are below places.home(). data: fields of DataConfig. A stage that is there is read back,
-    unless other code made it: then it is made again.
+    out, store: relative ones are below places.home(). data: fields of DataConfig, kept as `which`. A stage
+    that is there is read back, unless other code made it: then it is made again.
     """
 
     def __init__(self, out: str, *, store: str = "", **data: Any):
         self.out, self.store = home() / out, home() / (store or out)
         study_file.check_ours(self.out)
-        self._which = data
+        self.which = data
         config = DataConfig(**data)
         check_output(config.data, self.out)
         self.pair: DataPair = sources.load(config)
@@ -85,7 +85,7 @@ class Study:
 
         settings: other fields of NoiseConfig, and the method's own options.
         """
-        config = NoiseConfig.of(**self._which, method=method, kind=kind, epsilon=epsilon, **settings)
+        config = NoiseConfig.of(**self.which, method=method, kind=kind, epsilon=epsilon, **settings)
         config = noise.resolved(config, self.pair.name)
         folder = self.store / f"noise-{method}-{kind}-{epsilon}-{key(stages.noise_identity(config))}"
         found = stages.make_noise(config, folder, data=self.pair, resume=True, wait=True)
@@ -123,8 +123,8 @@ class Study:
         """
         for name in settings:
             check_choice("setting", name, [entry.name for entry in fields(JudgeConfig)])
-        own = self._which.get("seed", DataConfig().seed)
-        config = JudgeConfig(**self._which, panel=panel, seeds=",".join(map(str, seeds or [own])), **settings)
+        own = self.which.get("seed", DataConfig().seed)
+        config = JudgeConfig(**self.which, panel=panel, seeds=",".join(map(str, seeds or [own])), **settings)
         label = "clean" if made is None else "-".join((*made.name, str(made.noise.epsilon)))
         case = judging.case_of(config, self.pair, made.found if made else None)
         folder = self.store / f"judged-{label}-{key(config.identity() | {'noise': made.found.key if made else None})}"
@@ -135,7 +135,7 @@ class Study:
     def _victim_config(self, epochs: int, settings: Mapping[str, Any]) -> VictimConfig:
         for name in settings:
             check_choice("setting", name, [entry.name for entry in fields(VictimConfig)])
-        config = VictimConfig(**self._which, epochs=epochs or None, **settings)
+        config = VictimConfig(**self.which, epochs=epochs or None, **settings)
         return train.resolved(config, recipes.named(self.pair.name))
 
     def named(self, numbers: Sequence[int]) -> str:
@@ -184,7 +184,7 @@ class Study:
 
     def _identity(self, made: Made | None) -> table.Identity:
         """The columns of a table that say what noise all images carry, for results of no victim."""
-        seed = self._which.get("seed", DataConfig().seed)
+        seed = self.which.get("seed", DataConfig().seed)
         if made is None:
             return table.Identity("none", self.pair.name, seed=seed)
         method, kind = made.name

@@ -33,6 +33,12 @@ def test_kernels_of_the_notebooks_and_the_command_line_find_the_same(clone, monk
     assert not study.out.is_absolute()  # so that no notebook says on whose machine it ran
 
 
+def test_a_folder_within_the_notebooks_has_the_same_home(clone, monkeypatch):
+    monkeypatch.chdir("notebooks/mine")
+    assert places.home() == Path("..") / ".."
+    assert data_root().resolve() == clone / "data"
+
+
 def test_another_home_can_be_named(clone, monkeypatch):
     monkeypatch.setenv(places.HOME, str(clone))  # as `workbench lab` does
     assert places.home() == Path()
@@ -54,6 +60,17 @@ def test_a_notebook_is_found_by_its_name_from_anywhere(folder, suffix, tmp_path,
         == ROOT / "notebooks" / "03_budget_ablation.ipynb"
     )
     assert places.find("budget_ablation", "experiments") == ROOT / "experiments" / "budget_ablation.yml"
+
+
+@pytest.mark.parametrize("folder", ["", "course/", "notebooks/course/"])
+@pytest.mark.parametrize("suffix", ["", ".ipynb"])
+def test_a_lesson_is_found_by_its_name_too(folder, suffix, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lesson = ROOT / "notebooks" / "course" / "1_unlearnable_picture.ipynb"
+    assert places.find(f"{folder}1_unlearnable_picture{suffix}", "notebooks") == lesson
+    for other in (".", "app/1_unlearnable_picture", "course/03_budget_ablation"):
+        with pytest.raises(DataError, match="did you mean"):
+            places.find(other, "notebooks")
 
 
 def test_ones_own_file_comes_before_ours(tmp_path, monkeypatch):

@@ -188,7 +188,7 @@ def test_any_table_is_read_by_any_of_its_columns(tmp_path):
 @pytest.mark.parametrize("path", HERE, ids=lambda path: path.stem)
 def test_notebooks_in_git_are_thin_and_clean(path):
     book = nbformat.read(path, as_version=4)
-    if path.parent.name == "notebooks":
+    if path.parent.name in ("notebooks", "course"):
         assert re.match(r"# .+\n\n\*About .* minutes? on two calm CPU cores, for ", book.cells[0].source)
     assert book.metadata.kernelspec.name == "python3"
     assert not {"widgets", "papermill"} & set(book.metadata)

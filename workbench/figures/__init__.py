@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from workbench.figures.budget import budget, fractions, looks
 from workbench.figures.curves import bars, curves
+from workbench.figures.film import film
 from workbench.figures.leaderboard import leaderboard, peak, scores, verdict, verdicts
 from workbench.figures.learners import learners
 from workbench.figures.learning import learning
@@ -14,7 +15,7 @@ from workbench.figures.matrix import confusion, confusion_table, transfer
 from workbench.figures.noise import histogram, noise_sheet, spectrum
 from workbench.figures.panel import panel, people, shares, whole
 from workbench.figures.reading import compared
-from workbench.figures.sheet import look_of, png, save, say, show, words_of
+from workbench.figures.sheet import look_of, output, png, save, say, show, words_of
 from workbench.figures.sounds import spectrograms, waveform
 from workbench.figures.style import name_of, styles, way_of
 from workbench.figures.tables import honest_sentences, learnt, table, worst_case
@@ -37,9 +38,9 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 }
 
 __all__ = [
-    "FIGURES", "bars", "budget", "compared", "confusion", "confusion_table", "curves", "fractions",
+    "FIGURES", "bars", "budget", "compared", "confusion", "confusion_table", "curves", "film", "fractions",
     "histogram", "honest_sentences", "leaderboard", "learners", "learning", "learnt", "look_of", "looks",
-    "name_of", "noise_sheet", "panel", "peak", "people", "png", "save", "say", "scores", "shares", "show",
-    "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts", "waveform", "way_of",
-    "whole", "words_of", "worst_case",
+    "name_of", "noise_sheet", "output", "panel", "peak", "people", "png", "save", "say", "scores", "shares",
+    "show", "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts", "waveform",
+    "way_of", "whole", "words_of", "worst_case",
 ]  # fmt: skip

@@ -35,7 +35,7 @@ def noise_sheet(
             copy = protected[kind][label]
             noise = copy.astype(float) - image
             largest[kind] = max(largest[kind], int(np.abs(noise).max()))
-            cells += [np.clip(127.5 + magnified * noise, 0, 255).astype(np.uint8), copy]
+            cells += [as_grey(noise, epsilon), copy]
         for axis, cell in zip(row, cells, strict=True):
             axis.imshow(cell.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
@@ -48,6 +48,11 @@ def noise_sheet(
     numbers = [f"largest change by {kind}: {value}" for kind, value in largest.items()]
     title = f"noise within ±{epsilon} of 255; grey is no change"
     return tell(figure, f"{what}copy with the noise", title, numbers)
+
+
+def as_grey(noise: np.ndarray, epsilon: int) -> np.ndarray:
+    """Noise in pixel values as mid-grey ± noise, magnified so that ±epsilon spans black to white: uint8."""
+    return np.clip(127.5 + 127 / max(1, epsilon) * noise, 0, 255).astype(np.uint8)
 
 
 def spectrum(noises: Mapping[str, np.ndarray]) -> Figure:

@@ -103,14 +103,21 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 def show(figure: Figure, text: str = "", **how: Any) -> None:
     """Show a figure in a notebook, with `text` (or else its own alternative text) for readers who cannot see it.
 
-    As HTML: JupyterLab, nbconvert and MyST show no alternative text of a plain picture. how: as IPython's display takes
-    it (display_id=…, update=True puts the figure in the place of an earlier one).
+    how: as IPython's display takes it (display_id=…, update=True puts the figure in the place of an earlier one).
     """
     from IPython.display import display
 
+    display(output(figure, text), raw=True, **how)
+
+
+def output(figure: Figure, text: str = "") -> dict[str, str]:
+    """What a notebook's cell holds of a figure, by kind; text: instead of its own alternative text.
+
+    As HTML: JupyterLab, nbconvert and MyST show no alternative text of a plain picture.
+    """
     words, picture = text or words_of(figure), base64.b64encode(png(figure)).decode("ascii")
     image = f'<img src="data:image/png;base64,{picture}" alt="{escape(words)}" style="{look_of(figure)}">'
-    display({"text/html": f'<div style="overflow-x: auto">{image}</div>', "text/plain": words}, raw=True, **how)
+    return {"text/html": f'<div style="overflow-x: auto">{image}</div>', "text/plain": words}
 
 
 def look_of(figure: Figure) -> str:

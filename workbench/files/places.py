@@ -18,13 +18,14 @@ SUFFIXES = {"notebooks": ".ipynb", "experiments": ".yml"}
 def home() -> Path:
     """The folder of `data/` and `runs/`: $WORKBENCH_HOME, else the current one.
 
-    JupyterLab starts kernels in the notebooks' folder: there it is the folder above, so that the command line and the
-    notebooks find the same. Relative to the current folder where it is that one or above it.
+    JupyterLab starts kernels in the notebooks' folder, or in one within it: there it is the folder above, so that the
+    command line and the notebooks find the same. Relative to the current folder where it is that one or above it.
     """
     if asked := os.environ.get(HOME):
         inside = Path.cwd().is_relative_to(Path(asked).resolve())
         return Path(os.path.relpath(asked)) if inside else Path(asked)
-    return Path("..") if Path(FIRST).is_file() else Path()
+    above = (Path(), Path(".."))  # of the notebooks' folder, from there and from a folder in it
+    return next((place / ".." for place in above if (place / FIRST).is_file()), Path())
 
 
 def temporary() -> Path:
@@ -66,18 +67,26 @@ def find(given: str | Path, folder: str) -> Path:
     path, suffix = Path(given), SUFFIXES[folder]
     if path.is_file():
         return path
-    ours = {file.stem: file for file in sorted(own(folder).glob(f"*{suffix}"))}
-    if path.parent in (Path(), Path(folder)) and path.name.removesuffix(suffix) in ours:
-        return ours[path.name.removesuffix(suffix)]
+    ours = {file.stem: file for file in _all(folder)}
+    for file in ours.values():
+        inside = file.relative_to(own(folder)).with_suffix("")
+        if path.parent / path.name.removesuffix(suffix) in (Path(file.stem), inside, folder / inside):
+            return file
     here = [str(file) for file in sorted(path.parent.glob(f"*{suffix}"))] if path.parent.is_dir() else []
     nearest = difflib.get_close_matches(str(path), here or list(ours), n=1, cutoff=0.0)
     raise DataError(f"there is no {path}" + (f": did you mean {nearest[0]}?" if nearest else ""))
 
 
+def _all(folder: str) -> list[Path]:
+    """This program's own notebooks or experiments, in folders of that folder too; not what JupyterLab keeps of them."""
+    found = sorted(own(folder).rglob(f"*{SUFFIXES[folder]}"))
+    return [file for file in found if ".ipynb_checkpoints" not in file.parts]
+
+
 def copy_notebooks() -> Path:
     """Put this program's notebooks into home()/notebooks, where they are not yet; return that folder."""
     folder = home() / "notebooks"
-    for source in sorted(own("notebooks").rglob("*.ipynb")):
+    for source in _all("notebooks"):
         copy = folder / source.relative_to(own("notebooks"))
         if not os.path.lexists(copy):
             atomic.make(copy.parent)

@@ -106,7 +106,7 @@ class Search:
                 state = self._checked(surrogate, noise)
                 self._done += 1
                 self._keeper.keep({**state, "facts": self._facts()})
-                shown.advance(surrogate_error=self.error)
+                shown.advance(1, noise, surrogate_error=self.error)
 
     def batches(self, size: int, passes: int, surrogate: Resumable, **noise: Tensor) -> Iterator[tuple[Tensor, float]]:
         """Iterate over batches of `size` in `passes` over all samples: their numbers, and the share of the search done.

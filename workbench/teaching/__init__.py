@@ -1,6 +1,11 @@
-"""What the course's notebooks need beside the workbench: guesses that are kept, and checks that answer with a hint."""
+"""What the course's notebooks need beside the workbench.
 
+Guesses that are kept, pictures that grow while something learns, and checks that answer with a hint.
+"""
+
+from workbench.teaching.hints import author, checked
+from workbench.teaching.live import Film, Watch
 from workbench.teaching.predictions import compare, predict
 from workbench.teaching.watching import judge
 
-__all__ = ["compare", "judge", "predict"]
+__all__ = ["Film", "Watch", "author", "checked", "compare", "judge", "predict"]
