@@ -6,6 +6,7 @@ Nothing is executed but Sphinx. Every warning of it is an error.
 """
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def main() -> int:
     source = asked.out / "source"
     pages.lay_out(source)
     executed.lay_out(source, asked.runs)
-    reference.write(source / "docs" / "reference")
+    reference.write(source / "docs" / "reference", api=not asked.without_api)
     contents.write(source, api=not asked.without_api)
     return sphinx(source, asked.out / "html", api=not asked.without_api)
 
@@ -39,6 +40,7 @@ def sphinx(source: Path, site: Path, *, api: bool) -> int:
     from sphinx.cmd.build import main as build
 
     words = ["--fresh-env", "--quiet", "--fail-on-warning", "--conf-dir", str(ROOT / "docs")]
+    shutil.rmtree(site, ignore_errors=True)
     return build([*words, *(["--tag", "api"] if api else []), str(source), str(site)])
 
 

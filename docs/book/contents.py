@@ -3,13 +3,13 @@
 from pathlib import Path
 
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Start", ("README", "docs/install")),
+    ("Start", ("docs/install", "docs/faq")),
     ("Learn", ("notebooks/course/*", "notebooks/0*", "notebooks/1*", "docs/teaching", "docs/answers/*")),
-    ("Do", ("docs/photos", "docs/sound", "docs/commands", "docs/library", "experiments/README")),
-    ("Understand", ("docs/design",)),
-    ("Look up", ("docs/reference/*", "docs/api/index")),
+    ("Do", ("docs/photos", "docs/sound", "docs/howto/*", "experiments/README")),
+    ("Understand", ("docs/explain/*", "docs/design", "docs/glossary")),
+    ("Look up", ("docs/commands", "docs/reference/*", "docs/files", "docs/library", "docs/api/workbench/index")),
     ("Results", ("experiments/results/README", "experiments/results/what_was_tried")),
-    ("More", ("SECURITY", "CHANGELOG")),
+    ("More", ("README", "SECURITY", "CHANGELOG")),
 )
 FRONT = "docs/README.md"
 
