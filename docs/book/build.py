@@ -14,6 +14,7 @@ import contents
 import executed
 import pages
 import reference
+import slides
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +33,11 @@ def main() -> int:
     executed.lay_out(source, asked.runs)
     reference.write(source / "docs" / "reference", api=not asked.without_api)
     contents.write(source, api=not asked.without_api)
-    return sphinx(source, asked.out / "html", api=not asked.without_api)
+    site = asked.out / "html"
+    code = sphinx(source, site, api=not asked.without_api)
+    shown = slides.write(source, site)
+    print(f"{site / 'index.html'}, with slides of {len(shown)} lessons")
+    return code
 
 
 def sphinx(source: Path, site: Path, *, api: bool) -> int:

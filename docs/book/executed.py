@@ -26,6 +26,8 @@ def lay_out(source: Path, runs: Path) -> None:
         if fitting:
             folder, record = max(fitting, key=lambda one: one[1].ended or "")
             content, said = folder / notebooks.OUTPUT, _with(record)
+        if name.parent.name == "course":
+            said += f'\n\n<a href="../../slides/{name.stem}.html">This lesson as slides</a>'
         book = nbformat.read(content, as_version=4)
         after = next(place for place, cell in enumerate(book.cells, 1) if cell.cell_type == "markdown")
         book.cells.insert(after, nbformat.v4.new_markdown_cell(said))

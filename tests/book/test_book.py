@@ -137,3 +137,23 @@ def test_outputs_are_of_a_run_of_todays_notebook_alone_and_the_page_says_which(s
     assert "finished 2026-01-02T03:04:05+00:00, commit abcdefabcdef, with seed 3" in text["06_transfer"]
     assert "shown by old" not in text["07_one_class"]
     assert "workbench run notebooks/07_one_class.ipynb --out runs/07_one_class" in text["07_one_class"]
+
+
+def test_slides_load_nothing_say_formulas_and_begin_at_headings_or_where_cells_say(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "book"))
+    import nbformat
+    import slides
+
+    book = nbformat.read(ROOT / "notebooks" / "01_clean_vs_unlearnable.ipynb", as_version=4)
+    book.cells.append(nbformat.v4.new_markdown_cell(r"A sum, $\sum_i x_i$."))
+    text = slides.of_notebook(book, "01")
+    page = Page(text)
+    assert text.count("<section") == sum(cell.source.startswith("#") for cell in book.cells) > 3
+    assert page.loads == []
+    assert page.headings.count(1) == 1
+    assert "<math" in text
+    assert not re.search("url\\(|@import", text)
+    book.cells[2].metadata["slideshow"] = {"slide_type": "slide"}
+    book.cells[3].metadata["slideshow"] = {"slide_type": "notes"}
+    parts = slides.divided(book.cells)
+    assert [len(part) for part in parts] == [2, len(book.cells) - 3]
