@@ -1,20 +1,22 @@
 """Slides of the course's lessons: one page each that loads nothing and needs no script to be read.
 
-A cell starts a slide where its metadata says so (slideshow.slide_type: slide, subslide; skip and notes are left out), and
+A cell starts a slide where its metadata says so (slideshow.slide_type: slide, subslide; skip and notes are left out);
 where no cell of the lesson says anything, at every heading.
 """
 
+import re
 from pathlib import Path
 
 import nbformat
 from docutils.utils.math.latex2mathml import tex2mathml
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, pass_context
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 HERE = Path(__file__).parent
 STARTS = ("slide", "subslide")
 QUIET = ("exclude_input_prompt", "exclude_output_prompt", "exclude_anchor_links")
+HEADING = re.compile(r"^(?=#{1,6} )", re.MULTILINE)
 LEFT_OUT = ("skip", "notes")
 
 
@@ -39,21 +41,35 @@ def of_notebook(book: nbformat.NotebookNode, name: str) -> str:
 
 def divided(cells: list[nbformat.NotebookNode]) -> list[list[nbformat.NotebookNode]]:
     """The cells of each slide."""
-    kinds = [cell.metadata.get("slideshow", {}).get("slide_type", "") for cell in cells]
+    if not any("slideshow" in cell.metadata for cell in cells):
+        cells = [part for cell in cells for part in _at_headings(cell)]
     found: list[list[nbformat.NotebookNode]] = []
-    for cell, kind in zip(cells, kinds, strict=True):
-        headed = cell.cell_type == "markdown" and cell.source.startswith("#")
+    for cell in cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type", "")
         if kind in LEFT_OUT:
             continue
-        if not found or (kind in STARTS if any(kinds) else headed):
+        if not found or kind in STARTS:
             found.append([])
         found[-1].append(cell)
     return found
 
 
+def _at_headings(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The cell in parts, each of which that has a heading starts a slide."""
+    if cell.cell_type != "markdown" or "```" in cell.source:
+        return [cell]
+    parts = [part for part in HEADING.split(cell.source) if part.strip()]
+    made = [nbformat.v4.new_markdown_cell(part) for part in parts]
+    for one in made:
+        if HEADING.match(one.source):
+            one.metadata["slideshow"] = {"slide_type": STARTS[0]}
+    return made
+
+
 class _Exporter(HTMLExporter):
     """nbconvert's plainest page, with formulas as MathML."""
 
+    @pass_context
     def markdown2html(self, context: object, source: str) -> str:
         """Markdown of a cell as HTML."""
         from markdown_it import MarkdownIt

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from registered import as_before  # noqa: F401 (a fixture for every test)
 from torchvision.datasets import ImageFolder
 
 import workbench as wb
-from registered import as_before  # noqa: F401 (a fixture for every test)
 from workbench import registry
 from workbench.cli import main
 
