@@ -99,7 +99,7 @@ def test_an_audit_that_looked_nothing_up_is_no_good_news(printed, error, code, p
 
 def test_readme_commands_are_make_targets():
     makefile = (ROOT / "Makefile").read_text()
-    for target in ("demo", "test", "lab", "app", "bench", "lint"):
+    for target in ("demo", "test", "lab", "app", "book", "bench", "lint"):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     readme = (ROOT / "README.md").read_text()
     assert readme.index("make demo") < readme.index("make test") < 500
