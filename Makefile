@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 # always spinning 1,100 and 270, never spinning 630 and 530, this 910 and 430.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: demo test lab app bench lint lock audit fuzz clean
+.PHONY: demo test lab app book bench lint lock audit fuzz clean
 
 demo: $(STAMP) ## clean against unlearnable, on this machine, in minutes
 	$(BIN)/workbench demo
@@ -20,6 +20,9 @@ lab: $(STAMP) ## JupyterLab on the notebooks; its options: make lab ARGS="--no-b
 
 app: $(STAMP) ## the application for people's own photos, on this machine only
 	$(BIN)/workbench app
+
+book: $(STAMP) ## docs/ as a site that loads nothing from elsewhere, in runs/book/html; its options: make book ARGS="--without-api"
+	$(BIN)/python docs/book/build.py $(ARGS)
 
 bench: $(STAMP) ## the search schedules against each other in one run
 	$(BIN)/python experiments/bench/schedules.py

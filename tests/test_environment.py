@@ -53,7 +53,9 @@ def locked(name: str = "requirements.lock") -> dict[str, tuple[str, str, int]]:
 def test_every_dependency_is_locked_with_hashes():
     found = locked()
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    for requirement in map(Requirement, [*WANTED, *EXTRAS["browser"], *EXTRAS["pretrained"], *EXTRAS["faces"], *build]):
+    for requirement in map(
+        Requirement, [*WANTED, *EXTRAS["book"], *EXTRAS["browser"], *EXTRAS["pretrained"], *EXTRAS["faces"], *build]
+    ):
         assert requirement.specifier.contains(found[canonicalize_name(requirement.name)][0]), requirement
     assert (found["torch"][0], found["torchvision"][0]) == ("2.15.0", "0.29.2")  # a pair that works together
     for lock in (found, locked(".ci/tools.lock")):
@@ -68,7 +70,7 @@ def test_lock_covers_the_pythons_and_systems_that_are_promised():
         assert "linux" in found[name][1]
     assert "win32" in found["colorama"][1]
     assert "darwin" in found["appnope"][1]
-    assert "3.12" in found["importlib-metadata"][1]
+    assert "3.12" in found["overrides"][1]
 
 
 def test_make_installs_what_is_locked_and_nothing_else():
@@ -97,7 +99,7 @@ def test_an_audit_that_looked_nothing_up_is_no_good_news(printed, error, code, p
 
 def test_readme_commands_are_make_targets():
     makefile = (ROOT / "Makefile").read_text()
-    for target in ("demo", "test", "lab", "app", "bench", "lint"):
+    for target in ("demo", "test", "lab", "app", "book", "bench", "lint"):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     readme = (ROOT / "README.md").read_text()
     assert readme.index("make demo") < readme.index("make test") < 500

@@ -70,7 +70,7 @@ def in_words(kind: str, found: dict[str, dict[str, Any]]) -> str:
         if len(found) > 1:
             continue
         known = [key for key in WORDS if entry.get(key) not in ("", {}, None) and (key != "default" or entry[key])]
-        lines += [f"  {WORDS[key]:20} {_shown(entry[key])}" for key in known]
+        lines += [f"  {WORDS[key]:20} {shown(entry[key])}" for key in known]
         lines += [f"  --{key.replace('_', '-'):18} {text}" for key, text in entry.get("options", {}).items()]
     return "\n".join(lines)
 
@@ -81,7 +81,8 @@ def _heard(entry: dict[str, Any]) -> str:
     return "" if "audio" not in spaces else " (sound)" if len(spaces) == 1 else " (sound too)"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A fact of an entry in words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
