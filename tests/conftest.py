@@ -3,7 +3,8 @@
 import errno
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,6 +53,20 @@ def tiny() -> DataPair:
 def digits() -> DataPair:
     """600 training and 200 test images of photo-digits."""
     return sources.load(DataConfig(data="photo-digits:600", limit_test=200))
+
+
+@pytest.fixture
+def learners_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learners of a judgement train in this process, one after another: where its processes are not the matter."""
+    from workbench.figures import peak
+    from workbench.judging import case_file, pool, trial
+
+    def run(trials: Sequence[trial.Trial], folder: Path, workers: int, told: pool.Told) -> None:
+        case = case_file.read(folder)
+        for one in trials:
+            told(one, 1.0, peak(trial.learn(one, case)))
+
+    monkeypatch.setattr(pool, "run", run)
 
 
 @pytest.fixture

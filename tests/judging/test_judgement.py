@@ -1,8 +1,8 @@
 """Whole judgements of tiny data: what they leave, that killed ones go on, and that ceilings are shared."""
 
 import json
+import multiprocessing
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -28,7 +28,6 @@ DATA = {  # with a drawn noise and learners
     "spoken-digits:60": ("tones", "none-avg,trim-silence-15,early-stop"),
 }
 on_both = pytest.mark.parametrize("noise", DATA, indirect=True)
-KILLS = 3
 SAME = ("judge.csv", "score.json", "results.csv", "figures/learners.png")
 
 
@@ -50,7 +49,7 @@ def words(noise, out):
     return [
         "judge", "--data", data_of(noise), "--limit-test", "60", "--noise", str(noise),
         "--learners", learners_of(noise),
-        "--network", "convnet-w4", "--epochs", "2", "--seeds", "0,1", "--out", str(out), "--workers", "2",
+        "--network", "convnet-w4", "--epochs", "2", "--seeds", "0,1", "--out", str(out),
     ]  # fmt: skip
 
 
@@ -70,29 +69,60 @@ def state(out: Path):
     return {name: (out / name).read_bytes() for name in SAME}
 
 
+def killed(signum: int, noise: Path, out: Path, workers: int, fresh: int) -> None:
+    """Judge in another process until so many trainings more are complete, and end it so."""
+    learners = [out / "learners", Path(os.environ["WORKBENCH_HOME"]) / "runs" / "ceilings"]
+
+    def complete() -> int:
+        return len([path for folder in learners for path in folder.glob("*/results.csv")])
+
+    before = complete()
+    asked = [*words(noise, out), "--workers", str(workers), "--resume"]
+    process = multiprocessing.get_context("fork").Process(target=main, args=(asked,))  # nothing is imported anew
+    process.start()
+    deadline = time.monotonic() + 300
+    while process.is_alive() and complete() < before + fresh and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert process.is_alive(), process.exitcode
+    os.kill(process.pid, signum)
+    process.join()
+
+
 @on_both
-def test_a_judgement_killed_again_and_again_equals_an_uninterrupted_one(noise, tmp_path, at_home, monkeypatch):
-    begun = time.monotonic()
-    whole = program(words(noise, tmp_path / "whole"), stdout=subprocess.DEVNULL)
-    assert whole.wait() == 0, whole.stderr.read()
-    lasted = time.monotonic() - begun
+def test_killed_resumed_and_with_two_workers_it_is_what_the_library_gives_with_one(
+    noise, tmp_path, monkeypatch, capsys
+):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)  # threads that this process has do not count: learners train in processes of one
+    try:
+        pair, made = wb.load(data_of(noise), limit_test=60), wb.Perturbation.load(noise)
+        how = {"learners": learners_of(noise), "network": "convnet-w4", "epochs": 2, "seeds": [0, 1]}
+        one = wb.judge(pair, made, out=tmp_path / "one", workers=1, **how)
+    finally:
+        torch.set_num_threads(before)
+
+    out = tmp_path / "killed"
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "other"))  # with no ceilings yet
-    draw = random.Random(7)
-    for _ in range(KILLS):
-        killed = program([*words(noise, tmp_path / "killed"), "--resume"], stdout=subprocess.DEVNULL)
-        time.sleep(draw.uniform(0.3, 0.9) * lasted / 2)
-        killed.send_signal(draw.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-        killed.wait()
-    last = program([*words(noise, tmp_path / "killed"), "--resume", "--json"], stdout=subprocess.PIPE)
-    said, complaints = last.communicate()
-    assert last.returncode == 0, complaints
-    assert json.loads(said) == json.loads((tmp_path / "killed" / "score.json").read_text())
-    assert state(tmp_path / "killed") == state(tmp_path / "whole")
-    assert not (tmp_path / "killed" / "case").exists()
+    if data_of(noise).startswith("photo"):
+        killed(signal.SIGKILL, noise, out, workers=2, fresh=1)
+        killed(signal.SIGINT, noise, out, workers=1, fresh=2)
+    else:
+        killed(signal.SIGTERM, noise, out, workers=1, fresh=3)
+    capsys.readouterr()
+    assert main([*words(noise, out), "--workers", "2", "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((out / "score.json").read_text()) == one.as_json()
+    assert state(out) == state(tmp_path / "one")
+    assert not (out / "case").exists()
+
+    read = pd.read_csv(out / "judge.csv")
+    pd.testing.assert_frame_equal(read, one.learners.reset_index(drop=True), check_dtype=False)
+    assert len(one.learners) == 3
+    assert set(one.learners["head"]) == {"max", "avg"}
+    assert {"clean", made.method} == set(one.rows["method"])
 
 
 def test_workers_end_with_their_parent(noise, tmp_path):
-    parent = program([*words(noise, tmp_path / "out"), "--epochs", "500"], stdout=subprocess.DEVNULL)
+    parent = program([*words(noise, tmp_path / "out"), "--epochs", "500", "--workers", "2"], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (found := workers(parent.pid)) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -111,28 +141,13 @@ def workers(parent: int) -> list[int]:
         pytest.skip("no /proc here")
 
 
-@on_both
-def test_the_library_gives_the_same_and_every_number_of_workers_too(noise, tmp_path):
-    pair = wb.load(data_of(noise), limit_test=60)
-    made = wb.Perturbation.load(noise)
-    how = {"learners": learners_of(noise), "network": "convnet-w4", "epochs": 2, "seeds": [0, 1]}
-    one = wb.judge(pair, made, out=tmp_path / "one", workers=1, **how)
-    assert program(words(noise, tmp_path / "two"), stdout=subprocess.DEVNULL).wait() == 0
-    assert one.as_json() == json.loads((tmp_path / "two" / "score.json").read_text())
-    read = pd.read_csv(tmp_path / "two" / "judge.csv")
-    pd.testing.assert_frame_equal(read, one.learners.reset_index(drop=True), check_dtype=False)
-    assert len(one.learners) == 3
-    assert set(one.learners["head"]) == {"max", "avg"}
-    assert {"clean", made.method} == set(one.rows["method"])
-
-
-def test_clean_data_retains_everything(tmp_path):
+def test_clean_data_retains_everything(learners_here):
     found = wb.judge(wb.load("photo-digits:600", limit_test=200), None, learners="none,adamw", epochs=6)
     assert found.retained == 1
     assert "can still be learnt from" in found.sentence
 
 
-def test_ceilings_are_trained_once_for_all_judgements(tiny, at_home):
+def test_ceilings_are_trained_once_for_all_judgements(tiny, at_home, learners_here):
     how = {"learners": "none", "network": "convnet-w4", "epochs": 1}
     noises = [wb.make_noise(tiny.train, method="random", seed=seed) for seed in (0, 1)]
     first = wb.judge(tiny, noises[0], **how)
@@ -149,7 +164,7 @@ def test_ceilings_are_trained_once_for_all_judgements(tiny, at_home):
 
 @pytest.mark.parametrize(("more", "again"), [((), 1), (("--reuse",), 0)])
 def test_ceilings_of_other_code_are_made_again_unless_they_are_asked_for(
-    more, again, noise, at_home, tmp_path, monkeypatch
+    more, again, noise, at_home, tmp_path, monkeypatch, learners_here
 ):
     monkeypatch.setenv("WORKBENCH_REUSE", "")  # and put back afterwards
     given = [
@@ -164,7 +179,7 @@ def test_ceilings_of_other_code_are_made_again_unless_they_are_asked_for(
     assert (record.stat().st_mtime_ns != stamp) == again
 
 
-def test_what_any_tool_published_is_judged_as_arrays(tiny):
+def test_what_any_tool_published_is_judged_as_arrays(tiny, learners_here):
     published = wb.Dataset.of(255 - tiny.train.samples, tiny.train.labels, tiny.train.classes)
     found = wb.judge(tiny, published, learners="none", network="convnet-w4", epochs=1)
     assert set(found.rows["method"]) == {"clean", "foreign"}
@@ -199,7 +214,7 @@ def test_who_needs_a_package_that_is_missing_is_left_out_and_it_is_said(monkeypa
         judgement.chosen(replace(config, learners="mp3"), case)
 
 
-def test_the_learner_who_knew_other_classes_starts_from_them(tiny, at_home, patterned):
+def test_the_learner_who_knew_other_classes_starts_from_them(tiny, at_home, learners_here):
     config = JudgeConfig(data="photo-digits", learners="pretrained-elsewhere", network="convnet-w4", epochs=1)
     case = case_of(config, tiny, None)
     other = wb.load("photo-digits:100", limit_test=20)
@@ -249,16 +264,3 @@ def test_a_senseless_command_is_one_line_and_leaves_nothing(given, why, tmp_path
     assert why in found.err
     assert found.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
-
-
-def test_nothing_of_the_environment_changes_the_bits(tiny, tmp_path):
-    """Threads that this process has do not count: learners train in processes of one."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        one = wb.judge(tiny, None, learners="none", network="convnet-w4", epochs=2, out=tmp_path / "a")
-    finally:
-        torch.set_num_threads(before)
-    os.environ["WORKBENCH_HOME"] = str(tmp_path / "b")
-    two = wb.judge(tiny, None, learners="none", network="convnet-w4", epochs=2, out=tmp_path / "b" / "out")
-    pd.testing.assert_frame_equal(one.rows, two.rows)

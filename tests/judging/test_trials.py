@@ -7,8 +7,7 @@ import torch
 
 from workbench.config import ConfigError
 from workbench.data.dataset import DataPair
-from workbench.figures import peak
-from workbench.judging import case_file, judgement, trial
+from workbench.judging import judgement, trial
 from workbench.judging.config import JudgeConfig
 from workbench.judging.learners import named
 from workbench.judging.trial import CLEAN, PUBLISHED, Case
@@ -51,16 +50,9 @@ def trained(monkeypatch):
 
 
 @pytest.fixture
-def here(monkeypatch, tmp_path):
+def here(monkeypatch, tmp_path, learners_here):
     """Judges in this process."""
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
-
-    def run(trials, folder, workers, told):
-        found = case_file.read(folder)
-        for one in trials:
-            told(one, 1.0, peak(trial.learn(one, found)))
-
-    monkeypatch.setattr(judgement.pool, "run", run)
 
     def judged(case, learners="none", **more):
         return judgement.judge(replace(CONFIG, learners=learners, **more), case, tmp_path / "out")
