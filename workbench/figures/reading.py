@@ -68,7 +68,7 @@ def _row(part: pd.DataFrame, clean: pd.DataFrame, taught: "pd.Series[Any]") -> d
     apart = [str(worst[name]) for name in SETTING if part[name].nunique() > 1]
     same = part[ALIKE].drop_duplicates()
     twins = clean.merge(same, on=ALIKE)
-    untaught = same.merge(taught.rename("taught").reset_index(), on=ALIKE)
+    untaught = same.merge(taught.to_frame("taught").reset_index(), on=ALIKE)
     counts = seeds.groupby(level=SETTING).size()
     return {
         "settings": len(settings), "seeds": int(counts.min()), "mean": settings.mean(), "lowest": seeds.min(),
