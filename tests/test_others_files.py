@@ -13,7 +13,7 @@ import pytest
 from pictures import snapshot, write_folder
 
 from workbench import noise
-from workbench.apps.photos import protect
+from workbench.apps.photos import job
 from workbench.apps.photos.ledger import UNFINISHED
 from workbench.cli import main
 from workbench.config import DataError
@@ -243,7 +243,7 @@ def test_an_unfinished_folder_of_somebody_else_stays(place, capsys, name):
 
 def test_a_copy_is_not_put_over_a_link(place, monkeypatch):
     """One that came while the job was at work."""
-    put, copy = place / "out" / "Anna" / "Anna-00.png", protect._copy
+    put, copy = place / "out" / "Anna" / "Anna-00.png", job._copy
 
     def first(*given):
         put.parent.mkdir(exist_ok=True)
@@ -251,7 +251,7 @@ def test_a_copy_is_not_put_over_a_link(place, monkeypatch):
             put.symlink_to("nowhere")
         return copy(*given)
 
-    monkeypatch.setattr(protect, "_copy", first)
+    monkeypatch.setattr(job, "_copy", first)
     assert main(["protect", "in", "out", "--method", "random", "--device", "cpu"]) == 2
     assert put.is_symlink()
     assert not put.exists()

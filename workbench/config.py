@@ -180,7 +180,7 @@ class VictimConfig(DataConfig):
 class ProtectConfig:
     """How people's own photos are protected."""
 
-    method: str = documented("robust-targeted", "how the noise is made: `workbench methods` lists them")
+    method: str = documented("robust-targeted", "how the noise is made (of recordings tones): `workbench methods`")
     epsilon: int = documented(8, "perturbation budget: the largest change, in pixel values of 255")
     seed: int = documented(0, "seed of everything random")
     device: str = documented("auto", listed(DEVICES), choices=DEVICES)

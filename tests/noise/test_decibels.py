@@ -298,3 +298,14 @@ def test_noise_of_sound_lowers_the_surrogates_error(method, options, kind):
         )  # fmt: skip
         errors[epsilon] = run(noise.resolved(asked, "spoken-digits"), data)[1].error
     assert errors[-6] < 0.6 * errors[-96], errors
+
+
+@pytest.mark.parametrize("shape", ["flat", "envelope"])
+def test_limits_of_a_long_recording_are_the_same_in_strips(shape, monkeypatch):
+    clip = (torch.randn(2, 5000, generator=torch.Generator().manual_seed(0)) * 4000).int()
+    clip[:, 2000:3000] //= 50
+    whole = decibels.limits(clip, -20, shape, 8000)
+    monkeypatch.setattr(decibels, "STRIP", 700)
+    strips = list(decibels.limits_in_strips(clip, -20, shape, 8000))
+    assert len(strips) == 8
+    assert torch.equal(torch.cat([part for _, part in strips], 1), whole)

@@ -1,5 +1,6 @@
 """Recordings with their noise as files: in the original's form and depth, each value within its own limit."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,33 +22,47 @@ from workbench.noise.perturbation import Perturbation
 FINE = 2**23  # steps that the peak of floating point is divided into, to find how loud it is where
 
 
-def limits(original: Sound, budget: int, shape: str) -> np.ndarray:
-    """The largest change of every value of a recording, in the steps of its own file: frames×channels.
+def limits(original: Sound, budget: int, shape: str) -> Iterator[tuple[slice, np.ndarray]]:
+    """The largest change of every value of a recording, in the steps of its own file: strips of it, frames×channels.
 
     int64 where the file holds whole numbers; float64 where it holds floating point, whose limit is no whole step.
     """
-    peak = float(original.peak)
-    unit = 1.0 if original.bits else FINE / (peak or 1.0)
-    values = torch.from_numpy(np.rint(original.samples * np.float64(unit)).astype(np.int64))
-    found = decibels.limits(values.T, budget, shape, original.rate).T.numpy()
-    return found if original.bits else peak * 10 ** (budget / 20) * (found / decibels.radius(FINE, budget))
+    peak, values = float(original.peak), original.samples
+    if not original.bits:
+        values = np.empty(values.shape, np.int32)
+        for first in range(0, len(values), decibels.STRIP):
+            part = slice(first, first + decibels.STRIP)
+            values[part] = np.rint(original.samples[part] * np.float64(FINE / (peak or 1.0)))
+    for place, found in decibels.limits_in_strips(torch.from_numpy(values).T, budget, shape, original.rate):
+        most = found.T.numpy()
+        yield (
+            place,
+            most if original.bits else peak * 10 ** (budget / 20) * (most / decibels.radius(FINE, budget)),
+        )
 
 
 def protected(original: Sound, share: np.ndarray, budget: int, shape: str) -> Sound:
     """The copy of a recording: whole steps of its own file, nowhere further than `limits`.
 
-    share: int16 frames×channels, parts of FULL of the limit, as a Perturbation keeps its noise.
+    share: int16 frames×channels, or ×1 for all alike, parts of FULL of the limit, as a Perturbation keeps its noise.
     """
-    most = limits(original, budget, shape)
+    found = np.empty_like(original.samples)
+    for place, most in limits(original, budget, shape):
+        found[place] = _moved(original, original.samples[place], share[place], most)
+    return replace(original, samples=found)
+
+
+def _moved(original: Sound, before: np.ndarray, share: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """A strip of the copy."""
     if original.bits:
-        moved = original.samples + decibels.steps(torch.from_numpy(share), torch.from_numpy(most)).numpy()
+        moved = before + decibels.steps(torch.from_numpy(share), torch.from_numpy(most)).numpy()
         top = 2 ** (original.bits - 1)
-        return replace(original, samples=moved.clip(-top, top - 1).astype(np.int32))
-    before = original.samples.astype(np.float64)
-    after = (before + share * most / FULL).astype(original.samples.dtype)
-    while (over := np.abs(after.astype(np.float64) - before) > most).any():  # the cast may round outward
-        after[over] = np.nextafter(after, original.samples)[over]
-    return replace(original, samples=after)
+        return moved.clip(-top, top - 1)
+    wide = before.astype(np.float64)
+    after = (wide + share * most / FULL).astype(before.dtype)
+    while (over := np.abs(after.astype(np.float64) - wide) > most).any():  # the cast may round outward
+        after[over] = np.nextafter(after, before)[over]
+    return after
 
 
 def write_one(root: Path, stem: str, data: Dataset, index: int, perturbation: Perturbation | None) -> dict[str, Any]:
@@ -66,7 +81,7 @@ def write_one(root: Path, stem: str, data: Dataset, index: int, perturbation: Pe
     atomic.make((root / target).parent)
     sounds.write(root / target, copy)
     quality = measure(original.samples, copy.samples, original.rate, original.bits)  # `write` has read the same back
-    quiet = perturbation is not None and not _loud(original, perturbation.epsilon)
+    quiet = perturbation is not None and not loud(original, perturbation.epsilon)
     return {
         "file": target,
         "original": name,
@@ -81,7 +96,7 @@ def write_one(root: Path, stem: str, data: Dataset, index: int, perturbation: Pe
     }
 
 
-def _loud(original: Sound, budget: int) -> bool:
+def loud(original: Sound, budget: int) -> bool:
     """Whether anything may change."""
     return bool(decibels.radius(int(original.peak), budget) if original.bits else original.peak)
 

@@ -28,8 +28,8 @@ SAID = {
 class SoundVerdict:
     """What was found. `problems` is empty only when all copies are there and keep the budget (decibels, shape).
 
-    quiet: recordings whose budget is less than one step, so that nothing may change; measured: medians and ends of
-    what the noise is like (sound_measures.summary).
+    quiet: recordings whose budget is less than one step, so that nothing may change; refused: originals that `protect`
+    did not take, by the manifest; measured: medians and ends of what the noise is like (sound_measures.summary).
     """
 
     decibels: int
@@ -37,6 +37,7 @@ class SoundVerdict:
     checked: int = 0
     unchanged: int = 0
     quiet: int = 0
+    refused: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -57,6 +58,8 @@ class SoundVerdict:
             lines += [f"{what}: {self._spread(name)}" for name, what in SAID.items()]
             lines.append(f"largest change: {self.measured['peak_db_largest']:.2f} dB under a recording's own peak")
         lines.append(f"recordings without any change: {self.unchanged}, too quiet for this budget: {self.quiet}")
+        if self.refused:
+            lines.append(f"{self.refused} originals were refused, by the manifest, and have no copy")
         if self.left_out:
             lines.append(tree.left_in_words(self.left_out).removeprefix("; "))
         lines += problems_in_words(self.problems)
@@ -73,26 +76,32 @@ def verify(
 ) -> SoundVerdict:
     """Read every copy, hold it to the limits that its original gives, and check the hashes of a manifest.
 
-    originals, copies: two folders, or two files; decibels, shape: the budget; None and "" take the manifest's (-30
-    flat without one). A bad copy is a problem in the verdict. Raises DataError for folders without recordings.
+    originals, copies: two folders, two files, or one recording and the folder of its copy; decibels, shape: the budget;
+    None and "" take the manifest's (-30 flat without one). A bad copy is a problem in the verdict. Raises DataError for
+    folders without recordings.
     """
     stated = manifest.get("epsilon", USUAL_DB)
     verdict = SoundVerdict(stated if decibels is None else decibels, shape or manifest.get("shape", SHAPES[0]))
     if originals.is_file() and copies.is_file():
         _add(verdict, [_compared(originals, copies, {}, verdict)])
         return verdict
-    base, wanted, verdict.left_out = _originals(originals, manifest)
     listed = {entry["original"]: entry for entry in manifest.get("files", [])}
+    refused = {entry["name"]: entry for entry in manifest.get("refused", [])}
+    base, wanted, verdict.left_out = _originals(originals, manifest)
+    if not originals.is_file():
+        wanted |= {one for one in (*listed, *refused) if within(base, one)}
     files = {name for name in tree.walk(copies).files if sounds.is_sound(name)}
     for folder, found in ((base, wanted), (copies, files)):
         if not found:
             raise DataError(f"{folder} holds no recordings ({', '.join(sorted(sounds.SOUNDS))})")
     by_stem = {str(PurePosixPath(name).with_suffix("")): name for name in sorted(files)}
     measured, used = [], set()
-    for name in sorted({*wanted, *(one for one in listed if within(base, one))}):
+    for name in sorted(wanted):
         entry = listed.get(name, {})
         target = entry["file"] if entry else by_stem.get(str(PurePosixPath(name).with_suffix("")))
-        if target in files:
+        if not entry and name in refused:
+            verdict.refused += 1
+        elif target in files:
             used.add(target)
             measured.append(_compared(base / name, copies / target, entry, verdict))
         elif name not in manifest.get("left_out", []):
@@ -106,9 +115,11 @@ def verify(
 
 def _originals(root: Path, manifest: dict[str, Any]) -> tuple[Path, set[str], Counter[str]]:
     """The folder that names are relative to, the recordings that need a copy, and what is left out, by why."""
+    if root.is_file():
+        return root.parent, {root.name}, Counter()
     if not root.is_dir():
         raise DataError(f"{root} is not a folder: give two folders, or two files")
-    if manifest:
+    if manifest and "refused" not in manifest:  # an export has what training takes, `protect` has all
         taken = layout(root, check=False, suffixes=sounds.SOUNDS, what="recordings")
         return taken.train.root, set(taken.train.names), taken.left
     found = tree.walk(root)
@@ -139,14 +150,18 @@ def _compared(original: Path, copy: Path, entry: dict[str, Any], verdict: SoundV
         if mine != its:
             verdict.problems.append(f"{copy.name}: is of {mine} {what}, its original of {its}")
             return None
-    most = limits(before, verdict.decibels, verdict.shape)
-    change = np.abs(after.samples.astype(np.float64) - before.samples.astype(np.float64))
-    if (change > most).any():
-        frame = int((change > most).any(1).argmax())
-        verdict.problems.append(
-            f"{copy.name}: frame {frame} is changed by {change[frame].max():g}, where {most[frame].max():g} is allowed"
-        )
-    verdict.quiet += not most.any()
+    allowed = False
+    for place, most in limits(before, verdict.decibels, verdict.shape):
+        change = np.abs(after.samples[place].astype(np.float64) - before.samples[place].astype(np.float64))
+        allowed = allowed or bool(most.any())
+        if (over := change > most).any():
+            frame = int(over.any(1).argmax())
+            verdict.problems.append(
+                f"{copy.name}: frame {place.start + frame} is changed by {change[frame].max():g}, where "
+                f"{most[frame].max():g} is allowed"
+            )
+            break
+    verdict.quiet += not allowed
     return measure(before.samples, after.samples, before.rate, before.bits)
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from workbench.config import DataError
 from workbench.files import untrusted
+from workbench.files.untrusted import Refused as Refused
 
 Reader = Callable[[int], bytes]  # at most so many bytes from a file's beginning; raises Refused
 
@@ -53,10 +54,6 @@ NAMED = {b"": "bytes after the picture", b"eXIf": "EXIF", b"tIME": "time", b"tEX
 INFO = {"exif": "EXIF", "xmp": "XMP", "XML:com.adobe.xmp": "XMP", "photoshop": "IPTC", "comment": "comment"}
 GPS = 34853
 PERSONAL = {270, 271, 272, 305, 306, 315, 700, 33432, 33723, 34665, GPS}  # tags of a TIFF that lay out no pixels
-
-
-class Refused(DataError):
-    """A file that is not taken: its text is the reason and what to do, on one line, without the file's name."""
 
 
 def read(path: Path, most: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from workbench.config import DataError
+from workbench.files.untrusted import Refused as Refused
 
 MOST_CHANNELS = 8
 FASTEST = 768_000  # samples a second
@@ -39,10 +39,6 @@ OTHERS = (
 IN_OGG = ((b"\x01vorbis", "OGG"), (b"OpusHead", "OPUS"))
 W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 W64_WAVE = bytes.fromhex("77617665f3acd3118cd100c04f8edb8a")
-
-
-class Refused(DataError):
-    """A file that is not taken: its text is the reason and what to do, on one line, without the file's name."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ ELSEWHERE = re.compile("[-+]?0[0-9oObBxX][0-9a-fA-F_]*")  # a text in YAML 1.1, 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which no terminal and no file takes
 
 
+class Refused(DataError):
+    """A file that is not taken: its text is the reason and what to do, on one line, without the file's name."""
+
+
 @contextmanager
 def reading(path: Path, what: str, advice: str, kind: type[WorkbenchError] = DataError) -> Iterator[None]:
     """Raise what reading `path` ends with as one whole line of this kind: "PATH is not WHAT, it FAULT: ADVICE"."""

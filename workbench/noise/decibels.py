@@ -5,6 +5,7 @@ of Carlini and Wagner (2018), in whole steps, so anybody with the two files can 
 that limit, so one search, in one unit, serves loud and quiet clips.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -18,6 +19,7 @@ from workbench.data.space import AUDIO, IMAGE, Space
 from workbench.noise.budget import PerturbationBudget
 
 DIMENSIONS = {IMAGE: 4, AUDIO: 3}  # of noise; in a space of one's own any
+STRIP = 2**20  # values of a channel whose limits are found at once
 WINDOW = 0.04  # seconds, over which the loudness that an envelope follows is averaged
 
 
@@ -86,20 +88,39 @@ def limits(clip: Tensor, decibels: int, shape: str, rate: int) -> Tensor:
     flat: r everywhere; masked too, as masked.py turns the noise itself down. envelope: r · (loudness, averaged over
     40 ms, of its largest), cut to whole steps. Loudness is that of a value's highest 16 bits.
     """
-    wide = clip.long()
-    if not wide.numel():
-        return wide
-    peak = int(wide.abs().max())
+    found = [part for _, part in limits_in_strips(clip, decibels, shape, rate)]
+    return torch.cat(found, 1) if found else clip.long()
+
+
+def limits_in_strips(clip: Tensor, decibels: int, shape: str, rate: int) -> Iterator[tuple[slice, Tensor]]:
+    """The same a strip at a time, with its place: of an hour's recording the wide numbers would need gigabytes."""
+    if not clip.numel():
+        return
+    count = clip.shape[1]
+    peak = max(int(clip.max()), -int(clip.min()))
     most = radius(peak, decibels)
+    places = [slice(first, min(first + STRIP, count)) for first in range(0, count, STRIP)]
     if shape != ENVELOPE:
-        return torch.full_like(wide, most)
-    half, count = max(1, round(WINDOW * rate / 2)), wide.shape[1]
-    heard = wide >> max(0, peak.bit_length() - 16)  # or the sums of squares of 24 bits would not fit
-    sums = torch.cat([wide.new_zeros(len(wide), 1), heard.square().cumsum(1)], 1)  # whole numbers: exact everywhere
-    place = torch.arange(count, device=wide.device)
-    first, last = (place - half).clamp(min=0), (place + half).clamp(max=count)
-    loudness = ((sums[:, last] - sums[:, first]).double() / (last - first)).sqrt()
-    return (most * loudness / loudness.max().clamp_min(1e-9)).floor().long()
+        for place in places:
+            yield place, torch.full((len(clip), place.stop - place.start), most, device=clip.device)
+        return
+    shift = max(0, peak.bit_length() - 16)  # or the sums of squares of 24 bits would not fit
+    heard = [_loudness(clip, places[0], shift, rate)] if len(places) == 1 else None
+    loudest = max(float(loud.max()) for loud in heard or (_loudness(clip, place, shift, rate) for place in places))
+    for place in places:
+        loud = heard[0] if heard else _loudness(clip, place, shift, rate)
+        yield place, (most * loud / max(loudest, 1e-9)).floor().long()
+
+
+def _loudness(clip: Tensor, place: slice, shift: int, rate: int) -> Tensor:
+    """The root mean square within 40 ms around each value of a strip: float64 C×(the strip's length)."""
+    half, count = max(1, round(WINDOW * rate / 2)), clip.shape[1]
+    begin = max(0, place.start - half)
+    heard = clip[:, begin : place.stop + half].long() >> shift
+    sums = torch.cat([heard.new_zeros(len(heard), 1), heard.square().cumsum(1)], 1)  # whole numbers: exact everywhere
+    at = torch.arange(place.start, place.stop, device=clip.device)
+    first, last = (at - half).clamp(min=0), (at + half).clamp(max=count)
+    return ((sums[:, last - begin] - sums[:, first - begin]).double() / (last - first)).sqrt()
 
 
 def steps(share: Tensor, limits: Tensor) -> Tensor:

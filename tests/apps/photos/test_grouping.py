@@ -85,7 +85,7 @@ def test_the_noise_and_the_self_test_go_by_the_table(tmp_path):
     names = [f"p0/{shot}.png" for shot in range(4)] + [f"p1/{shot}.png" for shot in range(3)]
     whose = dict.fromkeys(names[:3], "Anna") | dict.fromkeys(names[3:], "Ben")
     protect(people, tmp_path / "out", RANDOM, whose)
-    assert [one.person for one, *_ in self_test._files(people, tmp_path / "out", whose)] == ["Anna"] * 3 + ["Ben"] * 4
+    assert [one.person for one, *_ in self_test.files(people, tmp_path / "out", whose)] == ["Anna"] * 3 + ["Ben"] * 4
     with pytest.raises(DataError, match=r"(?i)other"):
         protect(people, tmp_path / "out", RANDOM)
     with pytest.raises(DataError, match=r"does not name p1/2\.png"):

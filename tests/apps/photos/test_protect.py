@@ -165,7 +165,7 @@ def test_a_job_that_ends_after_its_last_copy_is_completed_and_tidied(people, tmp
         raise Enough
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"workbench.apps.photos.protect.{last}", gone)
+        patch.setattr(f"workbench.apps.photos.job.{last}", gone)
         with pytest.raises(Enough):
             protect(people, out, RANDOM)
     assert (out / ".unfinished").is_dir()

@@ -124,7 +124,7 @@ def test_grey_photos_stay_grey_and_are_not_turned_grey(tmp_path, brief, monkeypa
 
 def test_too_few_photos_or_no_copies_are_one_line(tmp_path):
     people = write_people(tmp_path / "in", (2, 2))
-    with pytest.raises(DataError, match="protect the photos first"):
+    with pytest.raises(DataError, match="protect the originals first"):
         self_test.self_test(people, tmp_path / "out", RANDOM)
     protect(people, tmp_path / "out", RANDOM)
     with pytest.raises(DataError, match="3 photos or more"):

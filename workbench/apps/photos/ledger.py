@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from workbench.records import run_folder
 FINISHED = "finished.jsonl"
 ENTRY = {
     "original": str, "file": str, "sha256": str, "original_sha256": str, "notes": [str],
-    "linf": (int, None), "psnr": (float, None), "ssim": (float, None),
-}  # what a report needs of an entry  # fmt: skip
+}  # what a report needs of every entry  # fmt: skip
 UNFINISHED = ".unfinished"  # in OUTPUT until the job is complete: the search's state and what is finished
 
 
@@ -56,12 +55,12 @@ def _others(folder: Path, *names: str) -> set[str]:
 class Ledger:
     """The finished files of a job in `output`, by the original's name, each a manifest's entry.
 
-    identity: what the job is known by; names: of its photos. Raises DataError when `output` holds anything but this
-    very job.
+    identity: what the job is known by; names: of its originals; least: what an entry needs besides ENTRY. Raises
+    DataError when `output` holds anything but this very job.
     """
 
-    def __init__(self, output: Path, identity: str, names: Set[str]):
-        self.output, self.identity, self.names = output, identity, names
+    def __init__(self, output: Path, identity: str, names: Set[str], least: Mapping[str, Any]):
+        self.output, self.identity, self.names, self.shape = output, identity, names, {**ENTRY, **least}
         self.entries: dict[str, dict[str, Any]] = {}
         self._closed = False  # the manifest says that nothing is left to do
         self._path = output / UNFINISHED / FINISHED
@@ -73,11 +72,6 @@ class Ledger:
     def complete(self) -> bool:
         """Whether every file is in place and the manifest says so: a killed process may have written only the lines."""
         return self._closed and self.names == set(self.entries)
-
-    @property
-    def largest(self) -> int:
-        """The largest change of any finished file, in pixel values of 255."""
-        return max((entry["linf"] for entry in self.entries.values()), default=0)
 
     def add(self, entry: dict[str, Any]) -> None:
         """Note a file that is in place."""
@@ -102,7 +96,7 @@ class Ledger:
                 manifest = {"job": ""}
             if manifest["job"] != self.identity:
                 raise DataError(
-                    f"{self.output} holds other copies (made of other photos or with other settings): "
+                    f"{self.output} holds other copies (made of other files or with other settings): "
                     "name another OUTPUT folder"
                 )
             self._closed = manifest.get("state") == "complete"
@@ -128,7 +122,7 @@ class Ledger:
     def _take(self, entries: list[Any]) -> None:
         """Keep the entries of files that are there as they are noted. What was changed counts as not made."""
         for entry in entries:
-            if untrusted.schema_error(entry, ENTRY) or entry["original"] not in self.names:
+            if untrusted.schema_error(entry, self.shape) or entry["original"] not in self.names:
                 continue
             if within(self.output, entry["file"]) and has_hash(self.output / entry["file"], entry["sha256"]):
                 self.entries[entry["original"]] = entry

@@ -4,6 +4,7 @@ import math
 import statistics
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 LIMITS = (
     "The copies are meant to be harder to learn from, for networks trained from scratch on them. They do not hide "
@@ -28,6 +29,11 @@ class Verdict:
     psnr: float | None = None
     ssim: float | None = None
 
+    @property
+    def equal(self) -> bool:
+        """Whether the copy is its original, as far as can be seen."""
+        return self.linf == 0
+
 
 @dataclass(frozen=True)
 class Report:
@@ -40,6 +46,9 @@ class Report:
     people: int = 1
     lossy: bool = False
     earlier: int = field(default=0, compare=False)  # copies that an earlier run had finished
+    what: ClassVar[str] = "photo"
+    unchanged: ClassVar[str] = "which changed nothing that can be seen of them"
+    limits: ClassVar[str] = LIMITS
 
     @property
     def done(self) -> list[Verdict]:
@@ -51,26 +60,30 @@ class Report:
         """The photos that were refused."""
         return [verdict for verdict in self.verdicts if verdict.file is None]
 
+    def measured(self) -> list[str]:
+        """Say how large the change is."""
+        done, lines = self.done, []
+        psnr = [v.psnr for v in done if v.psnr is not None and math.isfinite(v.psnr)]
+        visible = f", PSNR {min(psnr):.1f} dB or more (median {statistics.median(psnr):.1f} dB)" if psnr else ""
+        largest = max(v.linf or 0 for v in done)
+        if self.lossy:
+            lines.append(f"  noise of at most {self.epsilon} of 255 put on, then what JPEG loses on top:")
+        bound = "measured, not bounded" if self.lossy else f"bound {self.epsilon}"
+        return [*lines, f"  changed by at most {largest} of 255 as decoded, {bound}{visible}"]
+
     def in_words(self) -> str:
         """Say the report as lines for a person."""
         done, refused = self.done, self.refused
-        equal = sum(v.linf == 0 for v in done)
+        equal = sum(v.equal for v in done)
         lines = [f"{len(done) - equal} of {len(self.verdicts)} files now have a copy with noise ({self.method}):"]
-        if done:
-            psnr = [v.psnr for v in done if v.psnr is not None and math.isfinite(v.psnr)]
-            visible = f", PSNR {min(psnr):.1f} dB or more (median {statistics.median(psnr):.1f} dB)" if psnr else ""
-            largest = max(v.linf or 0 for v in done)
-            if self.lossy:
-                lines.append(f"  noise of at most {self.epsilon} of 255 put on, then what JPEG loses on top:")
-            bound = "measured, not bounded" if self.lossy else f"bound {self.epsilon}"
-            lines.append(f"  changed by at most {largest} of 255 as decoded, {bound}{visible}")
+        lines += self.measured() if done else []
         if equal:
-            lines.append(f"  copies without noise, which changed nothing that can be seen of them: {equal}")
+            lines.append(f"  copies without noise, {self.unchanged}: {equal}")
         if self.earlier:
             lines.append(f"  {self.earlier} of them were finished earlier")
         for note, count in Counter(note for v in done for note in v.notes).items():
-            lines.append(f"  {count} {'photo' if count == 1 else 'photos'}: {note}")
+            lines.append(f"  {count} {self.what}{'s' * (count != 1)}: {note}")
         lines += [f"  REFUSED {v.name!r}: {v.reason}" for v in refused[:MOST_LINES]]
         if len(refused) > MOST_LINES:
             lines.append(f"  ... and {len(refused) - MOST_LINES} more refused (manifest.json lists all)")
-        return "\n".join([*lines, LIMITS])
+        return "\n".join([*lines, self.limits])

@@ -2,7 +2,7 @@
 met by photos that neither has seen, and one that exists already. No result is assumed: all is tried here and now.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,16 +14,16 @@ from torch import Tensor
 
 from workbench import models, noise
 from workbench.apps.photos import known, known_words, private_folder
-from workbench.apps.photos.findings import OTHERS, PRETRAINED, sentences
+from workbench.apps.photos.findings import OTHERS, PHOTOS, PRETRAINED, Things, sentences
 from workbench.apps.photos.grouping import owned
-from workbench.apps.photos.sources import Source, gather
+from workbench.apps.photos.sources import Source, gather, picture
 from workbench.apps.photos.where import cut, within
 from workbench.apps.photos.working_set import RECOGNISER, SIDE, numbered, thumbnail, with_company
 from workbench.config import DataError, NoiseConfig, ProtectConfig
 from workbench.data.dataset import DataPair, Dataset
 from workbench.export import verify
 from workbench.files import untrusted
-from workbench.files.picture_kinds import read, whole
+from workbench.files.picture_kinds import Reader, read, whole
 from workbench.files.pictures import Photo, decode
 from workbench.judging import judgement
 from workbench.judging.config import JudgeConfig
@@ -55,6 +55,7 @@ class SelfTest:
     photos: int = 0
     known: pd.DataFrame = field(default_factory=pd.DataFrame)
     leads: int = 1
+    things: Things = PHOTOS
 
     def in_words(self) -> str:
         """Say the sentences, each on a line, and what the existing recogniser made of the copies as a table."""
@@ -126,15 +127,25 @@ def _trained(sets: Sets, config: ProtectConfig, seeds: int) -> pd.DataFrame:
         tried.append((TRAINING_PRETRAINED, config.method, [PRETRAINED], 1))
     if config.method != "random":
         tried.append((TRAINING_RANDOM, "random", ["none"], seeds))
-    folder = private_folder.private_folder()  # the judge's processes read the photos from a file
+    return judged(sets, tried, "photos", config.epsilon, RECOGNISER, config.device)
+
+
+def judged(
+    sets: Sets, tried: Sequence[tuple[str, str, list[str], int]], data: str, epsilon: int, network: str, device: str
+) -> pd.DataFrame:
+    """Judge what is published: a tidy table.
+
+    tried: the progress' label, the method, the learners, and how many trainings of each; data: as the table calls it.
+    """
+    folder = private_folder.private_folder()  # the judge's processes read the samples from a file
     try:
         found: list[pd.DataFrame] = []
         for label, method, names, times in tried:
-            made = table.Identity("", "photos", method, "samplewise", config.epsilon, protected_fraction=1.0)
+            made = table.Identity("", data, method, "samplewise", epsilon, protected_fraction=1.0)
             published = replace(sets.original, samples=sets.variants[method])
             case = Case(DataPair(sets.original, sets.held_out), published, made)
             seeded = ",".join(map(str, range(times)))
-            asked = JudgeConfig(learners=",".join(names), seeds=seeded, network=RECOGNISER, device=config.device)
+            asked = JudgeConfig(learners=",".join(names), seeds=seeded, network=network, device=device)
             rows = judgement.judge(asked, case, folder / method, store=folder / "originals", label=label).rows
             found.append(rows if label != TRAINING_RANDOM else rows[rows["method"] != "clean"])
         return table.merged(found)
@@ -152,7 +163,7 @@ def _sets(source: Path, output: Path, config: ProtectConfig, table: People = Non
         for part in (before, after)
     )
     persons, labels = sorted(set(people)), numbered(people)
-    held = _held_out(labels, config.seed)
+    held = held_out(labels, config.seed)
     if not held.any():
         raise TooFew(f"nobody in {source} has {LEAST_PHOTOS} photos or more: nothing can be held out to test with")
     seen, whose, classes = with_company(original[~held], labels[~held], persons)
@@ -176,7 +187,7 @@ def _random(original: Tensor, config: ProtectConfig) -> Tensor:
     return (original.short() + delta.short()).clamp(0, 255).to(torch.uint8)
 
 
-def _held_out(labels: Tensor, seed: int) -> Tensor:
+def held_out(labels: Tensor, seed: int) -> Tensor:
     """Choose the photos that are met later, bool N: a share of each person's, none of who has fewer than three."""
     held = torch.zeros(len(labels), dtype=torch.bool)
     draw = torch.Generator().manual_seed(seed)
@@ -193,7 +204,7 @@ def _pairs(source: Path, output: Path, table: People = None) -> tuple[list[np.nd
     before: list[np.ndarray] = []
     after: list[np.ndarray] = []
     people = []
-    for one, copy, box in _files(source, output, table):
+    for one, copy, box in files(source, output, table):
         for photo, part in ((_original(one), before), (_copy(copy), after)):
             part.append(thumbnail(cut(photo.pixels, within(box, photo.pixels))))
         people.append(one.person)
@@ -202,23 +213,25 @@ def _pairs(source: Path, output: Path, table: People = None) -> tuple[list[np.nd
 
 def shots(source: Path, output: Path, people: People = None) -> tuple[Iterator[known.Shot], int]:
     """Give the photos that an existing recogniser is asked about, with their copies, and say how many they are."""
-    files = list(_files(source, output, people))
-    some = [files[place] for place in known.chosen([one.person for one, *_ in files])]
+    found = list(files(source, output, people))
+    some = [found[place] for place in known.chosen([one.person for one, *_ in found])]
     return (known.Shot(one.person, _original(one).pixels, _copy(copy).pixels) for one, copy, _ in some), len(some)
 
 
-def _files(source: Path, output: Path, people: People = None) -> Iterator[tuple[Source, Path, list[int] | None]]:
+def files(
+    source: Path, output: Path, people: People = None, kind: Callable[[Reader], str] = picture
+) -> Iterator[tuple[Source, Path, list[int] | None]]:
     """Every original with the file of its copy and the part that got noise, as the output's manifest lists them."""
-    files = {entry["original"]: entry for entry in verify.read_manifest(output).get("files", [])}
-    if not files:
-        raise DataError(f"{output} holds no copies with a manifest: protect the photos first")
-    for one in owned(gather(source).sources, people):
-        if one.name in files:
-            copy = files[one.name]["file"]
+    listed = {entry["original"]: entry for entry in verify.read_manifest(output).get("files", [])}
+    if not listed:
+        raise DataError(f"{output} holds no copies with a manifest: protect the originals first")
+    for one in owned(gather(source, kind).sources, people):
+        if one.name in listed:
+            copy = listed[one.name]["file"]
             if not verify.within(output, copy):
                 name = untrusted.one_line(copy)
-                raise DataError(f"{output} has no {name}, which its manifest lists: protect the photos again")
-            yield one, (output / copy).resolve(), files[one.name].get("box")
+                raise DataError(f"{output} has no {name}, which its manifest lists: protect the originals again")
+            yield one, (output / copy).resolve(), listed[one.name].get("box")
 
 
 def _original(one: Source) -> Photo:

@@ -24,7 +24,7 @@ START = 64  # bytes that tell what a file is
 
 @dataclass(frozen=True)
 class Source:
-    """A file that looks like a picture by its first bytes.
+    """A file that looks like a picture, or a recording, by its first bytes.
 
     name: relative, with "/", spelled as found; person: their folder, "" outside any (files/layout.py); read: all its
     bytes, at most MOST_BYTES, or raises Refused.
@@ -43,8 +43,13 @@ class Gathered(NamedTuple):
     left: Counter[str]
 
 
-def gather(root: Path) -> Gathered:
-    """Find all photos of a file, a folder (of folders) or a .zip.
+def picture(reader: Reader) -> str:
+    """Say what kind of picture a file is by its first bytes. Raises Refused."""
+    return check_kind(reader(START))
+
+
+def gather(root: Path, kind: Callable[[Reader], str] = picture) -> Gathered:
+    """Find all photos of a file, a folder (of folders) or a .zip; kind: of a file, or raises Refused.
 
     Every file is in one of the lists but what systems leave behind (files/tree.py), which is counted, and this
     program's own manifest and card. Raises DataError when `root` is missing, neither file nor folder, a damaged zip, or
@@ -62,14 +67,16 @@ def gather(root: Path) -> Gathered:
         readers, refusals, left = members(root)
     else:
         readers, refusals, left = [(root.name, partial(read, root.resolve()))], [], Counter()
-    found, more = _sift(readers, _copies_around(root))
+    found, more = _sift(readers, _copies_around(root), kind)
     owners = people(root, [name for name, _ in found])
     sources = [Source(name, who, partial(whole, reader)) for (name, reader), who in zip(found, owners, strict=True)]
     return Gathered(sources, sorted(refusals + more, key=lambda refusal: refusal.name), left)
 
 
-def _sift(readers: list[tuple[str, Reader]], copies: set[str]) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
-    """Keep what looks like a picture and is no copy of this program's. copies: SHA-256 of known protected copies."""
+def _sift(
+    readers: list[tuple[str, Reader]], copies: set[str], kind_of: Callable[[Reader], str]
+) -> tuple[list[tuple[str, Reader]], list[Refusal]]:
+    """Keep what is of the kind and is no copy of this program's. copies: SHA-256 of known protected copies."""
     own = set()
     for name, reader in readers:
         folder, _, last = name.rpartition("/")
@@ -81,9 +88,13 @@ def _sift(readers: list[tuple[str, Reader]], copies: set[str]) -> tuple[list[tup
         if name in own:
             continue
         try:
-            kind = check_kind(reader(START))
+            kind = kind_of(reader)
             # Copies are of these kinds: nothing else need be read to the end here.
-            if copies and kind in ("PNG", "JPEG") and hashlib.sha256(whole(reader)).hexdigest() in copies:
+            if (
+                copies
+                and kind in ("PNG", "JPEG", "WAV", "FLAC")
+                and hashlib.sha256(whole(reader)).hexdigest() in copies
+            ):
                 raise Refused("carries noise already: give the original")
         except Refused as refused:
             refusals.append(Refusal(name, str(refused)))

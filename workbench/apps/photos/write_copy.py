@@ -66,14 +66,19 @@ def write(photo: Photo, pixels: np.ndarray, target: Path, aside: Path, epsilon: 
         quality = measure(to_tensor(photo.pixels)[None], to_tensor(decoded.pixels)[None])[0]
         if quality.linf > epsilon and not lossy:
             raise DataError(f"{target} changed by {quality.linf}, more than {epsilon}: this is an error of the program")
-        written = Written(file_hash(aside), quality)
-        # What a killed run had put in place without noting it is the same to the byte.
-        if os.path.lexists(target) and not (is_plain(target) and file_hash(target) == written.sha256):
-            raise DataError(f"{target} is there already and is never replaced: move it away and run the command again")
-        move(aside, target)
+        return Written(put(aside, target), quality)
     finally:
         remove(aside)
-    return written
+
+
+def put(aside: Path, target: Path) -> str:
+    """Put a finished file in its place, where no other is; return its SHA-256. Raises DataError."""
+    digest = file_hash(aside)
+    # What a killed run had put in place without noting it is the same to the byte.
+    if os.path.lexists(target) and not (is_plain(target) and file_hash(target) == digest):
+        raise DataError(f"{target} is there already and is never replaced: move it away and run the command again")
+    move(aside, target)
+    return digest
 
 
 def _picture(photo: Photo, pixels: np.ndarray) -> Image.Image:
