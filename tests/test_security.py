@@ -34,7 +34,9 @@ def sources() -> dict[str, ast.Module]:
     found = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
     for file in ROOT.glob("notebooks/**/*.ipynb"):
         cells = nbformat.read(file, as_version=4).cells
-        found[str(file.relative_to(ROOT))] = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        code = [cell.source for cell in cells if cell.cell_type == "code"]
+        code = [cell.partition("\n")[2] if cell.startswith("%%writefile ") else cell for cell in code]
+        found[str(file.relative_to(ROOT))] = "\n".join(code)
     return {name: ast.parse(text) for name, text in found.items()}
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import progress
-from workbench.apps.recordings.settings import RecordingsConfig
-from workbench.budgets import SHAPES
+from workbench.apps.recordings.settings import LAID, RecordingsConfig
 from workbench.commands.arguments import add_settings
 from workbench.commands.table import DONE, Parser, Run, command
 from workbench.config import ConfigError, ProtectConfig
@@ -30,9 +29,7 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
         "--budget-db", type=int, metavar="DB",
         help=f"recordings: the budget in dB under a recording's own peak (default: {RecordingsConfig.epsilon})",
     )  # fmt: skip
-    parser.add_argument(
-        "--shape", choices=SHAPES, help=f"recordings: of the budget (default: {RecordingsConfig.shape})"
-    )
+    parser.add_argument("--shape", choices=LAID, help=f"recordings: of the budget (default: {RecordingsConfig.shape})")
     parser.set_defaults(**{entry.name: None for entry in fields(ProtectConfig)})  # what is asked for says the kind
     parser.add_argument(
         "--self-test", action="store_true", help="then train recognisers on originals and copies and say what they know"

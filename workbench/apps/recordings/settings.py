@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from workbench.budgets import ENVELOPE, QUIETEST, SHAPES
+from workbench.budgets import ENVELOPE, MASKED, QUIETEST, SHAPES
 from workbench.config import DEVICES, check_range, check_values, documented, listed
+
+LAID = tuple(shape for shape in SHAPES if shape != MASKED)  # noise of clips is laid over whole recordings unmasked
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class RecordingsConfig:
 
     method: str = documented("tones", "how the noise is made: `workbench methods` lists them")
     epsilon: int = documented(-20, "perturbation budget: dB under a recording's own peak")
-    shape: str = documented(ENVELOPE, f"of the budget: {listed(SHAPES)}", choices=SHAPES)
+    shape: str = documented(ENVELOPE, f"of the budget: {listed(LAID)}", choices=LAID)
     seed: int = documented(0, "seed of everything random")
     device: str = documented("auto", listed(DEVICES), choices=DEVICES)
 
