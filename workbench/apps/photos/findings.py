@@ -74,7 +74,9 @@ def _given_back(copies: pd.DataFrame, originals: pd.DataFrame, photos: int, thin
         if len(tried):
             beside = f", {_said(twin, photos, things)} from the originals" if len(twin) else ""
             said = _said(tried, photos, things)
-            yield f"After {learners.named(name).words}, they named {said} from the copies{beside}."
+            learner = learners.named(name)
+            how = "By" if learner.architecture else "After"
+            yield f"{how} {learner.words}, they named {said} from the copies{beside}."
 
 
 def _went_on(copies: pd.DataFrame, originals: pd.DataFrame, photos: int, things: Things) -> Iterator[str]:
@@ -82,14 +84,13 @@ def _went_on(copies: pd.DataFrame, originals: pd.DataFrame, photos: int, things:
     if len(tried):
         yield (
             "A network that learnt ImageNet before and goes on with the copies named "
-            f"{_said(tried, photos, things)}, going on with the originals {_said(twin, photos, things)}; each was trained once."
+            f"{_said(tried, photos, things)}, going on with the originals {_said(twin, photos, things)}; each was "
+            "trained once."
         )
 
 
 def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photos: int, things: Things) -> str:
-    """Judge by the most that anybody got out of the copies here, each training at its best moment, beside what the same
-    learner gets out of the originals.
-    """
+    """Judge by the most that anybody got out of the copies, at its best moment, and got out of the originals."""
     defence = str(copies.groupby("defence")["peak"].mean().idxmax())
     plain, same = (originals.loc[originals["defence"] == name, "peak"] for name in ("none", defence))
     twin, tried = plain if same.empty else same, copies.loc[copies["defence"] == defence, "peak"]
@@ -109,8 +110,8 @@ def _verdict(copies: pd.DataFrame, originals: pd.DataFrame, chance: float, photo
     few = f" Of {photos} {things.one}s, {len(tried)} times: chance has a large part in it." if photos <= FEW else ""
     return (
         f"A program that learns people from the copies learns them {judged}. The best attempt ({how}) named "
-        f"{share(tried, photos, things.one)} that it had not seen, and {share(twin, photos, things.one)} after learning "
-        "from the originals."
+        f"{share(tried, photos, things.one)} that it had not seen, and {share(twin, photos, things.one)} after "
+        "learning from the originals."
         f"{few}"
     )
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.apps import html
 from workbench.apps.photos import known_words
-from workbench.apps.photos.findings import OTHERS, PRETRAINED, share
+from workbench.apps.photos.findings import Things, share
 from workbench.apps.photos.report import Verdict
 from workbench.apps.photos.self_test import SelfTest
 from workbench.apps.photos.uploads import MEGABYTE, count
@@ -20,8 +20,7 @@ from workbench.records import table
 
 REFUSED = "cannot be used"
 LISTED = 200  # rows of the list of photos
-TRAINED_ON = {"clean": "your photos as they are", "random": "your photos with random noise of the same size"}
-HOW = {name: learners.named(name).words for name in ("none", *OTHERS, PRETRAINED)}
+TRAINED_ON = {"clean": "your {} as they are", "random": "your {} with random noise of the same size"}
 INLINE = 100 * MEGABYTE  # the largest zip file handed over inside the page, where there is no server for it
 Row = tuple[str, str, tuple[str, ...]]  # name, state in words, notes
 
@@ -82,7 +81,7 @@ def tested(found: SelfTest) -> str:
         asked = html.table(known_words.HEADS, known_words.lines(found.known), known_words.CAPTION)
         shown.append(_wide(asked, "What an existing recogniser made of the copies"))
     if len(found.rows):
-        shown.append(_table(table.summary(found.rows), found.photos))
+        shown.append(_table(table.summary(found.rows), found.photos, found.things))
     return "".join([*shown, "</details>"])
 
 
@@ -93,12 +92,12 @@ def early() -> str:
     )
 
 
-def _table(best: pd.DataFrame, photos: int) -> str:
+def _table(best: pd.DataFrame, photos: int, things: Things) -> str:
     lines = []
     for (method, learner), part in best.groupby(["method", "defence"], sort=False):
-        name = TRAINED_ON.get(str(method), "the changed copies")
-        lines.append((name, HOW.get(str(learner), str(learner)), share(part["peak"], photos)))
-    heads = ("Trained on", "How", "New photos recognised at the best moment (lowest to highest)")
+        name = TRAINED_ON.get(str(method), "the changed copies").format(things.all)
+        lines.append((name, learners.named(str(learner)).words, share(part["peak"], photos, things.one)))
+    heads = ("Trained on", "How", f"New {things.one}s recognised at the best moment (lowest to highest)")
     return _wide(html.table(heads, lines), "What trained programs got out of the copies")
 
 
