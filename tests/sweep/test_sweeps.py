@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -74,14 +73,6 @@ def make(tmp_path):
     return write
 
 
-@pytest.fixture
-def threads(monkeypatch):
-    """Workers are threads of this process, for what does not depend on their being processes."""
-    import distributed
-
-    monkeypatch.setattr(distributed, "LocalCluster", partial(distributed.LocalCluster, processes=False))
-
-
 def sweep(path: Path, out: Path, *words: str) -> int:
     return main(["sweep", str(path), "--out", str(out), "--workers", "2", *words])
 
@@ -91,7 +82,7 @@ def starts(out: Path) -> dict[str, int]:
     return {file.parent.name.rpartition("-")[0]: len(file.read_text()) for file in out.glob("jobs/*/starts")}
 
 
-def test_a_sweep_runs_once_and_then_only_what_is_missing(make, threads, tmp_path, capsys):
+def test_a_sweep_runs_once_and_then_only_what_is_missing(make, tmp_path, capsys):
     path, out = make(1, 2), tmp_path / "out"
     assert sweep(path, out, "--dry-run") == 0
     listed = capsys.readouterr().out
@@ -136,7 +127,7 @@ def test_a_sweep_runs_once_and_then_only_what_is_missing(make, threads, tmp_path
     assert capsys.readouterr().out.endswith("nothing is left to run\n")
 
 
-def test_a_failing_job_is_named_and_the_others_go_on(make, threads, tmp_path, capsys):
+def test_a_failing_job_is_named_and_the_others_go_on(make, tmp_path, capsys):
     out = tmp_path / "out"
     assert sweep(make(3, 1), out) == 1
     printed = capsys.readouterr().err
@@ -151,13 +142,13 @@ def test_a_failing_job_is_named_and_the_others_go_on(make, threads, tmp_path, ca
     assert starts(out) == {"epsilon-1-seed-0": 1, "epsilon-1-seed-1": 1, "epsilon-3-seed-0": 2, "epsilon-3-seed-1": 2}
 
 
-def test_a_killed_kernel_is_tried_again(make, threads, tmp_path):
+def test_a_killed_kernel_is_tried_again(make, tmp_path):
     out = tmp_path / "out"
     assert sweep(make(4), out) == 0
     assert starts(out) == {"epsilon-4-seed-0": 2, "epsilon-4-seed-1": 2}
 
 
-def test_two_sweeps_in_one_folder_refuse_and_so_does_a_folder_of_something_else(make, threads, tmp_path, capsys):
+def test_two_sweeps_in_one_folder_refuse_and_so_does_a_folder_of_something_else(make, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
     with FileLock(out / ".lock"):
@@ -317,7 +308,7 @@ def other_code(out: Path, name: str) -> None:
         file.write_text(json.dumps(json.loads(file.read_text()) | {"code": "0" * 12}))
 
 
-def test_jobs_of_other_code_are_made_again_unless_they_are_asked_for(make, threads, tmp_path, capsys):
+def test_jobs_of_other_code_are_made_again_unless_they_are_asked_for(make, tmp_path, capsys):
     path, out = make(1), tmp_path / "out"
     assert sweep(path, out) == 0
     other_code(out, "epsilon-1-seed-0")
