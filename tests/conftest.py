@@ -64,7 +64,7 @@ def learners_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(trials: Sequence[trial.Trial], folder: Path, workers: int, told: pool.Told) -> None:
         case = case_file.read(folder)
         for one in trials:
-            told(one, 1.0, peak(trial.learn(one, case)))
+            told(one, 1.0, peak(trial.learn(one, case)), None)
 
     monkeypatch.setattr(pool, "run", run)
 

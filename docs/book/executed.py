@@ -12,6 +12,7 @@ from workbench.records.record import Record
 from workbench.sweep import notebook as notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
+NO_SLIDE = "no-slide"  # the tag of a cell that the book adds for its pages alone
 SHOWN = ("notebooks/[0-9]*.ipynb", "notebooks/course/*.ipynb", "docs/answers/*.ipynb")
 
 
@@ -26,11 +27,13 @@ def lay_out(source: Path, runs: Path) -> None:
         if fitting:
             folder, record = max(fitting, key=lambda one: one[1].ended or "")
             content, said = folder / notebooks.OUTPUT, _with(record)
-        if name.parent.name == "course":
-            said += f'\n\n<a href="../../slides/{name.stem}.html">This lesson as slides</a>'
         book = nbformat.read(content, as_version=4)
         after = next(place for place, cell in enumerate(book.cells, 1) if cell.cell_type == "markdown")
-        book.cells.insert(after, nbformat.v4.new_markdown_cell(said))
+        added = [nbformat.v4.new_markdown_cell(said)]
+        if name.parent.name == "course":
+            link = f'<a href="../../slides/{name.stem}.html">This lesson as slides</a>'
+            added.append(nbformat.v4.new_markdown_cell(link, metadata={"tags": [NO_SLIDE]}))
+        book.cells[after:after] = added
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(book, source / name)
     shutil.rmtree(source / ".ipynb_checkpoints", ignore_errors=True)

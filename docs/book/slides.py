@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 from docutils.utils.math.latex2mathml import tex2mathml
+from executed import NO_SLIDE
 from jinja2 import Environment, FileSystemLoader, pass_context
 from nbconvert import HTMLExporter
 from traitlets.config import Config
@@ -33,8 +34,9 @@ def write(source: Path, site: Path) -> list[Path]:
 
 def of_notebook(book: nbformat.NotebookNode, name: str) -> str:
     """The slides of a notebook as a page."""
-    title = next(line for cell in book.cells for line in cell.source.splitlines() if line.startswith("# "))
-    parts = [_as_html(nbformat.v4.new_notebook(cells=cells, metadata=book.metadata)) for cells in divided(book.cells)]
+    cells = [cell for cell in book.cells if NO_SLIDE not in cell.metadata.get("tags", ())]
+    title = next(line for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
+    parts = [_as_html(nbformat.v4.new_notebook(cells=part, metadata=book.metadata)) for part in divided(cells)]
     template = Environment(loader=FileSystemLoader(HERE), autoescape=False).get_template("slides.html.j2")  # noqa: S701
     return template.render(title=title.removeprefix("# "), slides=parts, name=name)
 

@@ -64,6 +64,7 @@ PLACES = {  # of every stream, as the code draws from it: none, one number, two
     Stream.HELD: 1, Stream.HELPED: 1, Stream.LEARNER: 1, Stream.LEARNER_STEPS: 1, Stream.PLAID: 1,
     Stream.LSP: 1, Stream.AUTOREGRESSIVE: 1, Stream.CUDA: 1, Stream.ROBUST_TRAINING: 2, Stream.ROBUST_STEPS: 1,
     Stream.MI_UE: 1, Stream.SEM: 1, Stream.TEXTURE: 1, Stream.TEXTURE_STEPS: 1, Stream.TONES: 1,
+    Stream.MOVED: 2,
 }  # fmt: skip
 # A victim's order is mixed without its number: what was drawn once, before a search, may be drawn from its epochs too.
 SHARED = {(Stream.ORDER, epoch) for epoch in (4, 8, 12)}

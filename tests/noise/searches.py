@@ -52,8 +52,8 @@ def stopped(asked, data, folder, rounds: int, monkeypatch) -> None:
     """Make noise in a folder, broken off after so many rounds."""
     advance, done = progress.Progress.advance, []
 
-    def stop(self, **numbers):
-        advance(self, **numbers)
+    def stop(self, *steps, **numbers):
+        advance(self, *steps, **numbers)
         done.append(numbers)
         if len(done) == rounds:
             raise KeyboardInterrupt

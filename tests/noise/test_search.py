@@ -66,8 +66,8 @@ def rounds_seen(monkeypatch):
 
     seen, advance = Seen(), progress.Progress.advance
 
-    def spy(self, **numbers):
-        advance(self, **numbers)
+    def spy(self, *steps, **numbers):
+        advance(self, *steps, **numbers)
         seen.append(numbers)
         if len(seen) == seen.stop:
             raise KeyboardInterrupt

@@ -160,8 +160,8 @@ def test_a_stopped_search_goes_on_to_the_very_same_noise(patterned, tmp_path, mo
     whole, task = run(asked, data)
     advance, done = progress.Progress.advance, []
 
-    def stopped(self, **numbers):
-        advance(self, **numbers)
+    def stopped(self, *steps, **numbers):
+        advance(self, *steps, **numbers)
         done.append(numbers)
         if len(done) in (1, 3, 6):
             raise KeyboardInterrupt

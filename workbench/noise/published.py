@@ -18,4 +18,5 @@ def published(task: Search, index: Tensor, delta: Tensor) -> Tensor:
     samples = task.budget.in_range(added(task.data, index, delta))
     if task.data.space != AUDIO:
         return samples
-    return moved(samples, task.generator(Stream.MOVED, *task.place))
+    turn, batch = task.place
+    return moved(samples, task.generator(Stream.MOVED, turn, batch))

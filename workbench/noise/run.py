@@ -32,8 +32,9 @@ def run(config: NoiseConfig, data: Dataset, fabric: Fabric, folder: Path | None)
     ours = catalogue.METHODS[config.method].module
     with Search(config, data, fabric, folder) as task:
         with nullcontext() if ours else registry.foreign(f"method {config.method}"):
-            delta = checked(search(task, options), task)
-        return whole_steps(task.budget, masked.kept_under(delta, task.data, config.shape)), task.facts()
+            delta = search(task, options)
+        delta = masked.kept_under(checked(delta, task), task.data, config.shape)
+        return whole_steps(task.budget, delta), task.facts()
 
 
 def checked(delta: Any, task: Search) -> Tensor:
