@@ -96,7 +96,8 @@ def _table(best: pd.DataFrame, photos: int, things: Things) -> str:
     lines = []
     for (method, learner), part in best.groupby(["method", "defence"], sort=False):
         name = TRAINED_ON.get(str(method), "the changed copies").format(things.all)
-        lines.append((name, learners.named(str(learner)).words, share(part["peak"], photos, things.one)))
+        how = learners.known()[str(learner)].words if str(learner) in learners.known() else str(learner)
+        lines.append((name, how, share(part["peak"], photos, things.one)))
     heads = ("Trained on", "How", f"New {things.one}s recognised at the best moment (lowest to highest)")
     return _wide(html.table(heads, lines), "What trained programs got out of the copies")
 
