@@ -72,7 +72,7 @@ def test_every_recording_gets_a_measured_copy_and_every_other_file_its_reason(pe
     words = report.in_words()
     assert "12 of 16 files now have a copy with noise (tones)" in words
     assert "REFUSED 'p0/letter.wav'" in words
-    assert "8 bits" in words
+    assert "spectral gate" in words
     manifest = json.loads((out / "manifest.json").read_text())
     assert (manifest["state"], manifest["space"], manifest["shape"], manifest["too_quiet"]) == (
         "complete", "audio", shape, 1,

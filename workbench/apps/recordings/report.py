@@ -11,8 +11,8 @@ from workbench.budgets import ENVELOPE, budget_in_words
 LIMITS = (
     "The copies are meant to be harder to learn from, for networks trained from scratch on them, and one can hear that "
     "they are copies. A network on the wave itself, a spectral gate or a mean taken out of every frequency gave most "
-    "of it back where tones were measured (docs/sound.md). They do not hide anybody from systems that know a voice already, do not stop a "
-    "voice from being cloned, and what is published once cannot be improved later."
+    "of it back where tones were measured (docs/sound.md). They do not hide anybody from systems that know a voice "
+    "already, do not stop a voice from being cloned, and what is published once cannot be improved later."
 )
 QUIET = "too quiet for a single step within this budget: left as it is"
 
