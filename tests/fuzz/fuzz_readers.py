@@ -18,6 +18,7 @@ from PIL import Image
 
 from workbench import figures
 from workbench.apps.photos.ledger import FINISHED, UNFINISHED, Ledger
+from workbench.apps.photos.protect import Photos
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.sources import gather
 from workbench.config import WorkbenchError, key
@@ -105,7 +106,7 @@ def _prepare_ledger(name: str) -> Callable[[Path], Path]:
 
 
 def _read_ledger(folder: Path) -> None:
-    ledger = Ledger(folder, valid.JOB, {"a.png", "b.png"})
+    ledger = Ledger(folder, valid.JOB, {"a.png", "b.png"}, Photos.least)
     told = [
         Verdict(name, notes=tuple(entry["notes"]), **{part: entry[part] for part in ("file", "linf", "psnr", "ssim")})
         for name, entry in ledger.entries.items()

@@ -11,6 +11,7 @@ import torch
 from refusing import refused
 
 from workbench.apps.photos.ledger import Ledger
+from workbench.apps.photos.protect import Photos
 from workbench.apps.photos.sources import gather
 from workbench.cli import main
 from workbench.config import DataError, key
@@ -127,7 +128,7 @@ def test_a_finished_photo_with_odd_numbers_counts_as_not_made(tmp_path, change):
     good |= {"psnr": 30.0, "ssim": None}
     for entry, count in ((good, 1), ({**good, **change}, 0)):
         (tmp_path / "manifest.json").write_text(json.dumps({"job": "j", "files": [entry]}))
-        assert len(Ledger(tmp_path, "j", {"a.png"}).entries) == count
+        assert len(Ledger(tmp_path, "j", {"a.png"}, Photos.least).entries) == count
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_a_finished_photo_that_is_elsewhere_changed_or_unknown_counts_as_not_mad
     }
     entry["sha256"] = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     (tmp_path / "out" / "manifest.json").write_text(json.dumps({"job": "j", "files": [{**entry, **change}]}))
-    assert Ledger(tmp_path / "out", "j", {"a.png"}).entries == {}
+    assert Ledger(tmp_path / "out", "j", {"a.png"}, Photos.least).entries == {}
 
 
 @pytest.mark.parametrize("epsilon", [-1, -97, 256, 10**400])
