@@ -77,7 +77,7 @@ def names() -> Iterator[str]:
         for name, entry in registry.TABLES[kind].items():
             facts = listing.facts(kind, name, whole=True)
             yield from ("", f"### {WHERE[kind]}: {form(name, entry)}", "", f"{_plain(_sentence(facts['words']))}", "")
-            yield from (f"- {listing.WORDS[key]}: {_plain(listing.shown(facts[key]))}" for key in _said(facts))
+            yield from (f"- {listing.WORDS[key]}: {_plain(listing.shown(facts[key]))}" for key in listing.said(facts))
             yield from (
                 f"- `--{key.replace('_', '-')}`: {_plain(text)}" for key, text in facts.get("options", {}).items()
             )
@@ -88,10 +88,6 @@ def names() -> Iterator[str]:
 
 def _sentence(words: str) -> str:
     return words[0].upper() + words[1:] + "."
-
-
-def _said(facts: dict[str, Any]) -> list[str]:
-    return [key for key in listing.WORDS if facts.get(key) not in ("", {}, None) and (key != "default" or facts[key])]
 
 
 def columns() -> Iterator[str]:

@@ -69,8 +69,7 @@ def in_words(kind: str, found: dict[str, dict[str, Any]]) -> str:
         lines.append(f"{form(name, registry.TABLES[kind][name]):22} {entry['words']}{marked}")
         if len(found) > 1:
             continue
-        known = [key for key in WORDS if entry.get(key) not in ("", {}, None) and (key != "default" or entry[key])]
-        lines += [f"  {WORDS[key]:20} {shown(entry[key])}" for key in known]
+        lines += [f"  {WORDS[key]:20} {shown(entry[key])}" for key in said(entry)]
         lines += [f"  --{key.replace('_', '-'):18} {text}" for key, text in entry.get("options", {}).items()]
     return "\n".join(lines)
 
@@ -79,6 +78,11 @@ def _heard(entry: dict[str, Any]) -> str:
     """A mark of what is for sound, or for sound as well."""
     spaces = entry.get("spaces") or (entry["space"],)
     return "" if "audio" not in spaces else " (sound)" if len(spaces) == 1 else " (sound too)"
+
+
+def said(entry: dict[str, Any]) -> list[str]:
+    """The facts of an entry that say something, by their keys."""
+    return [key for key in WORDS if entry.get(key) not in ("", {}, None) and (key != "default" or entry[key])]
 
 
 def shown(value: Any) -> str:

@@ -18,23 +18,24 @@ from workbench.figures.grouping import (
     using,
 )
 from workbench.figures.sheet import GUESSING, accuracy_across, band, frame, legend, tell
-from workbench.figures.tables import learnt
+from workbench.figures.tables import clean_twin, learnt
 
 SPLITS = {"test": "clean test images", "train": "training images, as published"}
 UNTAUGHT = "says nothing: the clean twin did not learn"
 BY = ("method", "kind", "defence")
 
 
-def curves(rows: pd.DataFrame, chance: float, defence: str = "none") -> Figure:
+def curves(rows: pd.DataFrame, chance: float, defence: str = "none", longest: int = 0) -> Figure:
     """Draw accuracy by epoch on clean test images (left) and on the training images (right), per method and kind.
 
     rows: the tidy table; several seeds of one line are drawn as their mean with a band from lowest to highest.
-    chance: accuracy of guessing, drawn as a dotted line. defence: of the learners who are drawn.
+    chance: accuracy of guessing, drawn as a dotted line. defence: of the learners who are drawn. longest: epochs
+    that the axis has room for (0: as many as there are).
     """
     accuracy = of_learner(rows[rows["metric"] == "accuracy"], defence)
     shown = lines(accuracy)
-    longest = max(len(line.name) for line in shown)
-    columns = min(len(shown), max(1, 135 // (longest + 8)))
+    widest = max(len(line.name) for line in shown)
+    columns = min(len(shown), max(1, 135 // (widest + 8)))
     figure, axes = frame(10, 4.4 + 0.2 * -(-len(shown) // columns), across=2, sharey=True)
     for axis, (split, title) in zip(axes, SPLITS.items(), strict=True):
         for line in shown:
@@ -43,6 +44,8 @@ def curves(rows: pd.DataFrame, chance: float, defence: str = "none") -> Figure:
         accuracy_across(axis, chance)
         axis.set(title=f"accuracy on {title}", xlabel="epoch")
         axis.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+        if longest:
+            axis.set_xlim(0.8, longest + 0.2)
     axes[0].set_ylabel("accuracy")
     legend(figure, columns)
     numbers = [_ends(line) for line in lines(summarised(accuracy))]
@@ -59,10 +62,8 @@ def _ends(line: Line) -> str:
 
 def _is_untaught(line: Line, runs: pd.DataFrame, chance: float) -> bool:
     """Whether there is a clean twin of the same defence, and it did not learn."""
-    twin = runs[runs["method"] == "clean"]
-    for column in ("data", "victim", "defence"):
-        twin = twin[twin[column].isin(line.rows[column])]
-    reached = overall(twin, "peak")
+    one = line.rows.iloc[0]  # all have one data set, victim and defence
+    reached = overall(clean_twin(runs, dict(one), str(one["defence"])), "peak")
     return bool(reached["seeds"]) and not learnt(reached["mean"], chance)
 
 

@@ -50,10 +50,11 @@ def table(summary: pd.DataFrame, chance: float | None = None) -> pd.DataFrame:
 
 def _beside(runs: pd.DataFrame, keys: Mapping[Any, Any], chance: float) -> str:
     """The peak of the clean twin of the same defence; "" where there is none."""
-    twin = overall(_twin(runs, keys, str(keys["defence"])), "peak")
-    if not twin["seeds"]:
+    reached = overall(clean_twin(runs, keys, str(keys["defence"])), "peak")
+    if not reached["seeds"]:
         return ""
-    return f"{twin['mean']:.3f}" + ("" if learnt(twin["mean"], chance) else " did not learn: this row says nothing")
+    nothing = "" if learnt(reached["mean"], chance) else " did not learn: this row says nothing"
+    return f"{reached['mean']:.3f}{nothing}"
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -76,7 +77,7 @@ def worst_case(rows: pd.DataFrame) -> dict[str, Any]:
         return {}
     groups = [(dict(zip(SETTING, key, strict=True)), overall(part, "peak")) for key, part in noisy.groupby(SETTING)]
     keys, peak = max(groups, key=lambda group: float(group[1]["mean"]))
-    plain, same = (_twin(runs, keys, defence) for defence in ("none", str(keys["defence"])))
+    plain, same = (clean_twin(runs, keys, defence) for defence in ("none", str(keys["defence"])))
     twin = overall(plain if same.empty else same, "peak")
     how = "training as usual, stopping at the best epoch" if keys["defence"] == "none" else way_of(str(keys["defence"]))
     return {
@@ -102,10 +103,10 @@ def learnt(accuracy: float, chance: float) -> bool:
     return accuracy - chance >= LITTLE * (1 - chance)
 
 
-def _twin(runs: pd.DataFrame, keys: Mapping[Any, Any], defence: str = "none") -> pd.DataFrame:
+def clean_twin(runs: pd.DataFrame, keys: Mapping[Any, Any], defence: str = "none") -> pd.DataFrame:
     """The clean runs with this defence of the same data and victim."""
-    twin = runs[(runs["method"] == "clean") & (runs["defence"] == defence)]
-    return twin[(twin["data"] == keys["data"]) & (twin["victim"] == keys["victim"])]
+    same = runs[(runs["method"] == "clean") & (runs["defence"] == defence)]
+    return same[(same["data"] == keys["data"]) & (same["victim"] == keys["victim"])]
 
 
 def honest_sentences(summary: pd.DataFrame, chance: Chance) -> list[str]:
@@ -136,8 +137,8 @@ def honest_sentences(summary: pd.DataFrame, chance: Chance) -> list[str]:
 
 
 def _effect(line: Line, runs: pd.DataFrame, chance: float) -> str:
-    twin = _twin(runs, {name: line.rows[name].iloc[0] for name in ("data", "victim")})
-    clean = "there is no clean twin" if twin.empty else f"the clean twin ends at {in_words(overall(twin, 'final'))}"
+    same = clean_twin(runs, {name: line.rows[name].iloc[0] for name in ("data", "victim")})
+    clean = "there is no clean twin" if same.empty else f"the clean twin ends at {in_words(overall(same, 'final'))}"
     final, peak = overall(line.rows, "final"), overall(line.rows, "peak")
     return (
         f"{line.name}: {in_words(final)} on clean test images after the last epoch, {in_words(peak)} at the best one, "

@@ -64,11 +64,15 @@ def with_limits(data: Dataset, decibels: int, shape: str) -> Dataset:
     if data.space != AUDIO:
         return data
     found = torch.zeros_like(data.samples)
-    lengths = [data.samples.shape[2]] * len(data) if data.lengths is None else data.lengths.tolist()
-    for number, length in enumerate(lengths):
+    for number, length in enumerate(lengths(data)):
         clip = data.samples[number, :, :length]
         found[number, :, :length] = limits(clip, decibels, shape, data.rate).to(found.dtype)
     return replace(data, limits=found)
+
+
+def lengths(data: Dataset) -> list[int]:
+    """How many values each clip has."""
+    return [data.samples.shape[2]] * len(data) if data.lengths is None else data.lengths.tolist()
 
 
 def radius(peak: int, decibels: int) -> int:

@@ -12,6 +12,7 @@ from workbench.budgets import FULL, MASKED
 from workbench.data import masking
 from workbench.data.dataset import Dataset
 from workbench.data.space import AUDIO
+from workbench.noise import decibels
 
 TURNS = 10
 MARGIN = 10 ** (-3 / 20)  # amplitudes stay 3 dB under the threshold, where windows overlap
@@ -25,8 +26,7 @@ def kept_under(delta: Tensor, data: Dataset, shape: str) -> Tensor:
     if shape != MASKED or data.limits is None:
         return delta
     found = torch.zeros(delta.shape)
-    lengths = [data.samples.shape[2]] * len(data) if data.lengths is None else data.lengths.tolist()
-    for number, length in enumerate(lengths):
+    for number, length in enumerate(decibels.lengths(data)):
         for channel in range(delta.shape[1]):
             place = number, channel, slice(0, length)
             most = data.limits[place].double().cpu().numpy()

@@ -3,7 +3,6 @@
 One picture per cell, which every newer one replaces, so it works for a person who watches and for papermill alike.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from workbench import figures, library
 from workbench.noise.perturbation import Perturbation
 from workbench.progress import Step, listening
 from workbench.records import table
+from workbench.records.growing import growing
 from workbench.study import Made, Study
 
 ROWS = 3  # noises of a film
@@ -86,13 +86,13 @@ class Watch:
         def drawn(further: pd.DataFrame | None, total: int) -> None:
             if not plain:
                 return
-            figure = figures.curves(pd.concat([*done, *([] if further is None else [further])]), self.study.chance)
-            for axis in figure.axes:
-                axis.set_xlim(0.8, total + 0.2)
-            picture.show(figure)
+            rows = pd.concat([*done, *([] if further is None else [further])])
+            picture.show(figures.curves(rows, self.study.chance, longest=total))
 
         for noise in noises:
-            with listening(self._growing(noise, drawn)):
+            found = noise.noise if isinstance(noise, Made) else noise
+            run = (found.method, found.kind, found.epsilon) if found else ()
+            with listening(growing(table.Identity("growing", self.study.pair.name, *run), drawn)):
                 done.append(self._victim(noise, settings))
             longest = max(longest, int(done[-1]["epoch"].max()))
             drawn(None, longest)
@@ -104,20 +104,3 @@ class Watch:
         own: dict[str, Any] = {name: self.study.which[name] for name in ("seed", "device") if name in self.study.which}
         own |= {**settings, "epochs": settings.get("epochs") or None}
         return library.train(self.study.pair, noise, **own)
-
-    def _growing(
-        self, noise: Made | Perturbation | None, drawn: Callable[[pd.DataFrame, int], None]
-    ) -> Callable[[Step], None]:
-        """Lengthen a curve by every epoch that is told."""
-        found = noise.noise if isinstance(noise, Made) else noise
-        run = (found.method, found.kind, found.epsilon) if found else ()
-        identity = table.Identity("growing", self.study.pair.name, *run)
-        points: list[dict[str, Any]] = []
-
-        def told(step: Step) -> None:
-            for name, value in step.numbers.items():
-                split, _, metric = name.partition("_")
-                points.append({"epoch": step.done, "split": split, "metric": metric, "value": value})
-            drawn(table.table(identity, points), step.total)
-
-        return told

@@ -17,8 +17,9 @@ from workbench.figures import learnt, name_of, way_of
 from workbench.figures.tables import NOTHING
 from workbench.noise.perturbation import Perturbation
 from workbench.parameters import check_parameters
-from workbench.progress import Step, listening
+from workbench.progress import Listener, listening
 from workbench.records import table
+from workbench.records.growing import growing
 from workbench.study import Made, Study
 
 LARGEST = 32  # pixel values of 255: the end of the slider, where anybody sees the noise
@@ -107,21 +108,15 @@ class Pairs:
             before.append(self.curves[run])
             drawn(pd.concat(before, ignore_index=True))
 
-    def _growing(
-        self, run: Choice, before: list[pd.DataFrame], drawn: Callable[[pd.DataFrame], None]
-    ) -> Callable[[Step], None]:
-        """Lengthen a curve by every epoch that is told, until the victim's own rows are there."""
+    def _growing(self, run: Choice, before: list[pd.DataFrame], drawn: Callable[[pd.DataFrame], None]) -> Listener:
+        """Draw a curve as it grows, until the victim's own rows are there."""
+
+        def grown(rows: pd.DataFrame, total: int) -> None:
+            self.longest = total
+            drawn(pd.concat([*before, rows], ignore_index=True))
+
         identity = table.Identity(str(run), self.study.pair.name, **run._asdict(), victim=self.network)
-        points: list[dict[str, Any]] = []
-
-        def told(step: Step) -> None:
-            self.longest = step.total
-            for name, value in step.numbers.items():
-                split, _, metric = name.partition("_")
-                points.append({"epoch": step.done, "split": split, "metric": metric, "value": value})
-            drawn(pd.concat([*before, table.table(identity, points)], ignore_index=True))
-
-        return told
+        return growing(identity, grown)
 
     def finish(self) -> None:
         """Write out/results.csv with all curves."""
@@ -129,10 +124,7 @@ class Pairs:
 
     def plotted(self, rows: pd.DataFrame, choice: Choice) -> Figure:
         """Draw the curves so far of a choice's learners, on axes as long as the whole training."""
-        figure = figures.curves(rows, self.study.chance, choice.defence)
-        for axis in figure.axes:
-            axis.set_xlim(0.8, self.longest + 0.2)
-        return figure
+        return figures.curves(rows, self.study.chance, choice.defence, self.longest)
 
     def shown(self, index: int, found: Perturbation | None, epsilon: int) -> tuple[np.ndarray, np.ndarray]:
         """Give training image `index` and its copy with the noise, scaled to `epsilon`: uint8 H×W×C."""

@@ -4,7 +4,7 @@ Noise is searched at 8 kHz, where speech is, and stretched to each file's own ra
 Hz in all of their files, whatever these are, and survive a trainer who brings all to one rate.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,22 +30,26 @@ SAID = 10  # clips of each drawn voice
 
 @dataclass
 class Clips:
-    """The clips of all recordings, gathered one by one: of each, whose it is and which of its seconds were taken."""
+    """The clips of all recordings, gathered one by one: of each, whose it is and which of its seconds were taken.
+
+    ends: how many clips there are up to each recording's last.
+    """
 
     people: list[str] = field(default_factory=list)
     seconds: list[list[int]] = field(default_factory=list)
     waves: list[np.ndarray] = field(default_factory=list)  # int16, of LENGTH at most
+    ends: list[int] = field(default_factory=list)
 
     def add(self, person: str, sound: Sound, seconds: Sequence[int]) -> None:
         """Add a recording, of which these seconds are taken; none of one that stays as it is."""
         self.people.append(person)
         self.seconds.append(list(seconds))
         self.waves += [cut(sound, second) for second in seconds]
+        self.ends.append(len(self.waves))
 
     def rows(self, turn: int) -> slice:
         """Where the clips of a recording are among all."""
-        before = sum(map(len, self.seconds[:turn]))
-        return slice(before, before + len(self.seconds[turn]))
+        return slice(self.ends[turn] - len(self.seconds[turn]), self.ends[turn])
 
     def whose(self) -> list[str]:
         """Say whose each clip is."""
@@ -113,8 +117,3 @@ def _at_rate(wave: np.ndarray, rate: int) -> np.ndarray:
     if rate == RATE:
         return wave
     return np.rint(resample(wave.astype(np.float64), rate)).clip(-FULL, FULL).astype(np.int16)
-
-
-def chosen(clips: Clips, turns: Iterator[int]) -> list[int]:
-    """Give the places of the clips of some recordings."""
-    return [row for turn in turns for row in range(*clips.rows(turn).indices(len(clips.waves)))]

@@ -69,7 +69,7 @@ class Recordings(Work):
 
     def __init__(self, config: RecordingsConfig):
         self.config: RecordingsConfig = config
-        self.clips, self.forms, self.longest = Clips(), list[str](), 0
+        self.clips, self.forms = Clips(), list[str]()
 
     def gather(self, root: Path) -> Gathered:
         """Find all recordings."""
