@@ -110,6 +110,9 @@ def test_quality_of_sound_is_that_of_the_clips_and_there_are_no_pictures(tmp_pat
     assert str(study) == "spoken-digits: 60 training and 20 test clips, 10 classes"
     with pytest.raises(ConfigError, match="no pictures"):
         study.pictures([0], made)
+    loud = study.noise("tones", "samplewise", -20, shape="envelope")
+    assert loud.folder != made.folder
+    assert [set(study.quality(one)["kind"]) for one in (made, loud)] == [{"samplewise"}, {"samplewise-envelope"}]
 
 
 def test_pictures_are_the_images_and_their_protected_copies(tmp_path):

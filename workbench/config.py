@@ -77,8 +77,8 @@ class DataConfig:
     """Which images."""
 
     data: str = documented("photo-digits", "which data, as a SPEC: `workbench datasets` lists them")
-    limit_train: int = documented(0, "keep this many training images, spread evenly over the classes (0: all)", least=0)
-    limit_test: int = documented(0, "keep this many test images, spread evenly over the classes (0: all)", least=0)
+    limit_train: int = documented(0, "keep this many to train on, spread evenly over the classes (0: all)", least=0)
+    limit_test: int = documented(0, "keep this many to test on, spread evenly over the classes (0: all)", least=0)
     side: int = documented(0, "scale images to this many pixels a side (0: leave them)")
     seed: int = documented(0, "seed of everything random: data, weights, order, augmentation, noise")
     device: str = documented("auto", listed(DEVICES), choices=DEVICES)
@@ -145,7 +145,7 @@ class VictimConfig(DataConfig):
     """Training of a victim. A setting left at None is taken from the recipe of the data set (victim/recipes.py)."""
 
     victim: str = documented("convnet-w16", "network to train, N being its width")
-    epochs: int | None = documented(None, "passes over the training images", least=1)
+    epochs: int | None = documented(None, "passes over the training data", least=1)
     batch_size: int | None = documented(None, "images a batch", least=1)
     learning_rate: float | None = documented(None, "peak learning rate", least=0)
     weight_decay: float | None = documented(None, "weight decay", least=0)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from workbench import catalogue, device, models, noise, registry
+from workbench import budgets, catalogue, device, models, noise, registry
 from workbench.config import DataConfig, NoiseConfig, VictimConfig
 from workbench.data import delay, sources
 from workbench.data.dataset import DataPair
@@ -129,7 +129,7 @@ def learn(
     start: Path | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Train on what is published and return the curve."""
-    what = f"{found.noise.method} {found.noise.kind.replace('wise', '-wise')}" if found else "clean"
+    what = f"{found.noise.method} {budgets.kind_in_words(found.noise.kind)}" if found else "clean"
     label = f"victim, {what}, " + ("epoch" if config.defence == "none" else f"{config.defence}, epoch")
     return train.train(config, data, *exposed, label=label, folder=folder, start=start)
 
@@ -142,7 +142,7 @@ def row_identity(
         run=run,
         data=data.name,
         method=found.noise.method if found else "clean",
-        kind=found.noise.kind if found else "none",
+        kind=budgets.kind_name(found.noise.kind, found.noise.shape) if found else "none",
         epsilon=found.noise.epsilon if found else 0,
         surrogate=found.surrogate if found else "none",
         victim=config.victim + (f" after {after}" if after else ""),

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from workbench import models, noise, stages
+from workbench.budgets import kind_name
 from workbench.config import ConfigError, DataConfig, NoiseConfig, VictimConfig, as_row, check_choice, key
 from workbench.data import measures, sources
 from workbench.data.dataset import DataPair
@@ -46,8 +47,8 @@ class Made:
 
     @property
     def name(self) -> tuple[str, str]:
-        """Method and kind."""
-        return self.noise.method, self.noise.kind
+        """Method and kind, as tables know them."""
+        return self.noise.method, kind_name(self.noise.kind, self.noise.shape)
 
     @property
     def found(self) -> Found:

@@ -58,8 +58,8 @@ def test_confusion_has_one_panel_per_training_set_the_clean_one_first(confused):
     drawn = [axis for axis in figure.axes if axis.images]
     assert [axis.get_title() for axis in drawn] == [
         "clean\nnothing protected\naccuracy 0.75 (0.75 to 0.75)",
-        "em, sample-wise\n50 % of the images protected\naccuracy 0.50 (0.50 to 0.50)",
-        "em, sample-wise\n100 % of the images protected\naccuracy 0.50 (0.50 to 0.50)",
+        "em, sample-wise\n50 % of the data protected\naccuracy 0.50 (0.50 to 0.50)",
+        "em, sample-wise\n100 % of the data protected\naccuracy 0.50 (0.50 to 0.50)",
     ]
     assert np.asarray(drawn[0].images[0].get_array()).tolist() == [[0.75, 0.25], [0.25, 0.75]]
     assert np.asarray(drawn[1].images[0].get_array()) == pytest.approx(np.full((2, 2), 0.5))
@@ -75,7 +75,7 @@ def test_confusion_has_one_panel_per_training_set_the_clean_one_first(confused):
 def test_confusion_table_holds_the_drawn_numbers(confused):
     shown = figures.confusion_table(confused)
     assert shown.iloc[0].tolist() == ["clean, nothing protected", "ant", 0.75, 0.25]
-    assert shown.iloc[2].tolist() == ["em, sample-wise, 50 % of the images protected", "ant", 0.5, 0.5]
+    assert shown.iloc[2].tolist() == ["em, sample-wise, 50 % of the data protected", "ant", 0.5, 0.5]
 
 
 def test_confusion_takes_any_name_any_number_of_classes_and_no_curve():

@@ -121,3 +121,14 @@ def test_what_moves_pixels_outside_the_budget_is_marked():
     assert "at -255" in figures.words_of(figures.histogram({"ops": shown}, 255))
     picture = np.full((4, 4, 3), 255, np.uint8)
     figures.noise_sheet({"cat": picture}, {"ops": {"cat": picture - 255}}, 255)
+
+
+def test_budgets_of_two_shapes_are_two_lines_of_one_method():
+    shapes = [run("tones", kind, epsilon=-20) for kind in ("samplewise", "samplewise-envelope")]
+    rows = pd.concat([run(), *shapes])
+    assert names(rows) == ["clean", "tones (drawn), sample-wise", "tones (drawn), sample-wise, envelope"]
+    flat, loud = (style.style_of("tones", kind, nth) for nth, kind in enumerate(("samplewise", "samplewise-envelope")))
+    assert flat["color"] != loud["color"]
+    assert flat["marker"] != loud["marker"] in style.MARKERS
+    assert list(figures.scores(rows, CHANCE)["kind"]) == ["samplewise", "samplewise-envelope"]
+    assert "sample-wise, envelope" in set(figures.table(rows)["kind"])

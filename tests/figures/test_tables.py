@@ -38,8 +38,8 @@ def test_sentences_give_effect_control_and_what_still_learns(rows):
     more = pd.concat([rows, run("em", "classwise", test=(0.5, 0.85, 0.8), defence="jpeg-10")])
     sentences = figures.honest_sentences(table.summary(more), CHANCE)
     text = "\n".join(sentences)
-    assert "random, sample-wise: 0.70 on clean test images after the last epoch, 0.80 at the best one" in text
-    assert "em, class-wise: 0.10 on clean test images after the last epoch, 0.40 at the best one" in text
+    assert "random, sample-wise: 0.70 on clean test data after the last epoch, 0.80 at the best one" in text
+    assert "em, class-wise: 0.10 on clean test data after the last epoch, 0.40 at the best one" in text
     assert "clean twin ends at 0.60" in text
     assert "guessing is 0.33" in text
     assert sentences[-1].startswith("This data can still be learnt by ")
@@ -48,7 +48,7 @@ def test_sentences_give_effect_control_and_what_still_learns(rows):
         in (sentences[-1])
     )
     assert "%" not in sentences[-1].partition(", on folder")[0]  # of what is not alike
-    assert "em, class-wise noise, ε = 8, 100 % of the images protected" in sentences[-1]
+    assert "em, class-wise noise, ε = 8, 100 % of the data protected" in sentences[-1]
 
 
 def test_sentences_do_not_claim_learning_that_was_not_seen(rows):
@@ -102,9 +102,9 @@ def test_sentences_name_seeds_spread_and_share(tried):
     assert verdict == (
         "This data can still be learnt by JPEG compression at quality 10: worst case 0.75 = 94 % of the clean twin's "
         "0.80 with the same, 0.90 without (3 seeds, 0.73 to 0.77, at the best epoch), on folder with em, class-wise "
-        "noise, ε = 8, 100 % of the images protected, victim convnet-w4; guessing is 0.33. Others may get more."
+        "noise, ε = 8, 100 % of the data protected, victim convnet-w4; guessing is 0.33. Others may get more."
     )
-    assert "0.10 (0.08 to 0.12) on clean test images" in figures.honest_sentences(tried, CHANCE)[0]
+    assert "0.10 (0.08 to 0.12) on clean test data" in figures.honest_sentences(tried, CHANCE)[0]
     early = tried[tried["defence"] == "none"]
     assert "training as usual, stopping at the best epoch" in figures.honest_sentences(early, 0.0)[-1]
 
@@ -122,7 +122,7 @@ def test_there_is_a_verdict_on_every_training_set(tried):
     assert len(verdicts) == 3
     assert "ε = 16, 100 %" in verdicts[1]
     assert verdicts[1].startswith("By the one way of learning tried here, not half")
-    assert "ε = 8, 50 % of the images" in verdicts[2]
+    assert "ε = 8, 50 % of the data" in verdicts[2]
 
 
 def test_protected_is_never_said_without_a_number(tried):
@@ -206,7 +206,7 @@ def test_what_is_printed_of_a_run_says_what_guessing_is(capsys):
     ):  # fmt: skip
         print_summary(rows, CHANCE)
         printed = " ".join(capsys.readouterr().out.split())
-        assert printed.startswith("accuracy on clean test images, guessing is 0.33:")
+        assert printed.startswith("accuracy on clean test data, guessing is 0.33:")
         assert part in printed
     print_summary(run(), None)
     assert "guessing" not in capsys.readouterr().out

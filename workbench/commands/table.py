@@ -44,7 +44,7 @@ def print_summary(rows: Any, chance: float | None) -> None:
     from workbench.records import table
 
     shown = table.summary(rows)[["method", "kind", "epsilon", "victim", "defence", "seed", "peak", "final"]]
-    print(f"\naccuracy on clean test images{'' if chance is None else f', guessing is {chance:.2f}'}:")
+    print(f"\naccuracy on clean test data{'' if chance is None else f', guessing is {chance:.2f}'}:")
     print(shown.to_string(index=False, formatters={"peak": "{:.3f}".format, "final": "{:.3f}".format}))
     for sentence in [] if chance is None else [*honest_sentences(rows, chance), *verdicts(rows, chance)]:
         print(f"\n{textwrap.fill(sentence, 100)}")

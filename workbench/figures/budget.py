@@ -37,7 +37,7 @@ ALONE = "leave-out"  # the defence of a learner who drops every image that carri
 
 
 def budget(rows: pd.DataFrame, chance: float, defence: str = "none") -> Figure:
-    """Draw final accuracy on clean test images against ε, and against PSNR and SSIM where the table has them.
+    """Draw final accuracy on clean test data against ε, and against PSNR and SSIM where the table has them.
 
     rows: the tidy table; PSNR and SSIM are rows of that metric, for each method, kind and ε. defence: of the learners
     who are drawn.
@@ -64,7 +64,7 @@ def budget(rows: pd.DataFrame, chance: float, defence: str = "none") -> Figure:
     legend(figure, min(len(shown), 3 if wide else 2))
     about = ", ".join(filter(None, ["final accuracy by noise budget", using(defence)]))
     title = heading(runs, "band", but=("epsilon",), about=about)
-    return tell(figure, "Lines of the accuracy on clean test images", title, numbers, chance)
+    return tell(figure, "Lines of the accuracy on clean test data", title, numbers, chance)
 
 
 def _measured(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -102,11 +102,11 @@ def _scales(axes: dict[str, Axes], steps: list[int], chance: float) -> None:
     first.set_xscale("log", base=2)
     first.set_xticks(steps, [str(step) for step in steps])
     first.xaxis.set_minor_locator(NullLocator())
-    first.set_ylabel("final accuracy on clean test images")
+    first.set_ylabel("final accuracy on clean test data")
 
 
 def fractions(rows: pd.DataFrame, chance: float) -> Figure:
-    """Draw final accuracy on clean test images against the share of training images that carry noise.
+    """Draw final accuracy on clean test data against the share of training images that carry noise.
 
     One line per method and kind learns from the mixture; "clean part alone" from the rest only. The clean twin is the
     point at 0 of every line: with nothing protected, all are the same training set.
@@ -135,12 +135,12 @@ def fractions(rows: pd.DataFrame, chance: float) -> Figure:
         axis.plot(0, level["mean"], label=line.name.replace("clean", "clean twin (nothing protected)", 1), **style)
         numbers.append(f"{line.name.replace('clean', 'clean twin', 1)}, 0 % protected: {in_words(level)}")
     accuracy_across(axis, chance)
-    axis.set(xlim=(-0.03, 1.03), ylabel="final accuracy on clean test images")
-    axis.set_xlabel("share of the training images that carry noise")
+    axis.set(xlim=(-0.03, 1.03), ylabel="final accuracy on clean test data")
+    axis.set_xlabel("share of the training data that carries noise")
     axis.xaxis.set_major_formatter(PercentFormatter(1))
     legend(figure)
     title = heading(runs, "band", by=("method", "kind", "defence"), but=("protected_fraction",))
-    what = "Final accuracy on clean test images by the share of protected images"
+    what = "Final accuracy on clean test data by the share of protected data"
     return tell(figure, what, title, numbers, chance)
 
 

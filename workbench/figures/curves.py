@@ -20,13 +20,13 @@ from workbench.figures.grouping import (
 from workbench.figures.sheet import GUESSING, accuracy_across, band, frame, legend, tell
 from workbench.figures.tables import clean_twin, learnt
 
-SPLITS = {"test": "clean test images", "train": "training images, as published"}
+SPLITS = {"test": "clean test data", "train": "training data, as published"}
 UNTAUGHT = "says nothing: the clean twin did not learn"
 BY = ("method", "kind", "defence")
 
 
 def curves(rows: pd.DataFrame, chance: float, defence: str = "none", longest: int = 0) -> Figure:
-    """Draw accuracy by epoch on clean test images (left) and on the training images (right), per method and kind.
+    """Draw accuracy by epoch on clean test data (left) and on the training data (right), per method and kind.
 
     rows: the tidy table; several seeds of one line are drawn as their mean with a band from lowest to highest.
     chance: accuracy of guessing, drawn as a dotted line. defence: of the learners who are drawn. longest: epochs
@@ -55,8 +55,8 @@ def curves(rows: pd.DataFrame, chance: float, defence: str = "none", longest: in
 def _ends(line: Line) -> str:
     final, peak, train = (overall(line.rows, column) for column in ("final", "peak", "train"))
     return (
-        f"{line.name} ends at {in_words(final)} after a best epoch of {in_words(peak)} on clean test images, "
-        f"and at {train['mean']:.2f} on its training images"
+        f"{line.name} ends at {in_words(final)} after a best epoch of {in_words(peak)} on clean test data, "
+        f"and at {train['mean']:.2f} on its training data"
     )
 
 
@@ -68,7 +68,7 @@ def _is_untaught(line: Line, runs: pd.DataFrame, chance: float) -> bool:
 
 
 def bars(summary: pd.DataFrame, chance: float) -> Figure:
-    """Draw final accuracy (bar) and peak accuracy (mark) on clean test images, one bar per run and defence.
+    """Draw final accuracy (bar) and peak accuracy (mark) on clean test data, one bar per run and defence.
 
     summary: as records/table.summary returns it, or the tidy rows; several seeds are averaged, whiskers from lowest to
     highest. A run whose clean twin of the same defence did not learn is marked: it says nothing about the noise.
@@ -103,7 +103,7 @@ def bars(summary: pd.DataFrame, chance: float) -> Figure:
         text = f"{value:.2f}, peak {best:.2f}"
         axis.annotate(text, (end, place), (6, 0), textcoords="offset points", va="center", size=9)
     axis.set(xlim=(0, 1.22), ylim=(-0.6, len(names) - 0.4), xticks=np.linspace(0, 1, 6))
-    axis.set_xlabel("accuracy on clean test images (dotted: guessing)")
+    axis.set_xlabel("accuracy on clean test data (dotted: guessing)")
     axis.set_yticks(places, names)
     legend(figure)
     numbers = [
@@ -111,4 +111,4 @@ def bars(summary: pd.DataFrame, chance: float) -> Figure:
         for name, (_, last), (_, top) in zip(names, final.iterrows(), peak.iterrows(), strict=True)
     ]
     title = heading(summary, "whiskers", by=BY)
-    return tell(figure, "Bars of the accuracy on clean test images", title, numbers, chance)
+    return tell(figure, "Bars of the accuracy on clean test data", title, numbers, chance)

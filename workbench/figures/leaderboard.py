@@ -77,10 +77,10 @@ def verdicts(rows: pd.DataFrame, chance: float) -> list[str]:
 def verdict(score: Mapping[str, Any], words: str, chance: float) -> str:
     """Say what a score means, never without its numbers. words: what the learner does who binds.
 
-    score: worst, clean_best, retained, learners (how many had a say), seeds; tested: on how many test images, if known.
+    score: worst, clean_best, retained, learners (how many had a say), seeds; tested: on how many test samples.
     """
     seeds = f"{score['seeds']} seed{'s' * (score['seeds'] > 1)}"
-    seeds += f", {score['tested']:,} test images" if score.get("tested") else ""
+    seeds += f", {score['tested']:,} test samples" if score.get("tested") else ""
     got, how = f"{score['worst']:.2f} of {score['clean_best']:.2f}", f"(guessing is {chance:.2f}, {seeds})"
     if score["retained"] >= HALF:
         return f"This data can still be learnt from: {words} gives {got} {how}."

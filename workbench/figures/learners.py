@@ -16,7 +16,7 @@ GAP = 0.6  # rows between the tiers
 
 
 def learners(table: pd.DataFrame, chance: float) -> Figure:
-    """Mark peak accuracy on clean test images, learner by learner: open of clean data, filled of published data.
+    """Mark peak accuracy on clean test data, learner by learner: open of clean data, filled of published data.
 
     table: judge.csv; whiskers from lowest to highest over seeds. The tiers stand apart; the learner that binds is
     marked, one that learnt nothing from clean data is grey. Raises DataError for an empty table.
@@ -36,7 +36,7 @@ def learners(table: pd.DataFrame, chance: float) -> Figure:
     for label, bound in zip(axis.get_yticklabels(), table["binding"], strict=True):
         label.set_fontweight("bold" if bound else "normal")
     axis.axvline(chance, **GUESSING)
-    axis.set(xlim=(0, 1.02), xlabel="peak accuracy on clean test images (dotted: guessing)")
+    axis.set(xlim=(0, 1.02), xlabel="peak accuracy on clean test data (dotted: guessing)")
     axis.grid(axis="x", color="#eeeeee", zorder=0)
     mark: dict[str, Any] = {"linestyle": "none", "markersize": 6}
     handles = [

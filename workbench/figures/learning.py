@@ -14,7 +14,7 @@ ACROSS = 4  # panels beside each other
 
 
 def learning(rows: pd.DataFrame, chance: float) -> Figure:
-    """Draw accuracy on clean test images by epoch, a panel for every learner of a judgement, finished or not.
+    """Draw accuracy on clean test data by epoch, a panel for every learner of a judgement, finished or not.
 
     rows: tidy, `defence` the learner's name; several seeds are a mean with a band from lowest to highest. Raises
     ValueError for a table without accuracy.
@@ -37,7 +37,7 @@ def learning(rows: pd.DataFrame, chance: float) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     for axis in axes[len(names) :]:
         axis.set_visible(False)
-    axes[0].set_ylabel("accuracy on clean test images")
+    axes[0].set_ylabel("accuracy on clean test data")
     legend(figure, 2 if across > 1 else 1, list(handles.values()))
     title = heading(accuracy, "band", by=("method", "kind", "defence"), but=("victim",), about="learner by learner")
     return tell(figure, "Accuracy by epoch and learner", title, numbers, chance)

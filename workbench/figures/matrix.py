@@ -66,7 +66,7 @@ def transfer(rows: pd.DataFrame, chance: float, defence: str = "none") -> Figure
     axes[0].set_ylabel("surrogate of the noise")
     bar = figure.colorbar(ScalarMappable(cmap=MAP), ax=axes, pad=0.02, label="final accuracy (dotted: guessing)")
     bar.ax.axhline(chance, color="white", linewidth=2, linestyle=":")
-    what = "Heat map of the final accuracy on clean test images, surrogate to victim"
+    what = "Heat map of the final accuracy on clean test data, surrogate to victim"
     title = heading(runs, "small type", but=("victim",), about=using(defence))
     return tell(figure, what, title, numbers, chance)
 
@@ -82,7 +82,7 @@ def _write_cell(axis: Axes, place: tuple[int, ...], cell: "pd.Series[Any]") -> N
 
 
 def confusion(rows: pd.DataFrame) -> Figure:
-    """Show which class is taken for which: shares of each true class's clean test images, one panel per training set.
+    """Show which class is taken for which: shares of each true class's clean test data, one panel per training set.
 
     rows: the tidy table with the metric confusion/<true class>/<predicted class>; the last epoch is drawn. No class
     name holds a slash, as no folder does.
@@ -104,7 +104,7 @@ def confusion(rows: pd.DataFrame) -> Figure:
         axis.set_axis_off()
     figure.colorbar(ScalarMappable(cmap=MAP), ax=grid, shrink=0.6, label="share of the true class")
     title = heading(found, "in brackets", by=BY, but=("protected_fraction",))
-    return tell(figure, "Confusion matrices on clean test images", title, numbers)
+    return tell(figure, "Confusion matrices on clean test data", title, numbers)
 
 
 def confusion_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +143,7 @@ def _shares(panel: Line, classes: list[str]) -> np.ndarray:
 
 def _name(panel: Line) -> str:
     share, defence = panel.keys["protected_fraction"], panel.keys["defence"]
-    carries = "nothing protected" if panel.method == "clean" else f"{percent(share)} of the images protected"
+    carries = "nothing protected" if panel.method == "clean" else f"{percent(share)} of the data protected"
     return f"{panel.name}\n" + ", ".join(filter(None, [carries, using(defence)]))
 
 

@@ -30,7 +30,7 @@ SCENES = {
 
 
 def panel(rows: pd.DataFrame, chance: float) -> Figure:
-    """Mark final and peak accuracy on clean test images by defence and by method and kind; the clean twin in black.
+    """Mark final and peak accuracy on clean test data by defence and by method and kind; the clean twin in black.
 
     Filled: last epoch; open: best epoch; whiskers from lowest to highest over seeds. The top row is the learner who
     stops at the best epoch; below it the defences, the largest mean peak of the runs with noise first, none on top.
@@ -54,13 +54,13 @@ def panel(rows: pd.DataFrame, chance: float) -> Figure:
         spot: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom", "size": 9}
         axis.annotate(text, (worst["peak"], 1.004), color="#B22222", **spot)
     axis.set_xlim(0, 1.02)
-    axis.set_xlabel("accuracy on clean test images (dotted: guessing; dashed: the most that any learner got)")
+    axis.set_xlabel("accuracy on clean test data (dotted: guessing; dashed: the most that any learner got)")
     grey: dict[str, Any] = {"color": "#555555", "marker": "o", "linestyle": "none"}
     last = Line2D([], [], **grey, label="filled: after the last epoch")
     best = Line2D([], [], **grey, markerfacecolor="white", label="open: at the best epoch")
     legend(figure, 2 if len(shown) < 7 else 3, [*_marks(shown), last, best])
     title = heading(runs, "whiskers", by=BY, about="what learners try")
-    return tell(figure, "Dots of the accuracy on clean test images by defence", title, numbers, chance)
+    return tell(figure, "Dots of the accuracy on clean test data by defence", title, numbers, chance)
 
 
 def _order(runs: pd.DataFrame) -> list[str]:

@@ -5,16 +5,17 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.budgets import kind_in_words
 from workbench.config import check_choice
 from workbench.figures.grouping import summarised
-from workbench.figures.style import CONTROLS, kind_of
+from workbench.figures.style import CONTROLS
 from workbench.figures.tables import SETTING, learnt
 from workbench.records.table import IDENTITY
 
 COLUMNS = (
     "settings", "seeds", "mean", "lowest", "highest", "worst case", "worst by", "clean twin", "note",
 )  # fmt: skip
-ACCURACIES = ("peak", "final", "train")  # of a run: at its best and last epoch on clean test images; on its own images
+ACCURACIES = ("peak", "final", "train")  # of a run: at its best and last epoch on clean test data; on its own images
 ALIKE = ["data", "victim", "defence"]  # what a clean twin has in common with a run
 GROUPABLE = [name for name in IDENTITY if name != "run"]
 
@@ -39,7 +40,7 @@ def compared(rows: pd.DataFrame, by: Sequence[str], metric: str = "peak", chance
         found.append(dict(zip(by, key, strict=True)) | _row(part, clean, taught))
     shown = pd.DataFrame(found, columns=[*by, *COLUMNS])
     if "kind" in by:
-        shown["kind"] = shown["kind"].map(kind_of)
+        shown["kind"] = shown["kind"].map(kind_in_words)
     return shown.sort_values("worst case", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -64,7 +65,7 @@ def _row(part: pd.DataFrame, clean: pd.DataFrame, taught: "pd.Series[Any]") -> d
     seeds = part.groupby([*SETTING, "seed"], sort=False)["value"].mean()  # a seed that ran twice counts once
     settings = seeds.groupby(level=SETTING, sort=False).mean()
     worst: dict[str, Any] = dict(zip(SETTING, settings.index[int(settings.argmax())], strict=True))
-    worst["kind"] = kind_of(worst["kind"])
+    worst["kind"] = kind_in_words(worst["kind"])
     apart = [str(worst[name]) for name in SETTING if part[name].nunique() > 1]
     same = part[ALIKE].drop_duplicates()
     twins = clean.merge(same, on=ALIKE)

@@ -4,12 +4,12 @@ from typing import Any
 
 import matplotlib.colors
 
+from workbench.budgets import kind_in_words
 from workbench.catalogue import CLEAN_LOOK, DEFENCES, METHODS
 from workbench.config import KINDS
 from workbench.registry import LOOKS
 
 CONTROLS = ("clean", "random")  # what noise is compared with; they carry no noise that was meant to work
-KIND_WORDS = {"none": "", "classwise": ", class-wise", "samplewise": ", sample-wise"}
 KIND_DASHES: dict[str, Any] = {"none": "-", "classwise": "-.", "samplewise": "--"}
 UNKNOWN_DASH = (0, (5, 1, 1, 1, 1, 1))
 # For the second, third, ... line of one look: its colour grows paler and the rest changes.
@@ -28,6 +28,7 @@ def styles() -> dict[tuple[str, str], dict[str, Any]]:
 
 def style_of(method: str, kind: str, nth: int = 0) -> dict[str, Any]:
     """Colour, marker and dash of the `nth` line (from 0) of a look; grey where method or kind is unknown."""
+    kind = kind.partition("-")[0]  # budgets of another shape are lines of the same look
     style = styles().get((method, kind)) or _style(LOOKS[0], kind if method in METHODS else "")
     if nth:
         amount = min(PALER, 0.2 * nth)
@@ -47,12 +48,8 @@ def name_of(method: str, kind: str) -> str:
     moves pixels further than a budget allows.
     """
     drawn = " (drawn)" if is_drawn(method) and method not in CONTROLS else ""
-    return f"{method}{drawn}{KIND_WORDS.get(kind, f', {kind}')}{outside(method)}"
-
-
-def kind_of(kind: str) -> str:
-    """What a kind of noise is called in tables; unknown ones keep their names."""
-    return KIND_WORDS.get(kind, kind).removeprefix(", ") or "none"
+    words = "" if kind == "none" else f", {kind_in_words(kind)}"
+    return f"{method}{drawn}{words}{outside(method)}"
 
 
 def outside(method: str) -> str:

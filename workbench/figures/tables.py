@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.budgets import budget_name
+from workbench.budgets import budget_name, kind_in_words
 from workbench.figures.grouping import NAMED, Line, has_several, in_words, lines, overall, percent, summarised
-from workbench.figures.style import CONTROLS, kind_of, name_of, outside, way_of
+from workbench.figures.style import CONTROLS, name_of, outside, way_of
 from workbench.records.table import IDENTITY
 
 SETTING = [name for name in IDENTITY if name not in ("run", "seed")]
@@ -44,7 +44,7 @@ def table(summary: pd.DataFrame, chance: float | None = None) -> pd.DataFrame:
         measured.append("clean twin")
         shown["clean twin"] = [_beside(runs, dict(row), chance) for _, row in shown.iterrows()]
     shown["method"] += shown["method"].map(outside)
-    shown["kind"] = shown["kind"].map(kind_of)
+    shown["kind"] = shown["kind"].map(kind_in_words)
     return shown[[*SHOWN, *several, "seeds", "train", "peak", "final", *measured]]
 
 
@@ -66,7 +66,7 @@ def worst_case(rows: pd.DataFrame) -> dict[str, Any]:
     """The most that any learner got from images with noise (but the random control); {} when there is no such run.
 
     rows: the tidy table or its summary. Of every setting, defence and victim, that whose mean over seeds of the best
-    epoch's accuracy on clean test images is largest. Keys: the setting (data, method, kind, epsilon, surrogate, victim,
+    epoch's accuracy on clean test data is largest. Keys: the setting (data, method, kind, epsilon, surrogate, victim,
     protected_fraction, defence); way: how, in words; peak with low, high and seeds; clean with clean_low, clean_high
     and clean_seeds: the same of the clean twin (NaN without one), of the same defence if alike, else without defence;
     plain: the peak of the clean twin without defence; share: peak / clean; ways: how many ways of learning were tried.
@@ -141,7 +141,7 @@ def _effect(line: Line, runs: pd.DataFrame, chance: float) -> str:
     clean = "there is no clean twin" if same.empty else f"the clean twin ends at {in_words(overall(same, 'final'))}"
     final, peak = overall(line.rows, "final"), overall(line.rows, "peak")
     return (
-        f"{line.name}: {in_words(final)} on clean test images after the last epoch, {in_words(peak)} at the best one, "
+        f"{line.name}: {in_words(final)} on clean test data after the last epoch, {in_words(peak)} at the best one, "
         f"{_seeds(final['seeds'])}; {clean}, guessing is {chance:.2f}."
     )
 
@@ -153,7 +153,7 @@ def _verdict(worst: dict[str, Any], chance: float) -> str:
     guessing = f"guessing is {chance:.2f}"
     data = (
         f"{worst['data']} with {name_of(worst['method'], worst['kind'])} noise, {budget_name(worst['epsilon'])}, "
-        f"{percent(worst['protected_fraction'])} of the images protected, victim {worst['victim']}"
+        f"{percent(worst['protected_fraction'])} of the data protected, victim {worst['victim']}"
     )
     got = f"{worst['way']} gets {number}"
     if not worst["clean_seeds"]:

@@ -16,7 +16,7 @@ class JudgeConfig(DataConfig):
     learners: str = documented("", "names of learners or defences, by commas, instead of a panel")
     seeds: str = documented("0", "seeds of the trainings, by commas: 0,1,2")
     network: str = documented("convnet-w16", "network that they train, with both heads where it has them")
-    epochs: int = documented(0, "passes over the training images (0: by data set)", least=0)
+    epochs: int = documented(0, "passes over the training data (0: by data set)", least=0)
     elsewhere: str = documented("", "clean data of other classes, as a SPEC, for the learner who learnt these before")
 
     def __post_init__(self) -> None:

@@ -82,7 +82,7 @@ def read(folder: Path) -> pd.DataFrame:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Peak and final accuracy on clean test images, and final accuracy on the training images: one row per run."""
+    """Peak and final accuracy on clean test data, and final accuracy on the training data: one row per run."""
     accuracy = rows[rows["metric"] == "accuracy"].sort_values("epoch", kind="stable")
     runs = accuracy.groupby(list(IDENTITY), sort=False)
     test = accuracy[accuracy["split"] == "test"].groupby(list(IDENTITY), sort=False)["value"]

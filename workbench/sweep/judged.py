@@ -29,7 +29,7 @@ def in_lines(score: Score) -> str:
     table = score.learners[["learner", "tier", "protected", "ceiling", "final"]].copy()
     table.insert(0, "", ["*" if bound else "" for bound in score.learners["binding"]])
     numbers = dict.fromkeys(("protected", "ceiling", "final"), "{:.3f}".format)
-    head = "peak accuracy on clean test images, learning from what is published and from clean data (*: binds)"
+    head = "peak accuracy on clean test data, learning from what is published and from clean data (*: binds)"
     return f"{head}:\n{table.to_string(index=False, formatters=numbers)}"
 
 

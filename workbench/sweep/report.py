@@ -25,7 +25,7 @@ SENTENCES, JUDGED = 12, "leaderboard"  # on a page; the figure of those whose se
 FILE_NAME, TEMPLATE = "report.html", "report.html.j2"
 HEADINGS = {
     "noise": "The noise", "sheet": "The noise", "curves": "Accuracy, epoch by epoch", "bars": "Peak and final accuracy",
-    "budget": "Accuracy by perturbation budget", "fractions": "Accuracy by share of images with noise",
+    "budget": "Accuracy by perturbation budget", "fractions": "Accuracy by share of data with noise",
     "transfer": "Noise made against one network, met by others", "confusion": "Which class is taken for which",
     "panel": "What breaks it", "learners": "What every learner gets", "leaderboard": "Methods against learners",
     "looks": "How visible the noise is", "people": "Photos of people, scene by scene",
@@ -216,8 +216,8 @@ def _sections(figures: Mapping[str, Picture], rows: pd.DataFrame) -> list[dict[s
 def _numbers(name: str, heading: str, rows: pd.DataFrame) -> Table:
     if name == "confusion" and rows["metric"].str.startswith("confusion/").any():
         shown = drawing.confusion_table(rows)
-        return _table("Shares of each true class on clean test images, mean over seeds", shown)
-    caption = "Accuracy on clean test images (peak, final) and on the training images (train): mean (lowest to highest)"
+        return _table("Shares of each true class on clean test data, mean over seeds", shown)
+    caption = "Accuracy on clean test data (peak, final) and on the training data (train): mean (lowest to highest)"
     shown = drawing.table(rows).rename(columns=lambda name: name.replace("_", " "))
     return _table(f"{heading}: {caption[0].lower()}{caption[1:]}", shown)
 

@@ -27,7 +27,7 @@ class Victim(LightningModule):
     train, test: as the defence left them; held: training samples that it keeps from training, as published; warmup:
     share of the training in which the learning rate climbs.
     curve: rows {epoch from 1, split "train", "test" or "held", metric "accuracy" or "loss", value}; training values are
-    those met during the epoch, after augmentation and defence; test values are those of the clean test images after it,
+    those met during the epoch, after augmentation and defence; test values are those of the clean test data after it,
     epoch 0 those before any training, if they were measured. With `config.confusion` also metric
     "confusion/TRUE/PREDICTED" after the last epoch: of the test images of the class TRUE the share taken for PREDICTED.
     """

@@ -10,6 +10,7 @@ from IPython.display import display
 from workbench.apps import html
 from workbench.apps.background import BUSY, Job, Stages
 from workbench.apps.explore.pair import LARGEST, Choice, Pairs
+from workbench.budgets import KIND_WORDS
 from workbench.catalogue import DEFENCES, METHODS
 from workbench.config import KINDS
 from workbench.figures import way_of
@@ -18,7 +19,7 @@ from workbench.progress import Step
 
 MAGNIFIED = (("as it is", 1), ("×4", 4), ("×16", 16))
 SIDE = 208  # CSS pixels of a picture, so that three stand side by side in a cell
-KIND_WORDS = {"classwise": "class-wise (one per class)", "samplewise": "sample-wise (one per image)"}
+ONE_PER = {"classwise": "class", "samplewise": "image"}
 BUTTONS = {"style": {"button_width": "auto"}}
 WIDE = {"style": {"description_width": "90px"}, "layout": {"width": "420px"}}
 TRIED = ("trained on", "learner uses", "peak", "final", "on its own training images")
@@ -35,7 +36,7 @@ class Panel:
         methods = [name for name, entry in METHODS.items() if "image" in entry.spaces and not entry.outside]
         # Not Dropdown or RadioButtons: JupyterLab takes the arrow keys from them, to move between cells and headings.
         self.method = widgets.ToggleButtons(options=methods, value=choice.method, **BUTTONS)
-        kinds = [(KIND_WORDS[kind], kind) for kind in KINDS]
+        kinds = [(f"{KIND_WORDS[kind]} (one per {ONE_PER[kind]})", kind) for kind in KINDS]
         self.kind = widgets.ToggleButtons(options=kinds, value=choice.kind, **BUTTONS)
         self.epsilon = widgets.IntSlider(value=choice.epsilon, min=0, max=LARGEST, description="ε, of 255", **WIDE)
         # Of so many a list, which the space bar opens.
