@@ -77,7 +77,35 @@ def test_two_rates_are_refused_by_both_files(folder):
     (folder / "bee" / "x.wav").write_bytes(files.wav(files.integers(16, channels=1), 16, 16000))
     said = refusal(folder)
     assert "bee/x.wav is at 16000 Hz" in said
-    assert "ant/0000.wav at 8000 Hz: bring all recordings to one rate" in said
+    assert "ant/0000.wav at 8000 Hz: add @RATE to bring all to one, as in audio:PATH@16000" in said
+
+
+def test_rates_are_brought_to_one_on_request(folder):
+    time = np.arange(3200) / 16000  # a tone of 400 Hz, 0.2 s
+    tone = np.rint(10000 * np.sin(2 * np.pi * 400 * time)).astype(np.int16)[:, None]
+    (folder / "ant" / "x.wav").write_bytes(files.wav(tone, 16, 16000))
+    plain, pair = toned(30), load(f"{folder}@8000")
+    assert {(part.rate, part.root) for part in (pair.train, pair.test)} == {(8000, None)}
+    clips = {
+        name: clip[:, :length]
+        for part in (pair.train, pair.test)
+        for name, clip, length in zip(part.names, part.samples, part.lengths, strict=True)
+    }
+    for name, clip, length in zip(plain.names, plain.samples, plain.lengths.tolist(), strict=True):
+        assert torch.equal(clips[name], clip[:, :length])  # what has the rate already stays as it is
+    found = clips["ant/x.wav"][0].numpy()
+    assert len(found) == 1600
+    assert np.abs(found - tone[::2, 0])[40:-40].max() < 20  # of 10,000; the filter rings at the ends
+
+
+def test_a_rate_that_all_have_leaves_them_files_and_one_that_nobody_can_hear_is_refused(folder):
+    plain, same = load(folder), load(f"{folder}@8000")
+    assert (same.train.root, same.train.fingerprint) == (folder, plain.train.fingerprint)
+    for wrong in ("1999", "192001", "9" * 5000):
+        assert "after the @ comes a rate, 2,000 to 192,000 Hz" in refusal(f"{folder}@{wrong}")
+    assert "is not a folder" in refusal(f"{folder}@fast")
+    named = folder.rename(folder.parent / "in@16000")
+    assert load(named).train.rate == 8000
 
 
 def test_two_numbers_of_channels_are_refused_by_both_files(folder):

@@ -1,5 +1,7 @@
 """A folder of recordings as clips of one length, rate and type: one folder a class, every file read or refused."""
 
+import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,17 +19,20 @@ from workbench.files import sounds
 from workbench.files.layout import Part, layout
 from workbench.files.names import check_file
 
-SAME = "bring all recordings to one rate (sox IN -r RATE OUT, or any audio editor)"
+SAME = "add @RATE to bring all to one, as in audio:PATH@16000"
+FASTEST = 192_000  # Hz
 LONGEST = 4.0  # seconds: networks see a clip whole
 DEEPEST = 16  # bits of the clips that networks learn from; copies have as many as their originals
 
 
 def sounds_below(rest: str, seed: int) -> DataPair:
-    """audio:PATH: its parts, or a seeded split of its one folder a class. Raises DataError that names the file."""
-    if not rest:
-        raise ConfigError("audio: needs a path, as in audio:recordings")
+    """audio:PATH[@RATE]: its parts, or a seeded split of its one folder a class, brought to RATE Hz where that is said.
+
+    Raises DataError that names the file.
+    """
+    rest, rate = asked(rest)
     found = layout(Path(rest), suffixes=sounds.SOUNDS, what="recordings")
-    train, *test = [read(part) for part in found.given]
+    train, *test = [read(part, rate) for part in found.given]
     if test and (rates := [one.rate for one in (train, *test)])[0] != rates[1]:
         raise DataError(f"{rest}: {found.parts[0]} is at {rates[0]} Hz, {found.parts[1]} at {rates[1]} Hz: {SAME}")
     if test and (counts := [one.samples.shape[1] for one in (train, *test)])[0] != counts[1]:
@@ -41,17 +46,34 @@ def sounds_below(rest: str, seed: int) -> DataPair:
     return replace(pair, layout=found)
 
 
-def read(part: Part) -> Dataset:
-    """Read one folder a class. Raises DataError, naming the file, for one that cannot be read or differs in rate."""
+def asked(rest: str) -> tuple[str, int]:
+    """The folder and the rate that PATH@RATE names; 0 without one, and where a folder has such a name."""
+    if not rest:
+        raise ConfigError("audio: needs a path, as in audio:recordings")
+    path, at, digits = rest.rpartition("@")
+    if not at or not (digits.isascii() and digits.isdigit()) or os.path.lexists(rest):
+        return rest, 0
+    if len(digits) > len(str(FASTEST)) or not SLOWEST <= int(digits) <= FASTEST:
+        raise ConfigError(f"audio:{rest}: after the @ comes a rate, {SLOWEST:,} to {FASTEST:,} Hz")
+    return path, int(digits)
+
+
+def read(part: Part, rate: int = 0) -> Dataset:
+    """Read one folder a class. Raises DataError, naming the file, for one that cannot be read or differs in rate.
+
+    rate: Hz that all are brought to (0: they must be alike); clips that were brought there are no files any more.
+    """
     clips: list[Tensor] = []
     labels = []
     first = None
+    same = True
     for name in part.names:
         check_file(name)
         file = part.root / name
         sound = sounds.read(file)
         first = first or sound
-        if sound.rate != first.rate:
+        same = same and sound.rate == (rate or first.rate)
+        if not rate and sound.rate != first.rate:
             raise DataError(f"{file} is at {sound.rate} Hz, {part.root / part.names[0]} at {first.rate} Hz: {SAME}")
         if sound.samples.shape[1] != first.samples.shape[1]:
             counts = f"{sound.samples.shape[1]} and {first.samples.shape[1]} channels"
@@ -59,12 +81,24 @@ def read(part: Part) -> Dataset:
         if sound.seconds > LONGEST:
             line = f"{file} is {sound.seconds:.1f} s long: cut recordings into clips of {LONGEST:g} s at most"
             raise DataError(line)
-        clips.append(torch.from_numpy(sixteen_bits(sound)).T)
+        clips.append(torch.from_numpy(at_rate(sixteen_bits(sound), sound.rate, rate or sound.rate)).T)
         labels.append(part.classes.index(name.partition("/")[0]))
     lengths = torch.tensor([clip.shape[1] for clip in clips])
     padded = torch.stack([functional.pad(clip, [0, int(lengths.max()) - clip.shape[1]]) for clip in clips])
-    rate = first.rate if first else 0
-    return Dataset(padded, torch.tensor(labels), part.classes, part.names, part.root, AUDIO, rate=rate, lengths=lengths)
+    rate = rate or (first.rate if first else 0)
+    root = part.root if same else None
+    return Dataset(padded, torch.tensor(labels), part.classes, part.names, root, AUDIO, rate=rate, lengths=lengths)
+
+
+def at_rate(samples: np.ndarray, before: int, after: int) -> np.ndarray:
+    """Bring int16 frames×channels from one rate in Hz to another by a polyphase filter; what overshoots is cut."""
+    if before == after:
+        return samples
+    from scipy.signal import resample_poly
+
+    common = math.gcd(before, after)
+    found = resample_poly(samples.astype(np.float64), after // common, before // common)
+    return np.rint(found).clip(AUDIO.low, AUDIO.high).astype(np.int16)
 
 
 def sixteen_bits(sound: "sounds.Sound") -> np.ndarray:
