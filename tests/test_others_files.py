@@ -27,10 +27,10 @@ NAMES = (
     "noise.ckpt.partial", "noise.safetensors", "noise.safetensors.partial", "victim.ckpt", "victim.ckpt.previous",
     "results.csv", "results.csv.partial", "study.json", "study.json.partial", "notebook.ipynb", "report.html",
     "report.html.partial", "README.md", "manifest.json", "run.json", "0.partial.png", "copies.part",
-    "out.0123456789abcdef.partial", ".export", "figures", "jobs", "store", "finished.jsonl", "copies.zip", "photos.zip",
+    "out.0123456789abcdef.partial", ".export", "figures", "jobs", "store", "finished.jsonl", "copies.zip", "chosen.zip",
     "open.html", "refusal.txt", "kernel.json", "judge.csv", "score.json", "case.safetensors", "case", "learners",
     "board.csv",
-    "predictions.json", "photos-harder-to-learn-from.zip", "what-these-copies-still-teach.html",
+    "predictions.json", "copies-harder-to-learn-from.zip", "what-these-copies-still-teach.html",
 )  # fmt: skip
 WRITTEN = re.compile(
     r"\.?[a-z][\w-]*(\.\w+)*\.(json|jsonl|csv|safetensors|ckpt|previous|ipynb|html|md|started|zip|txt|png)"

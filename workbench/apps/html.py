@@ -21,9 +21,14 @@ MIDDLE = 127.5  # grey: no change
 Table = Sequence[Sequence[str]]
 
 
+def inside(kind: str, content: bytes) -> str:
+    """Turn a file's bytes, of this media type, into an address that holds the file itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
 def png(content: bytes) -> str:
     """Turn a PNG file's bytes into an address that holds the picture itself."""
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return inside("image/png", content)
 
 
 def picture(pixels: np.ndarray, caption: str, words: str, side: int) -> str:

@@ -38,7 +38,7 @@ LARGEST_MESSAGE = 2**30  # bytes; more than the panel accepts, so that the panel
 IDLE = 20 * 60  # seconds after which a kernel without a page is ended, and its photos are removed
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://{host}; "
+    "img-src 'self' data: blob:; media-src data:; font-src 'self' data:; connect-src 'self' ws://{host}; "
     "object-src 'none'; frame-ancestors 'none'; form-action 'none'"
 )
 
@@ -93,7 +93,7 @@ class Download(AuthenticatedFileHandler):
     def set_extra_headers(self, path: str) -> None:
         """Let the browser neither show nor keep it."""
         super().set_extra_headers(path)
-        self.set_header("Content-Disposition", 'attachment; filename="photos-harder-to-learn-from.zip"')
+        self.set_header("Content-Disposition", 'attachment; filename="copies-harder-to-learn-from.zip"')
         self.set_header("Cache-Control", "no-store")
 
 

@@ -54,20 +54,20 @@ def protect(parser: Parser, words: Sequence[str]) -> Run:
         if asked & {*PHOTOS} and asked & {*RECORDINGS}:
             one, other = (next(iter(sorted(asked & {*names}))) for names in (PHOTOS, RECORDINGS))
             raise ConfigError(f"--{one} is for photos, --{other.replace('_', '-')} for recordings: give one of them")
-        sound = bool(asked & {*RECORDINGS}) or (not asked and kinds.of(arguments.input) == kinds.SOUND)
+        sound = bool(asked & {*RECORDINGS}) or (not asked and kinds.of(arguments.input) is kinds.RECORDINGS)
         config, tested = _settings(arguments, RecordingsConfig if sound else ProtectConfig), None
-        copied, self_test, what = kinds.work(sound=sound)
+        what = (kinds.RECORDINGS if sound else kinds.PHOTOS).what
         quiet = arguments.json and progress.mode() == "lines"  # whose lines would stand before the JSON
         with progress.shown_as("off" if quiet else progress.mode()):
             people = grouping.read(arguments.people) if arguments.people else None
-            report = copied(arguments.input, arguments.output, config, people)
+            report = kinds.protect(arguments.input, arguments.output, config, people)
             if not arguments.json:
                 print(report.in_words())
                 safe = "Now they are tested; the copies are safe, so stop it with Ctrl-C as you like."
                 print(safe if arguments.self_test else f"Measure it on these {what}s: --self-test.", flush=True)
             if arguments.self_test:
                 told = None if arguments.json else (lambda found: print(f"\n{found.sentences[0]}", flush=True))
-                tested = self_test(
+                tested = kinds.self_test(
                     arguments.input, arguments.output, config, people=people, seeds=arguments.seeds, told=told
                 )
                 if arguments.report:

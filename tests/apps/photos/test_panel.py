@@ -150,7 +150,7 @@ def test_every_picture_has_words_and_the_window_moves(app):
     app.viewer.across.value = 1.0
     assert app.viewer.picture.value != before
     upload(app, "b.png", content=png(2, 64))
-    app.viewer.after.click()
+    app.viewer.chooser.after.click()
     assert app.viewer.photo.value == "b.png"
     assert "each pixel 4 times as large" in plain(app.viewer.picture)
     assert hidden(app.viewer.place)
@@ -391,9 +391,9 @@ def test_the_close_up_begins_at_the_face_where_one_is_known_and_else_in_the_midd
     looking.down.value = 1.0  # moved by hand: it stays
     looking.draw(15)
     assert looking.down.value == 1.0
-    looking.after.click()
+    looking.chooser.after.click()
     assert (looking.across.value, looking.down.value) == (0.5, 0.5)
-    looking.before.click()
+    looking.chooser.before.click()
     assert viewer.bounds(wide, (looking.across.value, looking.down.value))[:2] == (750 - 128, 0)
     assert viewer.centred((0, 0, 40, 40), photograph(60, 70)) == (0.0, 0.0)
 

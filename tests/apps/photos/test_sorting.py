@@ -47,14 +47,14 @@ def test_a_broken_photo_is_found_when_it_is_chosen(app):
 def test_looking_at_photos_gives_way_to_other_work(app):
     upload(app, "a.png", "b.png")
     gate, begun = threading.Event(), threading.Event()
-    read = app.collection._photos["a.png"].read
+    read = app.collection._usable["a.png"].read
 
     def slow():
         begun.set()
         gate.wait(LONG)
         return read()
 
-    object.__setattr__(app.collection._photos["a.png"], "read", slow)
+    object.__setattr__(app.collection._usable["a.png"], "read", slow)
     app.collection._checked.clear()
     app._look("Added 2 photos.")
     assert begun.wait(LONG)

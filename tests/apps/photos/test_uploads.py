@@ -84,11 +84,11 @@ def test_what_is_no_picture_is_listed_with_its_reason(collection):
 @pytest.mark.parametrize(("name", "safe"), [
     ("a.png", "a.png"),
     ("../../etc/passwd", "_.._etc_passwd"),
-    ("..", "photo"),
+    ("..", "file"),
     (".hidden.png", "hidden.png"),
     ("a\x00b\n.png", "a_b_.png"),
     ("C:\\x.png", "C:_x.png"),
-    ("  ", "photo"),
+    ("  ", "file"),
     ("ä ♥.png", "ä ♥.png"),
 ])  # fmt: skip
 @pytest.mark.skipif(os.name == "nt", reason="other names are forbidden there")
@@ -156,7 +156,7 @@ def test_a_path_that_leads_nowhere_is_one_line(collection, text):
 
 def test_an_empty_folder_and_a_mix_are_refused(collection, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no photo"):
+    with pytest.raises(DataError, match="neither photo nor recording"):
         collection.use(str(tmp_path / "empty"))
     collection.receive(sent("a.png"))
     with pytest.raises(DataError, match="Start again"):

@@ -9,15 +9,20 @@ from workbench.apps import html
 from workbench.apps.background import Say
 from workbench.apps.photos import private_folder, views
 from workbench.apps.photos.uploads import ACCEPTED, LIMIT, MEGABYTE
+from workbench.apps.recordings.settings import RecordingsConfig
+from workbench.config import ProtectConfig
 from workbench.models import existing
 
 WEAKEST, STRONGEST, USUAL = 2, 15, 8
+QUIETEST, LOUDEST = -40, -10  # dB under a recording's own peak
 IN_LAB = 10  # MB; JupyterLab's server lets no larger message through, without a word
 FORMS = (
     ("PNG: exactly this change, large files", "png"),
     ("JPEG: for services that take nothing else; changes more", "jpeg"),
 )
 LOSES = "photos-chosen"  # a class of the page while there is something that leaving it would lose: photos.js
+SOUNDS = "photos-sounds"  # a class of the page while recordings are chosen; what is for one kind alone: photos.css
+ONLY = {"photo": "photos-of-photos", "recording": "photos-of-sounds"}
 _NARROW = {"width": "auto", "min_width": "140px", "align_self": "flex-start"}
 _ROW = {"align_items": "center", "flex_flow": "row wrap"}
 _NAMED = {"description_width": "80px"}
@@ -25,19 +30,22 @@ WIDE = {"width": "100%", "max_width": "560px"}
 
 
 class Controls:
-    """All of the page but the pictures. brief: the words about the chosen photo, to stand below the strength; sorting:
+    """All of the page but the pictures. brief: the words about the chosen file, to stand below the strength; sorting:
     whose photos they are, to stand below their list.
     """
 
     def __init__(self, brief: widgets.Widget, sorting: widgets.Widget) -> None:
-        self.person = _text("Whose photos? (optional)", "for example Anna")
+        self.person = _text("Whose are they? (optional)", "for example Anna")
         upload = {"accept": ",".join(ACCEPTED), "multiple": True, "icon": "", "button_style": "primary"}
-        self.upload = widgets.FileUpload(description="Choose photos or a zip file", layout=_NARROW, **upload)
+        self.upload = widgets.FileUpload(description="Choose files", layout=_NARROW, **upload)
         self.upload.add_class("photos-upload")  # which hides the number of files that the widget adds to its name
         self.path = _text("Or the path of a folder", "for example Pictures")
         self.use, self.clear = _button("Use this folder"), _button("Start again")
         self.strength = widgets.IntSlider(
             value=USUAL, min=WEAKEST, max=STRONGEST, description="Strength", style=_NAMED, layout=WIDE
+        )
+        self.loudness = widgets.IntSlider(
+            value=RecordingsConfig.epsilon, min=QUIETEST, max=LOUDEST, description="Loudness", style=_NAMED, layout=WIDE
         )
         hidden = {"display": "none"} if existing.lacking() else {}  # without the program that finds faces
         only = "Change only the part around the largest face; the rest of a photo stays as it is"
@@ -66,20 +74,36 @@ class Controls:
         chosen = [self.chosen, self.looked, self.listing, sorting, self.clear]
         self.choose = widgets.VBox([choose, self.person, self.upload, path, *chosen])
         self.work = widgets.VBox(
-            [strength, self.strength, self.faces, brief, make, self.form, work, self.done, self.made]
+            [strength, self.strength, self.loudness, self.faces, brief, make, self.form, work, self.done, self.made]
         )
+        for what, apart in (("photo", (self.strength, self.faces, self.form)), ("recording", (self.loudness,))):
+            for one in apart:
+                one.add_class(ONLY[what])
         proved = [self.stale, test, tried, self.test_done, self.spoken, self.tested]
         self.results = widgets.VBox([*proved, save, self.link, target, self.saved])
 
+    @property
+    def where(self) -> str:
+        """Which part of each photo is changed."""
+        return "faces" if self.faces.value else "whole"
+
+    def config(self, method: str, *, sound: bool) -> ProtectConfig | RecordingsConfig:
+        """Give what is chosen for photos, or for recordings. method: of the search for photos."""
+        if sound:
+            return RecordingsConfig(epsilon=int(self.loudness.value))
+        strength, form = int(self.strength.value), str(self.form.value)
+        return ProtectConfig(method=method, epsilon=strength, where=self.where, format=form)
+
     def page(self, pictures: widgets.Widget) -> widgets.Widget:
-        """Give everything in reading order; the pictures stand between making and saving."""
+        """Give everything in reading order; pictures and players stand between making and saving."""
         self.look.children = (self._look, pictures)
         self._page.children = (self.promise, self.choose, self.work, self.look, self.results)
-        self.show(chosen=False, made=False, fresh=False)
+        self.show("photo", chosen=False, made=False, fresh=False)
         return self._page
 
-    def show(self, *, chosen: bool, made: bool, fresh: bool) -> None:
-        """Show only the sections that make sense. fresh: the copies belong to what is chosen now."""
+    def show(self, what: str, *, chosen: bool, made: bool, fresh: bool) -> None:
+        """Show only what makes sense for photos or recordings. fresh: the copies belong to what is chosen now."""
+        (self._page.add_class if what == "recording" else self._page.remove_class)(SOUNDS)
         for part, wanted in ((self.work, chosen), (self.look, chosen), (self.clear, chosen), (self.results, made)):
             part.layout.display = None if wanted else "none"
         (self._page.add_class if chosen else self._page.remove_class)(LOSES)
@@ -89,7 +113,7 @@ class Controls:
 
     def busy(self, working: bool) -> None:
         """Let nothing be started or changed while work is under way."""
-        chosen_by = (self.upload, self.use, self.clear, self.strength, self.faces, self.form)
+        chosen_by = (self.upload, self.use, self.clear, self.strength, self.loudness, self.faces, self.form)
         for control in chosen_by:  # not the buttons that start work: one just pressed keeps the focus
             control.disabled = working
         for control in (self.cancel, self.cancel_test):

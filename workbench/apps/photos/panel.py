@@ -1,4 +1,4 @@
-"""The application's page: choose photos, choose a strength, make the copies, look at them, save them, test them.
+"""The application's page: choose files, choose a strength, make the copies, look or listen, test them, save them.
 
 Native widgets only, all of them reachable by keyboard. The attributes of Panel are the widgets; long work is done by
 `job`, one piece at a time, while all controls stay alive.
@@ -15,20 +15,23 @@ from IPython.display import Javascript, display
 
 from workbench.apps import html
 from workbench.apps.background import BUSY, Job, Say
-from workbench.apps.photos import private_folder, proof, self_test, steps, uploads, views
+from workbench.apps.photos import private_folder, proof, steps, uploads, views
 from workbench.apps.photos.controls import Controls
 from workbench.apps.photos.grouping import group
-from workbench.apps.photos.protect import protect
+from workbench.apps.photos.looking import Looking
 from workbench.apps.photos.report import Report, Verdict
 from workbench.apps.photos.self_test import SelfTest
 from workbench.apps.photos.sorting import Sorting
-from workbench.apps.photos.viewer import Viewer
+from workbench.apps.recordings import kinds
+from workbench.apps.recordings.settings import RecordingsConfig
 from workbench.config import ProtectConfig, WorkbenchError, key
 from workbench.files import atomic
 from workbench.progress import Step, watched
 
 Words = Callable[[Step], tuple[str, float]]
-Choice = tuple[int, ProtectConfig, dict[str, str] | None]  # the collection's version, settings, people
+Choice = tuple[
+    int, ProtectConfig | RecordingsConfig, dict[str, str] | None
+]  # the collection's version, settings, people
 
 
 def show() -> None:
@@ -37,24 +40,25 @@ def show() -> None:
         try:
             display(Panel().page, Javascript(views.active()))
         except OSError as error:
-            display(widgets.HTML(html.said(f"Error: there is no room for photos ({error.strerror})", urgent=True)))
+            display(widgets.HTML(html.said(f"Error: there is no room for files ({error.strerror})", urgent=True)))
     else:
         print("This notebook is a page to work with by hand: `workbench app` opens it in the browser.")
 
 
 class Panel:
-    """The page over one private folder. method: of the search; protect, self_test: the work itself."""
+    """The page over one private folder. method: of the search for photos; protect, self_test: the work itself."""
 
     method = ProtectConfig().method
-    protect: Callable[..., Report] = staticmethod(protect)
-    self_test: Callable[..., SelfTest] = staticmethod(self_test.self_test)
+    protect: Callable[..., Report] = staticmethod(kinds.protect)
+    self_test: Callable[..., SelfTest] = staticmethod(kinds.self_test)
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or private_folder.private_folder()
         self.collection = uploads.Collection(self.folder / "originals")
-        self.viewer = Viewer(self.collection.read, self._copy, lambda: self.config.where)
+        self.looking = Looking(self.collection.read, self._copy, lambda: self.controls.where)
+        self.viewer, self.player = self.looking.viewer, self.looking.player
         self.sorting = Sorting(lambda: self._refresh())
-        self.controls = Controls(self.viewer.brief, self.sorting.box)
+        self.controls = Controls(self.looking.brief, self.sorting.box)
         self.job = Job(self.controls.say_made, self._ended)
         self.report: Report | None = None
         self._made: Choice | None = None  # what the copies were made of, and how
@@ -65,14 +69,12 @@ class Panel:
     @property
     def page(self) -> widgets.Widget:
         """What is shown."""
-        return self.controls.page(self.viewer.box)
+        return self.controls.page(self.looking.box)
 
     @property
-    def config(self) -> ProtectConfig:
+    def config(self) -> ProtectConfig | RecordingsConfig:
         """What is chosen."""
-        where = "faces" if self.controls.faces.value else "whole"
-        strength, form = int(self.controls.strength.value), str(self.controls.form.value)
-        return ProtectConfig(method=self.method, epsilon=strength, where=where, format=form)
+        return self.controls.config(self.method, sound=self.collection.kind is kinds.RECORDINGS)
 
     @property
     def _choice(self) -> Choice:
@@ -86,7 +88,7 @@ class Panel:
     def _connect(self) -> None:
         controls = self.controls
         controls.upload.observe(self._received, "value")
-        for control in (controls.strength, controls.faces, controls.form):
+        for control in (controls.strength, controls.loudness, controls.faces, controls.form):
             control.observe(lambda _: self._refresh(), "value")
         for button, action in (
             (controls.use, self._use),
@@ -112,7 +114,7 @@ class Panel:
         except WorkbenchError as error:
             said, urgent = f"Error: {error}", True
         except OSError as error:
-            said, urgent = f"Error: the photos cannot be kept here ({error.strerror})", True
+            said, urgent = f"Error: the files cannot be kept here ({error.strerror})", True
         controls.say_chosen(said, urgent=urgent)
         if self.collection.version != before:
             self.report = self._made = None
@@ -120,7 +122,7 @@ class Panel:
             controls.done.layout.display = "none"
             controls.forget_results()
             controls.person.value = ""  # or the next person's photos would get the name of this one
-            self.viewer.offer(self.collection.names)
+            self.looking.offer(self.collection.kind, self.collection.names)
             self.sorting.offer(possible=self.collection.mixed)
             if self.collection.names:
                 self._look(said)
@@ -131,7 +133,7 @@ class Panel:
 
         def work() -> str:
             if more := self.collection.check():
-                self.viewer.offer(self.collection.names)
+                self.looking.offer(self.collection.kind, self.collection.names)
             return said + more
 
         self._said, self.controls.looked.layout.display = said, None
@@ -160,7 +162,7 @@ class Panel:
             for folder in self.folder.glob("copies-*"):
                 atomic.remove_folder(folder)
             atomic.remove(self.folder / uploads.ARCHIVE)
-            return "All photos are removed from here. Your originals are untouched."
+            return "All files are removed from here. Your originals are untouched."
 
         self._choose(clear)
 
@@ -168,10 +170,10 @@ class Panel:
         """Show the list, the sections that make sense now, and the chosen photo."""
         verdicts = {verdict.name: verdict for verdict in self.report.verdicts} if self.report else {}
         rows = [(name, *views.state(reason, verdicts.get(name))) for name, reason in self.collection.entries]
-        self.controls.listing.value = views.listing(rows)
+        self.controls.listing.value = views.listing(rows, self.collection.kind.what)
         fresh = self._made == self._choice
-        self.controls.show(chosen=bool(rows), made=self._made is not None, fresh=fresh)
-        self.viewer.draw(self.config.epsilon)
+        self.controls.show(self.collection.kind.what, chosen=bool(rows), made=self._made is not None, fresh=fresh)
+        self.looking.draw(self.collection.kind, self.config.epsilon)
 
     def _copy(self, name: str) -> tuple[bytes, Verdict] | None:
         """Give the finished copy as it is chosen now, if there is one."""
@@ -185,7 +187,7 @@ class Panel:
     def _make(self) -> None:
         source, choice = self.collection.source, self._choice
         if source is None:
-            return self.controls.say_made("Choose some photos first.", urgent=True)
+            return self.controls.say_made("Choose some files first.", urgent=True)
         output = self._output(choice)
         self.controls.forget_test()
 
@@ -213,7 +215,12 @@ class Panel:
             self.controls.tested.value = views.tested(found) + views.keep(proof.page(found, output))
             return "The test is finished."
 
-        self._start(work, steps.testing, self.controls.say_tested, self.controls.test_done)
+        self._start(
+            work,
+            steps.hearing if isinstance(config, RecordingsConfig) else steps.testing,
+            self.controls.say_tested,
+            self.controls.test_done,
+        )
 
     def _sort(self) -> None:
         source = self.collection.source

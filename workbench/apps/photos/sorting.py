@@ -7,8 +7,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from workbench.apps import html
+from workbench.apps.photos.chooser import NARROW
 from workbench.apps.photos.grouping import Grouped, faces, in_order
-from workbench.apps.photos.viewer import NARROW
 from workbench.models import existing
 
 _BUTTON = {"width": "auto", "min_width": "140px", "align_self": "flex-start"}

@@ -1,6 +1,7 @@
-"""What comes and goes through the page: the photos a person chose, and the finished copies handed over.
+"""What comes and goes through the page: the photos or recordings chosen, and the finished copies handed over.
 
-Chosen are uploaded photos, or one zip file, or a folder of the person's own; never two of these at once.
+Chosen are uploaded files, or one zip file, or a folder of the person's own; never two of these at once. They are
+photos or recordings: of the kind that most of the first are.
 """
 
 import os
@@ -11,17 +12,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbench.apps.photos import private_folder
-from workbench.apps.photos.sources import Source, gather
+from workbench.apps.photos.sources import Source
+from workbench.apps.recordings.kinds import PHOTOS as PHOTO_FILES
+from workbench.apps.recordings.kinds import RECORDINGS, Kind
 from workbench.config import DataError
 from workbench.files import atomic, names, untrusted
-from workbench.files.pictures import Refused, decode
+from workbench.files.pictures import Refused
+from workbench.files.sounds import SOUNDS
 from workbench.files.tree import PHOTOS, left_in_words
 from workbench.progress import progress
 
 MEGABYTE = 2**20
 LIMIT = 256 * MEGABYTE  # of uploads: they pass through the memory of the browser and of two processes
-ACCEPTED = sorted(PHOTOS | {".zip"})
-LOOKING = "looking at photo"
+ACCEPTED = sorted(PHOTOS | SOUNDS | {".zip"})
+LOOKING = "looking at file"
 LINE = 120  # characters of a name in what is said
 ARCHIVE = "copies.zip"  # in the private folder: the finished copies
 
@@ -40,8 +44,9 @@ class Collection:
         self._uploads, self.limit = folder, limit
         self.version, self.size = 0, 0
         self.source: Path | None = None
+        self.kind: Kind = PHOTO_FILES
         self.entries: list[Entry] = []
-        self._photos: dict[str, Source] = {}
+        self._usable: dict[str, Source] = {}
         self._left: Counter[str] = Counter()
         self._checked: dict[str, str] = {}  # what was decoded, by name, and why it cannot be used
 
@@ -52,13 +57,14 @@ class Collection:
 
     @property
     def names(self) -> list[str]:
-        """The photos that can be used."""
-        return list(self._photos)
+        """The files that can be used."""
+        return list(self._usable)
 
     @property
     def mixed(self) -> bool:
         """Whether there are several photos and nobody has said whose they are."""
-        return len(self._photos) > 1 and {one.person for one in self._photos.values()} == {""}
+        several = len(self._usable) > 1 and self.kind is PHOTO_FILES
+        return several and {one.person for one in self._usable.values()} == {""}
 
     def receive(self, files: Sequence[Mapping[str, Any]], person: str = "") -> str:
         """Keep uploaded files (name, size, content), in a folder of the person's name if there is one.
@@ -91,10 +97,10 @@ class Collection:
             with atomic.creating(self._uploads / folder / name) as kept:
                 kept.write(file["content"])
         self.size += size
-        before = len(self._photos)
+        before = len(self._usable)
         self._take(self._uploads)
-        new = len(self._photos) - before
-        said = f"Added {count(new, 'photo')}{f' of {person.strip()}' if folder else ''}."
+        new = len(self._usable) - before
+        said = f"Added {count(new, self.kind.what)}{f' of {person.strip()}' if folder else ''}."
         if new < len(files):
             said += f" {count(len(files) - new, 'file')} cannot be used: the list says why."
         return said
@@ -103,7 +109,7 @@ class Collection:
         if len(files) > 1 or self.source is not None:
             raise DataError("a zip file is taken alone: press “Start again” first, then choose only the zip file")
         atomic.make(self._uploads)
-        path = self._uploads / "photos.zip"
+        path = self._uploads / "chosen.zip"
         with atomic.replacing(path) as kept:
             kept.write(files[0]["content"])
         try:
@@ -120,58 +126,63 @@ class Collection:
         if not typed:
             raise DataError("type the path of a folder first")
         if self.source is not None and not self.own:
-            raise DataError("some photos are chosen already: press “Start again” first")
+            raise DataError(f"some {self.kind.what}s are chosen already: press “Start again” first")
         path = Path.home() / Path(typed).expanduser()
         self._take(path)
         return self._found(untrusted.one_line(path, LINE))
 
     def _found(self, where: str) -> str:
-        people = len({source.person for source in self._photos.values()})
-        return f"Found {count(len(self.names), 'photo')} in {where} (people: {people}{left_in_words(self._left)})."
+        people = len({source.person for source in self._usable.values()})
+        return (
+            f"Found {count(len(self.names), self.kind.what)} in {where} (people: {people}{left_in_words(self._left)})."
+        )
 
     def _take(self, path: Path) -> None:
-        sources, refusals, self._left = gather(path)
+        both = [(kind, kind.gather(path)) for kind in ((self.kind,) if self._usable else (PHOTO_FILES, RECORDINGS))]
+        kind, (sources, refusals, left) = max(both, key=lambda one: len(one[1].sources))  # of as many the first
         if not sources and not refusals:
-            raise DataError(f"there is no photo in {untrusted.one_line(path, LINE)}")
-        self._photos = {source.name: source for source in sources if not self._checked.get(source.name)}
+            raise DataError(f"there is neither photo nor recording in {untrusted.one_line(path, LINE)}")
+        self.kind, self._left = kind, left
+        self._usable = {source.name: source for source in sources if not self._checked.get(source.name)}
         usable = [Entry(source.name, self._checked.get(source.name, "")) for source in sources]
         self.entries = sorted([*usable, *(Entry(one.name, one.reason) for one in refusals)])
         self.source = path
         self.version += 1
 
     def check(self) -> str:
-        """Decode what is new, take what turns out to be broken off the list of photos, and return what to say."""
-        todo = [one for name, one in self._photos.items() if name not in self._checked]
-        before = len(self._photos)
+        """Decode what is new, take what turns out to be broken off the list, and return what to say."""
+        todo = [one for name, one in self._usable.items() if name not in self._checked]
+        before = len(self._usable)
         with progress(LOOKING, len(todo)) as steps:
             for one in todo:
                 try:
-                    decode(one.read(), one.name)
+                    self.kind.look(one.read(), one.name)
                 except Refused as refused:
-                    del self._photos[one.name]
+                    del self._usable[one.name]
                     self.entries[self.entries.index(Entry(one.name, ""))] = Entry(one.name, str(refused))
                     self._checked[one.name] = str(refused)
                 else:
                     self._checked[one.name] = ""
                 steps.advance()
-        broken = before - len(self._photos)
+        broken = before - len(self._usable)
         return f" {count(broken, 'file')} cannot be used after all: the list says why." if broken else ""
 
     def clear(self) -> None:
         """Forget all; uploaded files are removed, a folder of the person's own is left as it is."""
-        self.source, self.entries, self._photos, self.size = None, [], {}, 0
+        self.source, self.entries, self._usable, self.size = None, [], {}, 0
+        self.kind = PHOTO_FILES
         self._checked.clear()
         atomic.remove_folder(self._uploads)  # after the zip file's readers: Windows removes nothing open
         self.version += 1
 
     def read(self, name: str) -> bytes:
-        """Read one of the photos that can be used. Raises Refused when it is not there any more."""
-        return self._photos[name].read()
+        """Read one of the files that can be used. Raises Refused when it is not there any more."""
+        return self._usable[name].read()
 
 
 def _kept(name: str) -> str:
     """Make a name one of a single file or folder here, and none that is hidden."""
-    return names.safe_name(name.strip().lstrip(".") or "photo", names.HERE)
+    return names.safe_name(name.strip().lstrip(".") or "file", names.HERE)
 
 
 def count(number: int, thing: str) -> str:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from workbench.apps import html
+from workbench.apps.photos.chooser import NARROW, Chooser
 from workbench.apps.photos.report import Verdict
 from workbench.apps.photos.where import Finder, cut, placed
 from workbench.apps.photos.working_set import SIDE as GRAIN
@@ -23,7 +24,6 @@ TIMES = 8  # how much the difference is magnified
 SIDE = 256  # CSS pixels of a picture, and photo pixels of the window
 SAMPLE = 512  # photo pixels a side of the part on which a preview is measured, and of a picture in the same place
 BESIDE, FLICKER, EDGE = "side by side", "in one place, by turns", "in one place, with an edge to move"
-NARROW = {"style": {"description_width": "130px"}, "layout": {"width": "100%", "max_width": "480px"}}
 
 
 class Viewer:
@@ -44,9 +44,8 @@ class Viewer:
         self._pair: tuple[Any, ...] | None = None
         self._begun: tuple[str, Box | None] | None = None  # the photo and face that the window was put on
         self._placing = False
-        self.photo = widgets.Dropdown(options=[], description="Photo", **NARROW)
-        self.before = widgets.Button(description="Previous", layout={"width": "100px", "height": "32px"})
-        self.after = widgets.Button(description="Next", layout={"width": "100px", "height": "32px"})
+        self.chooser = Chooser("Photo")
+        self.photo = self.chooser.choice
         self.across = widgets.FloatSlider(value=0.5, min=0, max=1, step=0.02, description="Left to right", **NARROW)
         self.down = widgets.FloatSlider(value=0.5, min=0, max=1, step=0.02, description="Top to bottom", **NARROW)
         for slider in (self.across, self.down):
@@ -56,11 +55,8 @@ class Viewer:
         self.edge.readout = False
         self.picture, self.text = widgets.HTML(), widgets.HTML()
         self.brief = widgets.HTML()  # the same words again, to stand below the slider of the strength
-        chooser = widgets.HBox([self.photo, self.before, self.after], layout={"flex_flow": "row wrap"})
         self.place = widgets.VBox([widgets.HTML("<h3>Move the frame</h3>"), self.across, self.down])
-        self.box = widgets.VBox([chooser, self.text, self.how, self.edge, self.picture, self.place])
-        self.before.on_click(lambda _: self._step(-1))
-        self.after.on_click(lambda _: self._step(1))
+        self.box = widgets.VBox([self.chooser.box, self.text, self.how, self.edge, self.picture, self.place])
         for control in (self.photo, self.how, self.edge, self.across, self.down):
             control.observe(lambda _: None if self._placing else self.draw(self._epsilon), "value")
 
@@ -68,13 +64,7 @@ class Viewer:
         """Give these photos to choose from."""
         self._cache = self._pair = self._begun = None
         self._boxes.clear()
-        self.photo.options = list(names)
-        self.photo.index = 0 if names else None
-
-    def _step(self, by: int) -> None:
-        names = list(self.photo.options)
-        if self.photo.value in names:
-            self.photo.value = names[(names.index(self.photo.value) + by) % len(names)]
+        self.chooser.offer(names)
 
     def draw(self, epsilon: int) -> None:
         """Show the chosen photo, with its copy or else a preview at this strength."""

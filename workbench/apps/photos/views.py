@@ -1,6 +1,5 @@
-"""The words of the application, as HTML: what it does and does not, the list of photos, the results, the download."""
+"""The words of the application, as HTML: what it does and does not, the list of files, the results, the download."""
 
-import base64
 import re
 from collections.abc import Sequence
 from html import escape
@@ -19,7 +18,7 @@ from workbench.judging import learners
 from workbench.records import table
 
 REFUSED = "cannot be used"
-LISTED = 200  # rows of the list of photos
+LISTED = 200  # rows of the list of files
 TRAINED_ON = {"clean": "your {} as they are", "random": "your {} with random noise of the same size"}
 INLINE = 100 * MEGABYTE  # the largest zip file handed over inside the page, where there is no server for it
 Row = tuple[str, str, tuple[str, ...]]  # name, state in words, notes
@@ -35,7 +34,7 @@ def page(megabytes: int) -> list[str]:
 
 
 def active() -> str:
-    """Give the page's script: it asks before the page is left with photos on it, and gives sliders their names."""
+    """Give the page's script: it asks before the page is left with files on it, and gives sliders their names."""
     return files(__package__).joinpath("photos.js").read_text(encoding="utf-8")
 
 
@@ -49,20 +48,22 @@ def state(reason: str, verdict: Verdict | None) -> tuple[str, tuple[str, ...]]:
     return "copy made", tuple(verdict.notes)
 
 
-def listing(rows: Sequence[Row]) -> str:
-    """Show the list of photos."""
+def listing(rows: Sequence[Row], what: str = "photo") -> str:
+    """Show the list of files. what: one of them is called."""
     if not rows:
         return ""
     refused = [row for row in rows if row[1].startswith(REFUSED)]
     rows = [*refused, *(row for row in rows if row not in refused)]  # what went wrong is seen first
-    said = count(len(rows) - len(refused), "photo")
+    said = count(len(rows) - len(refused), what)
     if refused:
         said += f", and {count(len(refused), 'file')} that cannot be used"
-    shown = html.table(("Photo", "State"), [(name, "\n".join((state, *notes))) for name, state, notes in rows[:LISTED]])
+    shown = html.table(
+        (what.capitalize(), "State"), [(name, "\n".join((state, *notes))) for name, state, notes in rows[:LISTED]]
+    )
     more = f"<p>… and {len(rows) - LISTED:,} more.</p>" if len(rows) > LISTED else ""
     return (
         f"<p><strong>{said}</strong></p>"
-        f'<div class="photos-list" tabindex="0" role="region" aria-label="List of photos">{shown}{more}</div>'
+        f'<div class="photos-list" tabindex="0" role="region" aria-label="List of {what}s">{shown}{more}</div>'
     )
 
 
@@ -112,19 +113,15 @@ def download(archive: Path, address: str | None) -> str:
     length = archive.stat().st_size
     if address is None:
         if length > INLINE:
-            return f"<p>The zip file is too large for this page ({size(length)}): copy the photos into a folder.</p>"
-        address = _inside("application/zip", archive.read_bytes())
-    return _link(address, "photos-harder-to-learn-from.zip", f"Download the copies ({size(length)})")
+            return f"<p>The zip file is too large for this page ({size(length)}): copy them into a folder.</p>"
+        address = html.inside("application/zip", archive.read_bytes())
+    return _link(address, "copies-harder-to-learn-from.zip", f"Download the copies ({size(length)})")
 
 
 def keep(page: str) -> str:
     """Show the link that hands over the self-test as a page (proof.page), from inside this one."""
-    address = _inside("text/html", page.encode())
+    address = html.inside("text/html", page.encode())
     return _link(address, "what-these-copies-still-teach.html", "Keep this as a page")
-
-
-def _inside(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _link(address: str, file: str, text: str) -> str:
@@ -132,7 +129,7 @@ def _link(address: str, file: str, text: str) -> str:
 
 
 def report_line(verdicts: Sequence[Verdict]) -> str:
-    """Say how many copies there are, and how many photos have none."""
+    """Say how many copies there are, and how many files have none."""
     done = sum(verdict.file is not None for verdict in verdicts)
     left = len(verdicts) - done
     said = f"Done: {count(done, 'copy').replace('copys', 'copies')} made."

@@ -27,7 +27,7 @@ from workbench.noise.perturbation import Perturbation
 
 START = 2**16  # bytes that tell what a recording is, where no tags stand before it
 MOST = 100_000_000  # samples of all channels: twenty bytes of memory each while a copy is made
-NUMBER = (float, None)
+MEASURED = ("peak_db", "level_db", "level_db_a", "segmental_snr", "audible", "changed")
 SURROGATE = "convnet-w8"
 
 
@@ -61,10 +61,7 @@ class Recordings(Work):
 
     what = usable = "recording"
     alone = "if several people speak, give one folder per person"
-    least: Mapping[str, Any] = {
-        "peak_db": NUMBER, "level_db": NUMBER, "level_db_a": NUMBER, "segmental_snr": NUMBER, "audible": NUMBER,
-        "changed": NUMBER,
-    }  # fmt: skip
+    least: Mapping[str, Any] = dict.fromkeys(MEASURED, (float, None))
     at_once = 1  # an hour of it fills a gigabyte
 
     def __init__(self, config: RecordingsConfig):

@@ -34,6 +34,24 @@ class SoundVerdict(Verdict):
         return not self.changed
 
 
+def in_words(found: Verdict) -> str:
+    """Say in a sentence how large and how loud the change of one recording is."""
+    if not isinstance(found, SoundVerdict) or found.equal:
+        return "Nothing is changed: it is silent, or too quiet for a single step within this budget."
+    loud = [
+        f"{abs(value):.1f} dB {'louder' if value > 0 else 'quieter'} than the recording{how}"
+        for value, how in ((found.level_db, ""), (found.level_db_a, " as ears weigh it (A)"))
+        if value is not None
+    ]
+    parts = [
+        f"largest change {-found.peak_db:.2f} dB under the recording's own peak" if found.peak_db is not None else "",
+        f"the noise is {' and '.join(loud)}" if loud else "",
+        f"{found.audible:.0%} of it can be heard, by a model of masking" if found.audible is not None else "",
+    ]
+    said = ", ".join(filter(None, parts))
+    return f"{said[:1].upper()}{said[1:]}."
+
+
 @dataclass(frozen=True)
 class SoundReport(Report):
     """A whole job on recordings; epsilon in dB."""
