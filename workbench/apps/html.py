@@ -54,10 +54,11 @@ def side_by_side(pictures: Sequence[str]) -> str:
     return f'<div style="display:flex;flex-wrap:wrap">{"".join(pictures)}</div>'
 
 
-def drawing(figure: Figure) -> str:
-    """Show a figure, with its own words, as a picture that fits its cell."""
-    image = f'<img src="{png(figures.png(figure))}" alt="{escape(figures.words_of(figure))}"'
-    return f'<div style="overflow-x:auto">{image} style="{figures.look_of(figure)}"></div>'
+def drawing(figure: Figure, first: str = "") -> str:
+    """Show a figure as a picture that fits its cell, or scrolls, by keyboard too; first: said before its own words."""
+    words = escape(f"{first} {figures.words_of(figure)}".strip())
+    image = f'<img src="{png(figures.png(figure))}" alt="{words}" style="{figures.look_of(figure)}">'
+    return f'<div style="overflow-x:auto" tabindex="0" role="group" aria-label="picture">{image}</div>'
 
 
 def magnified(original: np.ndarray, copy: np.ndarray, times: int) -> np.ndarray:

@@ -48,16 +48,15 @@ def protected(original: Sound, share: np.ndarray, budget: int, shape: str) -> So
     """
     found = np.empty_like(original.samples)
     for place, most in limits(original, budget, shape):
-        found[place] = _moved(original, original.samples[place], share[place], most)
+        found[place] = moved(original, original.samples[place], share[place], most)
     return replace(original, samples=found)
 
 
-def _moved(original: Sound, before: np.ndarray, share: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """A strip of the copy."""
+def moved(original: Sound, before: np.ndarray, share: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """A part of the copy. share: of it, parts of FULL; most: its largest changes, in the file's own steps."""
     if original.bits:
-        moved = before + decibels.steps(torch.from_numpy(share), torch.from_numpy(most)).numpy()
-        top = 2 ** (original.bits - 1)
-        return moved.clip(-top, top - 1)
+        top, change = 2 ** (original.bits - 1), decibels.steps(torch.from_numpy(share), torch.from_numpy(most)).numpy()
+        return (before + change).clip(-top, top - 1)
     wide = before.astype(np.float64)
     after = (wide + share * most / FULL).astype(before.dtype)
     while (over := np.abs(after.astype(np.float64) - wide) > most).any():  # the cast may round outward

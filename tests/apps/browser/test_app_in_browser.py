@@ -1,4 +1,4 @@
-"""The application in a real browser: from photos to the finished zip file, and shut to whoever lacks the token."""
+"""The application in a real browser: from photos, and recordings, to the finished zip file, and shut to strangers."""
 
 import hashlib
 import http.client
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
+from sound_files import tone, wav
 
 from workbench.config import ConfigError
 from workbench.files import places
@@ -93,6 +94,15 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """Three recordings of half a second."""
+    folder = tmp_path_factory.mktemp("sounds")
+    for number in range(3):
+        (folder / f"{number}.wav").write_bytes(wav(tone(4000, 1), 16))
+    return sorted(map(str, folder.iterdir()))
+
+
 def ask(address, path, method="GET", **headers):
     """Status and text that the server answers with."""
     link = http.client.HTTPConnection(urlsplit(address).netloc, timeout=LONG)
@@ -136,7 +146,7 @@ def test_a_port_in_use_is_one_line(server):
         serve(99999, open_browser=False)
 
 
-def test_from_photos_to_a_checked_zip_file(server, photos, folder):
+def test_from_photos_and_recordings_to_a_checked_zip_file(server, photos, sounds, folder):
     expect = sync_api.expect
     expect.set_options(timeout=LONG * 1000)
     with sync_api.sync_playwright() as playwright:
@@ -147,11 +157,11 @@ def test_from_photos_to_a_checked_zip_file(server, photos, folder):
         page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
         page.on("response", lambda answer: went_out.append(answer.url))
         page.goto(server)
-        expect(page.get_by_role("heading", name="Make my photos harder to learn from")).to_be_visible()
-        expect(page.get_by_text("cannot be upgraded once the photo is published")).to_be_visible()
+        expect(page.get_by_role("heading", name="Make my photos or recordings harder to learn from")).to_be_visible()
+        expect(page.get_by_text("cannot be upgraded once it is published")).to_be_visible()
         expect(page.get_by_role("button", name="Make the copies")).to_be_hidden()
 
-        page.get_by_label("Whose photos?").fill("Anna")
+        page.get_by_label("Whose are they?").fill("Anna")
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="Choose photos").focus()
             page.keyboard.press("Enter")
@@ -176,14 +186,28 @@ def test_from_photos_to_a_checked_zip_file(server, photos, folder):
         (kernel,) = private_folders(private)
         assert [os.stat(path).st_mode & 0o777 for path in (private, kernel)] == [0o700, 0o700]
 
-        found = axe.Axe().run(page).response["violations"]
-        assert [
-            (one["impact"], one["help"]) for one in found if one["impact"] in ("serious", "critical", "moderate")
-        ] == []
-
+        assert violations(page) == []
         with page.expect_download() as download:
             page.get_by_role("link", name="Download the copies").click()
         check(download.value.path(), photos)
+        page.get_by_role("button", name="Start again").click()
+        expect(page.get_by_text("All files are removed from here.")).to_be_visible()
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose photos").click()
+        chooser.value.set_files(sounds)
+        expect(page.get_by_text("Added 3 recordings.")).to_be_visible()
+        expect(page.get_by_text("This is a preview with a chord").first).to_be_visible()
+        page.get_by_role("button", name="Make the copies").click()
+        expect(page.get_by_text("Done: 3 copies made.")).to_be_visible()
+        expect(page.get_by_text("Measured on the finished file: Largest change 2").first).to_be_visible()
+        expect(page.get_by_role("slider", name="Strength")).to_be_hidden()
+        heard = page.get_by_label(re.compile("^(original|copy|difference, played 20 dB louder), 0.wav$"))
+        expect(heard).to_have_count(3)
+        for number in range(3):
+            expect(heard.nth(number)).to_be_visible()
+            heard.nth(number).evaluate("one => one.play()")  # fails where the browser cannot, or may not
+            assert heard.nth(number).evaluate("one => one.duration") == pytest.approx(0.5)
+        assert violations(page) == []
         assert dialogs == []
         assert all(url.startswith((f"http://{urlsplit(server).netloc}/", "data:", "blob:")) for url in went_out)
         page.goto("about:blank")
@@ -193,6 +217,12 @@ def test_from_photos_to_a_checked_zip_file(server, photos, folder):
             time.sleep(0.2)
         assert private_folders(private) == []  # the page is left: its photos are gone
         browser.close()
+
+
+def violations(page):
+    """What a checker of accessibility finds wrong with the page."""
+    found = axe.Axe().run(page).response["violations"]
+    return [(one["impact"], one["help"]) for one in found if one["impact"] in ("serious", "critical", "moderate")]
 
 
 def private_folders(folder):

@@ -37,7 +37,9 @@ class Controls:
     def __init__(self, brief: widgets.Widget, sorting: widgets.Widget) -> None:
         self.person = _text("Whose are they? (optional)", "for example Anna")
         upload = {"accept": ",".join(ACCEPTED), "multiple": True, "icon": "", "button_style": "primary"}
-        self.upload = widgets.FileUpload(description="Choose files", layout=_NARROW, **upload)
+        self.upload = widgets.FileUpload(
+            description="Choose photos, recordings or a zip file", layout=_NARROW, **upload
+        )
         self.upload.add_class("photos-upload")  # which hides the number of files that the widget adds to its name
         self.path = _text("Or the path of a folder", "for example Pictures")
         self.use, self.clear = _button("Use this folder"), _button("Start again")

@@ -48,6 +48,7 @@ class Collection:
         self.entries: list[Entry] = []
         self._usable: dict[str, Source] = {}
         self._left: Counter[str] = Counter()
+        self._apart = ""  # what is said of files of the other kind
         self._checked: dict[str, str] = {}  # what was decoded, by name, and why it cannot be used
 
     @property
@@ -103,7 +104,7 @@ class Collection:
         said = f"Added {count(new, self.kind.what)}{f' of {person.strip()}' if folder else ''}."
         if new < len(files):
             said += f" {count(len(files) - new, 'file')} cannot be used: the list says why."
-        return said
+        return said + self._apart
 
     def _receive_zip(self, files: Sequence[Mapping[str, Any]]) -> str:
         if len(files) > 1 or self.source is not None:
@@ -133,16 +134,18 @@ class Collection:
 
     def _found(self, where: str) -> str:
         people = len({source.person for source in self._usable.values()})
-        return (
-            f"Found {count(len(self.names), self.kind.what)} in {where} (people: {people}{left_in_words(self._left)})."
-        )
+        what = count(len(self.names), self.kind.what)
+        return f"Found {what} in {where} (people: {people}{left_in_words(self._left)}).{self._apart}"
 
     def _take(self, path: Path) -> None:
-        both = [(kind, kind.gather(path)) for kind in ((self.kind,) if self._usable else (PHOTO_FILES, RECORDINGS))]
-        kind, (sources, refusals, left) = max(both, key=lambda one: len(one[1].sources))  # of as many the first
+        both = [(kind, kind.gather(path)) for kind in (PHOTO_FILES, RECORDINGS)]
+        both.sort(key=lambda one: one[0] is not self.kind if self._usable else -len(one[1].sources))
+        (kind, (sources, refusals, left)), (other, others) = both
         if not sources and not refusals:
             raise DataError(f"there is neither photo nor recording in {untrusted.one_line(path, LINE)}")
         self.kind, self._left = kind, left
+        more = count(len(others.sources), other.what)
+        self._apart = f" The rest is {more}: press “Start again” to choose only these." if others.sources else ""
         self._usable = {source.name: source for source in sources if not self._checked.get(source.name)}
         usable = [Entry(source.name, self._checked.get(source.name, "")) for source in sources]
         self.entries = sorted([*usable, *(Entry(one.name, one.reason) for one in refusals)])

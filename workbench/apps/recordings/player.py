@@ -23,7 +23,7 @@ from workbench.data.recordings import DEEPEST, sixteen_bits
 from workbench.data.sound_measures import measure
 from workbench.data.space import AUDIO
 from workbench.export.entry import shown
-from workbench.export.sound_copies import limits, protected
+from workbench.export.sound_copies import limits, moved
 from workbench.files import sound_waves
 from workbench.files.sounds import Sound
 from workbench.noise.tones import chords
@@ -34,10 +34,14 @@ MOST_BYTES = 1_000_000  # of each excerpt: three of them go to the page with eve
 
 
 class Excerpt(NamedTuple):
-    """What is played of a recording: original and copy, from which of its frames on, and how many it has."""
+    """What is played of a recording: original and copy, how far each value may move, and which frames these are.
+
+    allowed: float64 frames×channels, in the file's own steps, as the whole recording's loudness has it.
+    """
 
     original: Sound
     copy: Sound
+    allowed: np.ndarray
     first: int
     total: int
 
@@ -47,7 +51,7 @@ class Player:
 
     def __init__(self, original: Callable[[str], bytes], copy: Callable[[str], tuple[bytes, Verdict] | None]):
         self._original, self._copy = original, copy
-        self._budget, self._placing = 0, False
+        self._budget, self._placing = -1, False
         self._cache: tuple[str, Sound] | None = None  # one decoded recording: a long one takes a while
         self._finished: tuple[Verdict, Sound] | None = None  # and its copy
         self.chooser = Chooser("Recording")
@@ -62,7 +66,12 @@ class Player:
     def offer(self, names: Sequence[str]) -> None:
         """Give these recordings to choose from."""
         self._cache = self._finished = None
-        self.chooser.offer(names)
+        self.picture.value = self.text.value = self.brief.value = ""
+        self._placing = True  # whoever offers them says how they are drawn
+        try:
+            self.chooser.offer(names)
+        finally:
+            self._placing = False
 
     def draw(self, budget: int) -> None:
         """Show the chosen recording, with its copy or else a preview within this budget in dB."""
@@ -77,7 +86,7 @@ class Player:
             self.text.value = html.said(f"{name} cannot be played: it {error}", urgent=True)
             return
         self.text.value, self.brief.value = html.said(said), html.plain(f"{name}: {said}")
-        self.picture.value = sheet(part, budget, name, title)
+        self.picture.value = sheet(part, name, title, said)
 
     def _parts(self, name: str, budget: int) -> tuple[Excerpt, str, str]:
         if self._cache is None or self._cache[0] != name:
@@ -85,8 +94,8 @@ class Player:
             self._place(self._cache[1])
         original, found = self._cache[1], self._copy(name)
         if found is None:
-            part = excerpt(original, original, self.begin.value)
-            part = part._replace(copy=preview(part.original, budget))
+            part = excerpt(original, original, self.begin.value, budget)
+            part = part._replace(copy=preview(part))
             numbers: dict[str, Any] = shown(
                 measure(part.original.samples, part.copy.samples, original.rate, original.bits)
             )
@@ -95,11 +104,8 @@ class Player:
         content, verdict = found
         if self._finished is None or self._finished[0] != verdict:
             self._finished = verdict, opened(content, verdict.file or name)
-        return (
-            excerpt(original, self._finished[1], self.begin.value),
-            f"Measured on the finished file: {in_words(verdict)}",
-            "copy",
-        )
+        part = excerpt(original, self._finished[1], self.begin.value, budget)
+        return part, f"Measured on the finished file: {in_words(verdict)}", "copy"
 
     def _place(self, sound: Sound) -> None:
         """Begin at the beginning of another recording; a short one is played whole."""
@@ -117,53 +123,55 @@ def length(sound: Sound) -> int:
     return min(len(sound.samples), int(LONGEST * sound.rate), MOST_BYTES // (2 * min(2, sound.samples.shape[1])))
 
 
-def excerpt(original: Sound, copy: Sound, begin: float) -> Excerpt:
+def excerpt(original: Sound, copy: Sound, begin: float, budget: int) -> Excerpt:
     """Cut the part that is played out of both. begin: in seconds; less where little is left."""
     many = length(original)
     first = max(0, min(round(begin * original.rate), len(original.samples) - many))
     before, after = (replace(one, samples=one.samples[first : first + many]) for one in (original, copy))
-    return Excerpt(before, after, first, len(original.samples))
+    allowed = np.zeros(before.samples.shape)
+    for place, most in limits(original, budget, ENVELOPE):
+        start, stop = max(place.start, first), min(place.stop, first + many)
+        if start < stop:
+            allowed[start - first : stop - first] = most[start - place.start : stop - place.start]
+    return Excerpt(before, after, allowed, first, len(original.samples))
 
 
-def preview(original: Sound, budget: int) -> Sound:
-    """Put the chord of one class on an excerpt, as loud as this budget allows."""
+def preview(part: Excerpt) -> Sound:
+    """Put the chord of one class on an excerpt, as loud as it may be."""
+    original = part.original
     pitches = chords(1, original.rate, torch.Generator().manual_seed(0))[0].double()
     turns = torch.arange(len(original.samples), dtype=torch.float64)[:, None] * (2 * math.pi / original.rate)
     share = ((turns * pitches).sin().sum(1, keepdim=True).sign() * FULL).short().numpy()
-    return protected(original, share, budget, ENVELOPE)
+    most = part.allowed.astype(np.int64) if original.bits else part.allowed
+    return replace(original, samples=moved(original, original.samples, share, most).astype(original.samples.dtype))
 
 
 def difference(part: Excerpt) -> tuple[np.ndarray, bool]:
     """The change, RAISED dB louder, int16 frames×channels, and whether some of it had to be cut to the range."""
     before, after = (one.samples.astype(np.float64) for one in (part.original, part.copy))
-    steps = 2.0 ** (DEEPEST - part.original.bits) if part.original.bits else 2.0 ** (DEEPEST - 1)
-    raised = np.rint((after - before) * steps * 10 ** (RAISED / 20))
+    raised = np.rint((after - before) * steps(part.original) * 10 ** (RAISED / 20))
     return raised.clip(AUDIO.low, AUDIO.high).astype(np.int16), bool(np.abs(raised).max(initial=0) > AUDIO.high)
 
 
-def sheet(part: Excerpt, budget: int, name: str, title: str) -> str:
-    """Show original, copy and difference: to play, and as pictures. title: what the copy is called."""
+def sheet(part: Excerpt, name: str, title: str, said: str) -> str:
+    """Show original, copy and difference to hear and see. title: what the copy is called; said: its numbers."""
     raised, cut = difference(part)
-    rate, louder = part.original.rate, f"difference, {RAISED} dB louder"
+    rate, louder = part.original.rate, f"difference, played {RAISED} dB louder"
     clips = {"original": sixteen_bits(part.original), title: sixteen_bits(part.copy), louder: raised}
     players = html.side_by_side([audio(wave, rate, words, name) for words, wave in clips.items()])
     seconds, first = len(raised) / rate, part.first / rate
     notes = [f"Played: {seconds:.1f} s from second {first:.1f} on."] if len(raised) < part.total else []
     notes += ["The difference would be louder than a file can hold, and was cut."] if cut else []
     turned = {words: wave.T for words, wave in clips.items()}
-    pictures = [figures.waveform(turned, {"original": allowed(part.original, budget)}, rate)]
-    pictures.append(figures.spectrograms(turned, rate))
-    drawn = "".join(f'<div class="photos-scroll">{html.drawing(one)}</div>' for one in pictures)
+    allowed = {"original": part.allowed.T * steps(part.original)}
+    waves, powers = figures.waveform(turned, allowed, rate), figures.spectrograms(turned, rate)
+    drawn = html.drawing(waves, f"{name}: {said}") + html.drawing(powers, f"{name}: {said}")
     return f"<h3>Listen</h3>{players}{''.join(map(html.plain, notes))}<h3>Look</h3>{drawn}"
 
 
-def allowed(original: Sound, budget: int) -> np.ndarray:
-    """How far each value of an excerpt may move, in steps of 16 bits: float64 channels×frames."""
-    steps = 2.0 ** (DEEPEST - original.bits) if original.bits else 2.0 ** (DEEPEST - 1)
-    found = np.zeros(original.samples.shape)
-    for place, most in limits(original, budget, ENVELOPE):
-        found[place] = most
-    return found.T * steps
+def steps(sound: Sound) -> float:
+    """How many steps of 16 bits one step of a file is, or of floating point the whole range."""
+    return 2.0 ** (DEEPEST - sound.bits) if sound.bits else 2.0 ** (DEEPEST - 1)
 
 
 def audio(wave: np.ndarray, rate: int, words: str, name: str) -> str:
