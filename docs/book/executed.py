@@ -1,5 +1,6 @@
-"""Lay the notebooks out: executed ones where a run of today's notebook is at hand, and say which run it was."""
+"""Lay the notebooks out: with outputs where a run of today's notebook is at hand, and say of which run they are."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,27 +8,34 @@ from pathlib import Path
 import nbformat
 
 from workbench.config import DataError
-from workbench.records import run_folder
+from workbench.records import run_folder, study_file
 from workbench.records.record import Record
 from workbench.sweep import notebook as notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_SLIDE = "no-slide"  # the tag of a cell that the book adds for its pages alone
-SHOWN = ("notebooks/[0-9]*.ipynb", "notebooks/course/*.ipynb", "docs/answers/*.ipynb")
+SHOWN = ("notebooks/course/*.ipynb", "docs/answers/*.ipynb", "notebooks/[0-9]*.ipynb")
+PLACES = ("*/run.json", "*/*/run.json", "*/*/*/run.json")  # of runs below the folder of all runs
+INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds
+SETTINGS = ("notebook", "source", "seed")  # of a run's configuration, what is said in other words or not at all
+PASSING = re.compile(r"^(workbench: .*|.*\(\d+ s, ETA \d+ s\))$")  # what is worth reading only while a notebook runs
+
+
+def all_notebooks() -> list[Path]:
+    """The notebooks of the book: the lessons, their answers, the others."""
+    return [path for pattern in SHOWN for path in sorted(ROOT.glob(pattern))]
 
 
 def lay_out(source: Path, runs: Path) -> None:
     """Write every notebook into `source`, with the outputs of the newest run of it below `runs`."""
     found = list(_runs(runs))
-    for path in sorted(one for pattern in SHOWN for one in ROOT.glob(pattern)):
+    for path in all_notebooks():
         name = path.relative_to(ROOT)
-        fitting = [one for one in found if _is_of(one[1], path)]
-        content = path
-        said = _without(name)
-        if fitting:
-            folder, record = max(fitting, key=lambda one: one[1].ended or "")
-            content, said = folder / notebooks.OUTPUT, _with(record)
-        book = nbformat.read(content, as_version=4)
+        book, said = nbformat.read(path, as_version=4), _without(name)
+        for folder, record in sorted(found, key=lambda one: (one[1].current, one[1].ended or ""), reverse=True):
+            if _is_of(record, path) and (shown := _with_outputs(book, folder)):
+                book, said = shown, _with(record, path, folder)
+                break
         after = next(place for place, cell in enumerate(book.cells, 1) if cell.cell_type == "markdown")
         added = [nbformat.v4.new_markdown_cell(said)]
         if name.parent.name == "course":
@@ -41,7 +49,7 @@ def lay_out(source: Path, runs: Path) -> None:
 
 def _runs(runs: Path) -> Iterator[tuple[Path, Record]]:
     """The complete runs of notebooks in the folders of `runs`, and in their folders."""
-    for path in sorted([*runs.glob("*/run.json"), *runs.glob("*/*/run.json")]):
+    for path in sorted(one for pattern in PLACES for one in runs.glob(pattern)):
         try:
             record = run_folder.read(path.parent)
         except DataError:
@@ -56,17 +64,57 @@ def _is_of(record: Record, path: Path) -> bool:
     return said.get("notebook") == path.name and said.get("source") == notebooks.source_hash(path)
 
 
-def _with(record: Record) -> str:
+def _with_outputs(book: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode | None:
+    """Today's notebook, whose text may be newer, with the outputs of a run of its code; None where cells differ."""
+    ran = [cell for cell in nbformat.read(folder / notebooks.OUTPUT, as_version=4).cells if cell.cell_type == "code"]
+    ran = [cell for cell in ran if INJECTED not in cell.metadata.get("tags", ())]
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    if [cell.source for cell in code] != [cell.source for cell in ran]:
+        return None
+    for cell, done in zip(code, ran, strict=True):
+        cell.outputs = [kept for output in done.outputs if (kept := _lasting(output))]
+    return book
+
+
+def _lasting(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    """An output without lines of progress; None where nothing is left."""
+    if output.output_type != "stream":
+        return output
+    text = "".join(line for line in output.text.splitlines(keepends=True) if not PASSING.match(line.rstrip("\n")))
+    return nbformat.v4.new_output("stream", name=output.name, text=text) if text.strip() else None
+
+
+def _with(record: Record, path: Path, folder: Path) -> str:
+    usual = notebooks.parameters(path)
+    told = {
+        name: value for name, value in record.config.items() if name not in SETTINGS and name not in notebooks.PLACES
+    }
+    other = [f"{name} = {value!r}" for name, value in told.items() if value != usual.get(name)]
     commit = (record.git or "unknown").partition("+")
-    set_to = ", ".join(f"{name} {value}" for name, value in record.config.items() if name not in ("notebook", "source"))
-    return (
-        f"*The outputs on this page are of one run: finished {record.ended}, commit {commit[0][:12]}"
-        f"{' with changes' if commit[2] else ''}, with {set_to}.*"
-    )
+    facts = [
+        f"finished {record.ended}",
+        f"{record.seconds['notebook']:.0f} seconds" if "notebook" in record.seconds else "",
+        *_devices(folder),
+        f"commit {commit[0][:12]}{' with changes' if commit[2] else ''}",
+        f"code {record.code}" if record.code else "",
+        f"seed {record.config['seed']}" if "seed" in record.config else "",
+        f"with other parameters than below: {', '.join(other)}" if other else "with the parameters below",
+    ]
+    later = "" if record.current else " The program's code has changed since."
+    return f"*The outputs are of one run: {', '.join(filter(None, facts))}.{later}*"
+
+
+def _devices(folder: Path) -> list[str]:
+    """What the stages of a run were computed on."""
+    try:
+        stages = study_file.read(folder)["stages"]
+    except DataError:
+        return []  # a notebook without a study
+    return sorted({str(stage["device"]) for stage in stages.values() if stage.get("device")})
 
 
 def _without(name: Path) -> str:
     return (
-        f"*This page shows no outputs: no run of this notebook was at hand when the book was made. Get them with*\n\n"
-        f"```sh\nworkbench run {name} --out runs/{name.stem}\n```"
+        "*No outputs: no run of this notebook was at hand when the book was made. To run it and make the book*\n"
+        f'*anew:*\n\n```sh\nmake book ARGS="--run {name.parent.name}/{name.stem}"\n```'
     )
