@@ -4,10 +4,12 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from workbench.config import DataError
+from workbench.files.places import PLACES
 from workbench.records import run_folder, study_file
 from workbench.records.record import Record
 from workbench.sweep import notebook as notebooks
@@ -15,7 +17,7 @@ from workbench.sweep import notebook as notebooks
 ROOT = Path(__file__).resolve().parents[2]
 NO_SLIDE = "no-slide"  # the tag of a cell that the book adds for its pages alone
 SHOWN = ("notebooks/course/*.ipynb", "docs/answers/*.ipynb", "notebooks/[0-9]*.ipynb")
-PLACES = ("*/run.json", "*/*/run.json", "*/*/*/run.json")  # of runs below the folder of all runs
+WHERE = ("*/run.json", "*/*/run.json", "*/*/*/run.json")  # of runs below the folder of all runs
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds
 SETTINGS = ("notebook", "source", "seed")  # of a run's configuration, what is said in other words or not at all
 PASSING = re.compile(r"^(workbench: .*|.*\(\d+ s, ETA \d+ s\))$")  # what is worth reading only while a notebook runs
@@ -32,9 +34,10 @@ def lay_out(source: Path, runs: Path) -> None:
     for path in all_notebooks():
         name = path.relative_to(ROOT)
         book, said = nbformat.read(path, as_version=4), _without(name)
+        usual = notebooks.parameters(path)
         for folder, record in sorted(found, key=lambda one: (one[1].current, one[1].ended or ""), reverse=True):
-            if _is_of(record, path) and (shown := _with_outputs(book, folder)):
-                book, said = shown, _with(record, path, folder)
+            if _is_of(record, path) and (shown := _with_outputs(book, usual, folder)):
+                book, said = shown, _with(record, usual, folder)
                 break
         after = next(place for place, cell in enumerate(book.cells, 1) if cell.cell_type == "markdown")
         added = [nbformat.v4.new_markdown_cell(said)]
@@ -49,7 +52,7 @@ def lay_out(source: Path, runs: Path) -> None:
 
 def _runs(runs: Path) -> Iterator[tuple[Path, Record]]:
     """The complete runs of notebooks in the folders of `runs`, and in their folders."""
-    for path in sorted(one for pattern in PLACES for one in runs.glob(pattern)):
+    for path in sorted(one for pattern in WHERE for one in runs.glob(pattern)):
         try:
             record = run_folder.read(path.parent)
         except DataError:
@@ -64,35 +67,37 @@ def _is_of(record: Record, path: Path) -> bool:
     return said.get("notebook") == path.name and said.get("source") == notebooks.source_hash(path)
 
 
-def _with_outputs(book: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode | None:
+def _with_outputs(book: nbformat.NotebookNode, usual: dict[str, Any], folder: Path) -> nbformat.NotebookNode | None:
     """Today's notebook, whose text may be newer, with the outputs of a run of its code; None where cells differ."""
-    ran = [cell for cell in nbformat.read(folder / notebooks.OUTPUT, as_version=4).cells if cell.cell_type == "code"]
+    executed = nbformat.read(folder / notebooks.OUTPUT, as_version=4)
+    given = executed.metadata.get("papermill", {}).get("parameters", {})
+    places = {given[name]: usual[name] for name in PLACES if given.get(name)}
+    ran = [cell for cell in executed.cells if cell.cell_type == "code"]
     ran = [cell for cell in ran if INJECTED not in cell.metadata.get("tags", ())]
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     if [cell.source for cell in code] != [cell.source for cell in ran]:
         return None
     for cell, done in zip(code, ran, strict=True):
-        cell.outputs = [kept for output in done.outputs if (kept := _lasting(output))]
+        cell.outputs = [kept for output in done.outputs if (kept := _lasting(output, places))]
     return book
 
 
-def _lasting(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
-    """An output without lines of progress; None where nothing is left."""
+def _lasting(output: nbformat.NotebookNode, places: dict[str, str]) -> nbformat.NotebookNode | None:
+    """An output without lines of progress; None where nothing is left. places: folders by what the page calls them."""
     if output.output_type != "stream":
         return output
     text = "".join(line for line in output.text.splitlines(keepends=True) if not PASSING.match(line.rstrip("\n")))
+    for place, name in places.items():
+        text = text.replace(place, name)
     return nbformat.v4.new_output("stream", name=output.name, text=text) if text.strip() else None
 
 
-def _with(record: Record, path: Path, folder: Path) -> str:
-    usual = notebooks.parameters(path)
-    told = {
-        name: value for name, value in record.config.items() if name not in SETTINGS and name not in notebooks.PLACES
-    }
+def _with(record: Record, usual: dict[str, Any], folder: Path) -> str:
+    told = {name: value for name, value in record.config.items() if name not in SETTINGS and name not in PLACES}
     other = [f"{name} = {value!r}" for name, value in told.items() if value != usual.get(name)]
     commit = (record.git or "unknown").partition("+")
     facts = [
-        f"finished {record.ended}",
+        f"finished {(record.ended or '')[:16].replace('T', ' ')} UTC",
         f"{record.seconds['notebook']:.0f} seconds" if "notebook" in record.seconds else "",
         *_devices(folder),
         f"commit {commit[0][:12]}{' with changes' if commit[2] else ''}",
