@@ -71,7 +71,7 @@ def _with_outputs(book: nbformat.NotebookNode, usual: dict[str, Any], folder: Pa
     """Today's notebook, whose text may be newer, with the outputs of a run of its code; None where cells differ."""
     executed = nbformat.read(folder / notebooks.OUTPUT, as_version=4)
     given = executed.metadata.get("papermill", {}).get("parameters", {})
-    places = {given[name]: usual[name] for name in PLACES if given.get(name)}
+    places = {given[name]: usual[name] or name for name in PLACES if given.get(name)}
     ran = [cell for cell in executed.cells if cell.cell_type == "code"]
     ran = [cell for cell in ran if INJECTED not in cell.metadata.get("tags", ())]
     code = [cell for cell in book.cells if cell.cell_type == "code"]
@@ -84,12 +84,19 @@ def _with_outputs(book: nbformat.NotebookNode, usual: dict[str, Any], folder: Pa
 
 def _lasting(output: nbformat.NotebookNode, places: dict[str, str]) -> nbformat.NotebookNode | None:
     """An output without lines of progress; None where nothing is left. places: folders by what the page calls them."""
+
+    def named(text: str) -> str:
+        for place, name in places.items():
+            text = text.replace(place, name)
+        return text
+
     if output.output_type != "stream":
+        for kind in ("text/html", "text/plain"):
+            if kind in output.get("data", {}):
+                output.data[kind] = named(output.data[kind])
         return output
     text = "".join(line for line in output.text.splitlines(keepends=True) if not PASSING.match(line.rstrip("\n")))
-    for place, name in places.items():
-        text = text.replace(place, name)
-    return nbformat.v4.new_output("stream", name=output.name, text=text) if text.strip() else None
+    return nbformat.v4.new_output("stream", name=output.name, text=named(text)) if text.strip() else None
 
 
 def _with(record: Record, usual: dict[str, Any], folder: Path) -> str:
