@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from fitting import picture
 
 from workbench.config import DataError
 from workbench.files.places import PLACES
@@ -19,6 +20,7 @@ NO_SLIDE = "no-slide"  # the tag of a cell that the book adds for its pages alon
 SHOWN = ("notebooks/course/*.ipynb", "docs/answers/*.ipynb", "notebooks/[0-9]*.ipynb")
 WHERE = ("*/run.json", "*/*/run.json", "*/*/*/run.json")  # of runs below the folder of all runs
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds
+WIDE, FULL = 1140, "full-width"  # pixels that a figure has in the text's column; the theme's tag of wider cells
 SETTINGS = ("notebook", "source", "seed")  # of a run's configuration, what is said in other words or not at all
 PASSING = re.compile(r"^(workbench: .*|.*\(\d+ s, ETA \d+ s\))$")  # what is worth reading only while a notebook runs
 
@@ -79,6 +81,9 @@ def _with_outputs(book: nbformat.NotebookNode, usual: dict[str, Any], folder: Pa
         return None
     for cell, done in zip(code, ran, strict=True):
         cell.outputs = [kept for output in done.outputs if (kept := _lasting(output, places))]
+        sizes = [picture(output.get("data", {}).get("text/html", "")) for output in cell.outputs]
+        if any(size and size[0] > WIDE for size in sizes):
+            cell.metadata["tags"] = [*cell.metadata.get("tags", ()), FULL]
     return book
 
 

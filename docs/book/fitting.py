@@ -90,13 +90,13 @@ def _of_output(output: Cell) -> float:
         return _of_code(output.text)
     data = output.get("data", {})
     html = data.get("text/html", "")
-    if found := PICTURE.search(html):
-        return _of_picture(found[1])
+    if size := picture(html):
+        return min(FIGURE * size[1] / size[0], TALLEST) + GAP
     rows = ROW * html.count("<tr") + 2 * html.count("<audio")
     return (rows or _of_text(re.sub("<[^>]+>", "", html) or data.get("text/plain", ""))) + GAP
 
 
-def _of_picture(start: str) -> float:
-    """The height of a PNG, of which a figure gives the first bytes in base64."""
-    across, down = struct.unpack(">II", base64.b64decode(start)[16:24])
-    return min(FIGURE * down / across, TALLEST) + GAP
+def picture(html: str) -> tuple[int, int] | None:
+    """Pixels across and down of the picture that an output shows, which its first bytes say; None without one."""
+    found = PICTURE.search(html)
+    return struct.unpack(">II", base64.b64decode(found[1])[16:24]) if found else None
