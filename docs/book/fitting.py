@@ -77,7 +77,7 @@ def _of_text(text: str) -> float:
     for mark, larger in LARGER.items():
         if text.startswith(mark):
             return larger * math.ceil(len(text) * larger / LETTERS) + GAP
-    rows = sum(line.startswith("|") for line in text.splitlines())
+    rows = sum(math.ceil(len(line) / LETTERS) for line in text.splitlines() if line.startswith("|"))
     return rows * ROW or math.ceil(len(text) / LETTERS) + text.count("$$")  # a formula stands apart
 
 
