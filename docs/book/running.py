@@ -42,7 +42,7 @@ def run(paths: Sequence[Path], runs: Path) -> list[str]:
     begun, failed = time.monotonic(), []
     for turn, path in enumerate(todo, 1):
         name = f"{path.parent.name}/{path.stem}"
-        print(f"{turn}/{len(todo)} {name}: about {minutes[path]} minutes on two calm cores", flush=True)
+        print(f"{turn}/{len(todo)} {name}: about {minutes[path]} min on two calm cores", flush=True)
         try:
             notebooks.run(path, folders[path], {}, resume=True, store=runs / FOLDER / STORE)
         except WorkbenchError as error:
