@@ -108,10 +108,13 @@ def _with(record: Record, usual: dict[str, Any], folder: Path) -> str:
     told = {name: value for name, value in record.config.items() if name not in SETTINGS and name not in PLACES}
     other = [f"{name} = {value!r}" for name, value in told.items() if value != usual.get(name)]
     commit = (record.git or "unknown").partition("+")
+    stages = _stages(folder)
+    earlier = any(str(stage["ended"]) < (record.started or "") for stage in stages if stage.get("ended"))
+    beside = " beside what was read back from earlier runs" if earlier else ""
     facts = [
         f"finished {(record.ended or '')[:16].replace('T', ' ')} UTC",
-        f"{record.seconds['notebook']:.0f} seconds" if "notebook" in record.seconds else "",
-        *_devices(folder),
+        f"{record.seconds['notebook']:.0f} seconds{beside}" if "notebook" in record.seconds else "",
+        *sorted({str(stage["device"]) for stage in stages if stage.get("device")}),
         f"commit {commit[0][:12]}{' with changes' if commit[2] else ''}",
         f"code {record.code}" if record.code else "",
         f"seed {record.config['seed']}" if "seed" in record.config else "",
@@ -121,13 +124,12 @@ def _with(record: Record, usual: dict[str, Any], folder: Path) -> str:
     return f"*The outputs are of one run: {', '.join(filter(None, facts))}.{later}*"
 
 
-def _devices(folder: Path) -> list[str]:
-    """What the stages of a run were computed on."""
+def _stages(folder: Path) -> list[dict[str, Any]]:
+    """What was searched and trained for a run, as its study tells it."""
     try:
-        stages = study_file.read(folder)["stages"]
+        return list(study_file.read(folder)["stages"].values())
     except DataError:
         return []  # a notebook without a study
-    return sorted({str(stage["device"]) for stage in stages.values() if stage.get("device")})
 
 
 def _without(name: Path) -> str:

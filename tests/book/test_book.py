@@ -81,8 +81,9 @@ def a_run_of(notebook: str, folder: Path, code: str | None) -> None:
     book["metadata"]["papermill"] = {"parameters": {"out": str(folder)}}
     config = {"notebook": path.name, "source": code or source_hash(path), **parameters(path), "seed": 3, "epochs": 9}
     record = {"command": "run", "state": "complete", "key": "k", "config": config, "git": "abcdef" * 6}
-    record |= {"seconds": {"notebook": 61.2}, "ended": "2026-01-02T03:04:05+00:00"}
-    stages = {"noise": {"seconds": {}, "device": "cpu: one of ours, 1 threads"}}
+    record |= {"seconds": {"notebook": 61.2}, "started": "2026-01-02T03:03:04+00:00"}
+    record |= {"ended": "2026-01-02T03:04:05+00:00"}
+    stages = {"noise": {"seconds": {}, "device": "cpu: one of ours, 1 threads", "ended": "2026-01-01"}}
     folder.mkdir(parents=True)
     (folder / "notebook.ipynb").write_text(json.dumps(book), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
@@ -146,12 +147,13 @@ def test_every_page_has_one_first_heading_and_skips_none(pages):
 def test_outputs_are_of_a_run_of_todays_notebook_alone_and_the_page_says_which(site):
     found = (site / "notebooks").glob("*.html")
     text = {path.stem: re.sub("<[^>]+>", "", path.read_text(encoding="utf-8")) for path in found}
-    said = "finished 2026-01-02 03:04 UTC, 61 seconds, cpu: one of ours, 1 threads, commit abcdefabcdef, seed 3"
+    took = "finished 2026-01-02 03:04 UTC, 61 seconds beside what was read back from earlier runs"
+    said = f"{took}, cpu: one of ours, 1 threads, commit abcdefabcdef, seed 3"
     assert (
         f"{said}, with other parameters than below: epochs = 9. The program’s code has changed" in text["06_transfer"]
     )
     assert "shown in runs/06_transfer\n" in text["06_transfer"]  # the folder's name on the page, not on the machine
-    assert not re.search("ETA|read back from|out = '", text["06_transfer"])
+    assert not re.search("ETA|read back from elsewhere|out = '", text["06_transfer"])
     assert "noise of old" not in text["07_one_class"]
     assert "No outputs" in text["07_one_class"]
     assert 'make book ARGS="--run notebooks/07_one_class"' in text["07_one_class"]
