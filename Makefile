@@ -21,7 +21,7 @@ lab: $(STAMP) ## JupyterLab on the notebooks; its options: make lab ARGS="--no-b
 app: $(STAMP) ## the application for people's own photos, on this machine only
 	$(BIN)/workbench app
 
-book: $(STAMP) ## docs/ as a site that loads nothing from elsewhere, in runs/book/html; its options: make book ARGS="--without-api"
+book: $(STAMP) ## docs/ as a site that loads nothing from elsewhere, in runs/book/html; lessons run first: make book ARGS="--run course"
 	$(BIN)/python docs/book/build.py $(ARGS)
 
 bench: $(STAMP) ## the search schedules against each other in one run

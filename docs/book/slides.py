@@ -1,7 +1,7 @@
 """Slides of the course's lessons: one page each that loads nothing and needs no script to be read.
 
 A cell starts a slide where its metadata says so (slideshow.slide_type: slide, subslide; skip and notes are left out);
-where no cell of the lesson says anything, at every heading.
+where no cell of the lesson says anything, at every heading and where a screen is full.
 """
 
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 from docutils.utils.math.latex2mathml import tex2mathml
 from executed import NO_SLIDE
+from fitting import fitted
 from jinja2 import Environment, FileSystemLoader, pass_context
 from nbconvert import HTMLExporter
 from traitlets.config import Config
@@ -43,7 +44,8 @@ def of_notebook(book: nbformat.NotebookNode, name: str) -> str:
 
 def divided(cells: list[nbformat.NotebookNode]) -> list[list[nbformat.NotebookNode]]:
     """The cells of each slide."""
-    if not any("slideshow" in cell.metadata for cell in cells):
+    told = any("slideshow" in cell.metadata for cell in cells)
+    if not told:
         cells = [part for cell in cells for part in _at_headings(cell)]
     found: list[list[nbformat.NotebookNode]] = []
     for cell in cells:
@@ -53,7 +55,7 @@ def divided(cells: list[nbformat.NotebookNode]) -> list[list[nbformat.NotebookNo
         if not found or kind in STARTS:
             found.append([])
         found[-1].append(cell)
-    return found
+    return found if told else [part for one in found for part in fitted(one)]
 
 
 def _at_headings(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

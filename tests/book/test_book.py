@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 
 pytest.importorskip("sphinx")
@@ -40,7 +41,7 @@ class Page(HTMLParser):
             self.loads.append(said["href"])
         if tag == "a" and said.get("href"):
             self.links.append(said["href"])
-        if tag == "img" and not (said.get("alt") or "").strip():
+        if tag == "img" and not re.search(r"\w.*\s", said.get("alt") or ""):  # a file's name is no words
             self.blind.append(said.get("src", "")[:80])
         if tag == "article":
             self.headings = []  # before it stands the theme's title for printing, which no screen shows
@@ -63,17 +64,30 @@ def site(tmp_path_factory):
 
 def a_run_of(notebook: str, folder: Path, code: str | None) -> None:
     """A folder as `workbench run` leaves it, of a notebook with one output. code: another hash of its cells."""
-    from workbench.sweep.notebook import source_hash
+    from workbench import figures
+    from workbench.sweep.notebook import parameters, source_hash
 
     path = ROOT / notebook
     book = json.loads(path.read_text(encoding="utf-8"))
     cell = next(one for one in book["cells"] if one["cell_type"] == "code")
-    cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": [f"shown by {folder.name}\n"]}]
-    config = {"notebook": path.name, "source": code or source_hash(path), "seed": 3}
-    record = {"command": "run", "state": "complete", "key": "k", "config": config, "seconds": {}, "git": "abcdef" * 6}
+    drawn = figures.film({"first": np.zeros((1, 1, 4, 4))}, 8, [f"noise of {folder.name}"])
+    printed = ["workbench: read back from elsewhere\n", "round 1/2: error 0.9 (3 s, ETA 3 s)\n", f"shown in {folder}\n"]
+    cell["outputs"] = [
+        {"output_type": "stream", "name": "stdout", "text": printed},
+        {"output_type": "display_data", "metadata": {}, "data": figures.output(drawn)},
+    ]
+    injected = {"cell_type": "code", "id": "in", "execution_count": 1, "outputs": [], "source": [f"out = '{folder}'"]}
+    book["cells"].insert(2, injected | {"metadata": {"tags": ["injected-parameters"]}})
+    book["metadata"]["papermill"] = {"parameters": {"out": str(folder)}}
+    config = {"notebook": path.name, "source": code or source_hash(path), **parameters(path), "seed": 3, "epochs": 9}
+    record = {"command": "run", "state": "complete", "key": "k", "config": config, "git": "abcdef" * 6}
+    record |= {"seconds": {"notebook": 61.2}, "started": "2026-01-02T03:03:04+00:00"}
+    record |= {"ended": "2026-01-02T03:04:05+00:00"}
+    stages = {"noise": {"seconds": {}, "device": "cpu: one of ours, 1 threads", "ended": "2026-01-01"}}
     folder.mkdir(parents=True)
     (folder / "notebook.ipynb").write_text(json.dumps(book), encoding="utf-8")
-    (folder / "run.json").write_text(json.dumps(record | {"ended": "2026-01-02T03:04:05+00:00"}), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    (folder / "study.json").write_text(json.dumps({"chance": 0.1, "classes": [], "stages": stages}), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -133,10 +147,23 @@ def test_every_page_has_one_first_heading_and_skips_none(pages):
 def test_outputs_are_of_a_run_of_todays_notebook_alone_and_the_page_says_which(site):
     found = (site / "notebooks").glob("*.html")
     text = {path.stem: re.sub("<[^>]+>", "", path.read_text(encoding="utf-8")) for path in found}
-    assert "shown by fresh" in text["06_transfer"]
-    assert "finished 2026-01-02T03:04:05+00:00, commit abcdefabcdef, with seed 3" in text["06_transfer"]
-    assert "shown by old" not in text["07_one_class"]
-    assert "workbench run notebooks/07_one_class.ipynb --out runs/07_one_class" in text["07_one_class"]
+    took = "finished 2026-01-02 03:04 UTC, 61 seconds beside what was read back from earlier runs"
+    said = f"{took}, cpu: one of ours, 1 threads, commit abcdefabcdef, seed 3"
+    assert (
+        f"{said}, with other parameters than below: epochs = 9. The program’s code has changed" in text["06_transfer"]
+    )
+    assert "shown in runs/06_transfer\n" in text["06_transfer"]  # the folder's name on the page, not on the machine
+    assert not re.search("ETA|read back from elsewhere|out = '", text["06_transfer"])
+    assert "noise of old" not in text["07_one_class"]
+    assert "No outputs" in text["07_one_class"]
+    assert 'make book ARGS="--run notebooks/07_one_class"' in text["07_one_class"]
+
+
+def test_pictures_among_the_outputs_have_words(site):
+    (picture,) = re.findall(
+        "<img src=.data:[^>]*", (site / "notebooks" / "06_transfer.html").read_text(encoding="utf-8")
+    )
+    assert 'alt="Noise of noise of fresh from its beginning to its end' in picture
 
 
 def test_slides_load_nothing_say_formulas_and_begin_at_headings_or_where_cells_say(monkeypatch):
@@ -149,7 +176,8 @@ def test_slides_load_nothing_say_formulas_and_begin_at_headings_or_where_cells_s
     text = slides.of_notebook(book, "01")
     page = Page(text)
     written = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
-    assert text.count("<section") == len(re.findall("^#+ ", written, re.MULTILINE)) > 3
+    headings = len(re.findall("^#+ ", written, re.MULTILINE))
+    assert text.count("<section") == headings + text.count(", continued</em>") > headings > 3
     assert page.loads == []
     assert page.headings.count(1) == 1
     assert "<math" in text

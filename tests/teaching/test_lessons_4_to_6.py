@@ -33,12 +33,10 @@ def test_a_lesson_runs_to_its_end(name, folder, tmp_path, monkeypatch, request):
     methods = set(table.read(run)["method"])
     assert "clean" in methods
     assert len(methods) > 1
-    outputs = [
-        output.data["text/html"]
-        for cell in nbformat.read(run / "notebook.ipynb", as_version=4).cells
-        for output in cell.get("outputs", [])
-        if "text/html" in output.get("data", {})
-    ]
+    cells = nbformat.read(run / "notebook.ipynb", as_version=4).cells
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    assert not any("image/png" in data for data in shown)  # which would have no words
+    outputs = [data["text/html"] for data in shown if "text/html" in data]
     pictures = [output for output in outputs if "<img" in output]
     assert len(pictures) >= len(list((run / "figures").glob("*.png"))) > 0
     assert all(re.search(r'alt="[^"]{40,}"', output) for output in pictures)

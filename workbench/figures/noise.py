@@ -1,5 +1,6 @@
 """Noise to the eye, by its frequencies, and by its values."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 from workbench.figures.sheet import frame, legend, tell
 from workbench.figures.style import name_of, style_of, styles
 
+LETTERS = 18  # of a title that is as wide as a picture of the sheet
 CHUNK = 256  # images whose spectra are held at once
 TICKS = (-0.5, -0.25, 0.0, 0.25)
 LOW = 0.25  # cycles per pixel: half of the highest frequency along an axis
@@ -27,7 +29,7 @@ def noise_sheet(
     magnified = 127 / max(1, epsilon)
     titles, largest = ["original"], dict.fromkeys(kinds, 0)
     for kind in kinds:
-        shown = kind.replace(", ", "\n")
+        shown = "\n".join(textwrap.fill(part, LETTERS) for part in kind.split(", "))
         titles += [f"{shown}\nnoise ×{magnified:.0f}", f"{shown}\nprotected"]
     for nth, (label, image) in enumerate(images.items()):
         cells, row = [image], axes[across * nth : across * (nth + 1)]

@@ -43,6 +43,7 @@ def table(summary: pd.DataFrame, chance: float | None = None) -> pd.DataFrame:
     if chance is not None:
         measured.append("clean twin")
         shown["clean twin"] = [_beside(runs, dict(row), chance) for _, row in shown.iterrows()]
+    shown["train"] = shown["train"].round(3)
     shown["method"] += shown["method"].map(outside)
     shown["kind"] = shown["kind"].map(kind_in_words)
     return shown[[*SHOWN, *several, "seeds", "train", "peak", "final", *measured]]
