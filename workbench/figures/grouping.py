@@ -107,7 +107,7 @@ def heading(
 ) -> str:
     """Title a figure: what it is about, what all rows have in common, and over how many seeds it averages.
 
-    by: what is told apart beside the settings; but: settings left out; spread_is: what shows the spread of the seeds.
+    by: what is told apart beside the settings; but: settings left out; spread_is: what shows the spread ("": nothing).
     """
     parts = []
     for column in ("data", "victim", "epsilon", "protected_fraction"):
@@ -123,7 +123,8 @@ def _over_seeds(rows: pd.DataFrame, by: Sequence[str], spread_is: str) -> str:
     least, most = int(counts.min()), int(counts.max())
     if most == 1:
         return f"seed {rows['seed'].iloc[0]}" if rows["seed"].nunique() == 1 else "one seed each"
-    return f"mean of {most if least == most else f'{least} to {most}'} seeds, {spread_is}: lowest to highest"
+    mean = f"mean of {most if least == most else f'{least} to {most}'} seeds"
+    return f"{mean}, {spread_is}: lowest to highest" if spread_is else mean
 
 
 def spread(rows: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:

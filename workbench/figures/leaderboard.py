@@ -125,9 +125,7 @@ def leaderboard(rows: pd.DataFrame, chance: float) -> Figure:
         numbers.append(f"{name_of(row['method'], row['kind'])} {reached}")
     axis.axhline(len(labels) - 1.5, color="white", linewidth=4)
     figure.colorbar(ScalarMappable(cmap=MAP), ax=axis, pad=0.01, label="peak accuracy")
-    title = heading(
-        rows, "not shown", by=("method", "kind", "defence"), but=("victim",), about="worst case beside names"
-    )
+    title = heading(rows, "", by=("method", "kind", "defence"), but=("victim",), about="worst case beside names")
     return tell(figure, "Heat map of peak accuracy, noise by learner", title, numbers, chance)
 
 
