@@ -128,7 +128,8 @@ class Study:
         config = JudgeConfig(**self.which, panel=panel, seeds=",".join(map(str, seeds or [own])), **settings)
         label = "clean" if made is None else "-".join((*made.name, str(made.noise.epsilon)))
         case = judging.case_of(config, self.pair, made.found if made else None)
-        folder = self.store / f"judged-{label}-{key(config.identity() | {'noise': made.found.key if made else None})}"
+        identity = judging.identity_of(config) | {"noise": made.found.key if made else None}
+        folder = self.store / f"judged-{label}-{key(identity)}"
         score = judging.judged(config, case, folder, resume=True, wait=True, watching=watching)
         self._note(folder)
         return score

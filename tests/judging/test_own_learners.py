@@ -37,3 +37,17 @@ def test_ones_own_learner_and_network_take_part_from_a_file_alone(tiny, tmp_path
 
     with pytest.raises(ConfigError, match="put it into a file"):
         wb.judge(tiny, None, learners="here", network="convnet-w4", epochs=1)
+
+
+def test_a_changed_countermeasure_is_judged_anew_in_the_same_study(tmp_path, monkeypatch, learners_here):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    study = wb.Study("run", data="photo-digits:60", limit_test=30, device="cpu")
+    noise = study.noise("random", "classwise", 8)
+    file = tmp_path / "mine.py"
+    folders = []
+    for code in (MINE, MINE.replace("x // 2", "255 - x"), MINE):
+        file.write_text(code)
+        registry.load([file])
+        study.judge(noise, learners="darker", network="convnet-w2", epochs=1)
+        folders.append(len(list((tmp_path / "run").glob("judged-*"))))
+    assert folders == [1, 2, 2]

@@ -82,7 +82,7 @@ def judged(
 ) -> Score:  # fmt: skip
     """Judge, and leave run.json, results.csv, judge.csv, score.json and the figure in `out`."""
     check(config)
-    identity = _identity(config)
+    identity = identity_of(config)
     how["data_fingerprint"], how["made_from"] = case.pair.train.fingerprint, trial.fingerprint(case.pair, case.train)
     with run_folder.opened(out, "judge", identity, again=True, **how) as run:
         with run.stage("judge"):
@@ -95,12 +95,14 @@ def judged(
     return score
 
 
-def _identity(config: JudgeConfig) -> dict[str, Any]:
-    """What a judgement is known by."""
+def identity_of(config: JudgeConfig) -> dict[str, Any]:
+    """What a judgement is known by, the code of one's own included."""
     own = registry.sources(network=config.network, defence="+".join(config.names))
     return config.identity() | ({"sources": own} if own else {})
 
 
 def _check_free(config: JudgeConfig, out: Path, how: dict[str, Any]) -> None:
     """Raise DataError when `out` cannot take this judgement, before anything is read or said."""
-    run_folder.check_free(out, "judge", _identity(config), resume=how.get("resume", False), wait=how.get("wait", False))
+    run_folder.check_free(
+        out, "judge", identity_of(config), resume=how.get("resume", False), wait=how.get("wait", False)
+    )
