@@ -29,17 +29,27 @@ VARIABLE = (
     "this is the gradient of the wrong variable. Ask for the gradient of the loss with respect to `free`, from which "
     "the loss was computed: torch.autograd.grad(loss, free)[0]. Not of the weights, and nothing detached in between."
 )
+ROWS = "gap 1: the shapes do not fit. There is one noise per class, and delta[y] gives every picture that of its own class."
 SHAPE = (
-    "the shapes do not fit. There is one noise per class, and delta[y] gives every picture that of its own class. "
-    "The gradient must have the shape of the noise: a gradient of the weights or of the pictures has another one."
+    "the shapes do not fit. The gradient must have the shape of the noise: a gradient of the weights or of the pictures "
+    "has another one."
 )
+ANSWERS = (
+    "gap 2: F.cross_entropy takes what the network says first, and then the labels: F.cross_entropy(network(noisy), y)."
+)
+TUPLE = "gap 3: torch.autograd.grad gives back a tuple, one gradient per variable. Take the first: [0]."
+ATTACHED = (
+    "the noise that comes back still hangs on the calculation of its gradient, and the loop would stop there. Step from "
+    "`delta`, not from `free`."
+)
+TENSORS = "Python's own function cannot do this with a whole tensor. Tensors have methods of their own: "
 UPHILL = (
     "the sign is wrong: this goes up the loss. The noise should make the loss smaller, so it moves against the "
     "gradient."
 )
-UNBOUND = (
-    "there is no projection: after the step some values are larger than ε. Cut them with clamp(-epsilon, epsilon)."
-)
+CUT = "Cut them with clamp(-epsilon, epsilon)."
+UNBOUND = f"there is no projection: after the step some values are larger than ε. {CUT}"
+ONE_SIDE = f"the noise is cut on one side alone, so some values are beyond ε or lost. {CUT}"
 UNUSED = (
     "the noise is not added at training: the network learns from the pictures as they are. It must see x plus the "
     "noise of each picture's class, delta[y]."
@@ -100,15 +110,20 @@ def hint(step: Step) -> str:
     try:
         return {"surrogate_step": _surrogate, "noise_step": _noise, "whole": _whole}[step.__name__](step)
     except Exception as error:  # whatever a beginner's code may raise
-        return _of_error(error)
+        return _of_error(error, step.__name__)
 
 
-def _of_error(error: Exception) -> str:
+def _of_error(error: Exception, name: str) -> str:
     line = first_line(error)
+    learns = name == "surrogate_step"
     for parts, told in (
         (("llipsis",), OPEN),
         (("does not require grad", "not have been used in the graph", "NoneType"), VARIABLE),
-        (("size of tensor", "shape", "batch_size", "dimension"), SHAPE),
+        (("'tuple'",), TUPLE),
+        (("__round__", "dtype' object is not callable"), f"{TENSORS}delta.round(), and .to(torch.int8) for the type."),
+        (("Boolean value of Tensor",), f"{TENSORS}moved.clamp(-epsilon, epsilon)."),
+        (("log_softmax", "'target'", "arget size", "batch_size", "spatial targets"), ANSWERS if learns else SHAPE),
+        (("size of tensor", "shape", "dimension"), ROWS if learns else SHAPE),
     ):
         if any(part in line for part in parts):
             return told
@@ -117,7 +132,7 @@ def _of_error(error: Exception) -> str:
 
 def _surrogate(step: Step) -> str:
     task = Problem()
-    noise, before, added = task.delta.clone(), task.weights(), task.delta[task.y]
+    noise, pictures, before, added = task.delta.clone(), task.x.clone(), task.weights(), task.delta[task.y]
     known = [
         (task.learnt(task.x), UNUSED),
         (task.learnt(task.x - added), "the noise is taken away from the pictures. Add it."),
@@ -130,6 +145,8 @@ def _surrogate(step: Step) -> str:
     step(task.network, torch.optim.SGD(task.network.parameters(), lr=RATE), task.x, task.y, noise)
     if not torch.equal(noise, task.delta):
         return "this step changed the noise. Here only the network learns: make a new tensor, change none in place."
+    if not torch.equal(pictures, task.x):
+        return "this step changed the pictures themselves (+= does that). Make a new tensor: noisy = x + ..."
     other = "the network took another step than down the cross-entropy of network(noisy) and y."
     return _compared(task.weights(), right, known, other)
 
@@ -143,7 +160,14 @@ def _noise(step: Step) -> str:
         ((delta + move).clamp(-EPSILON, EPSILON), UPHILL),
         (delta + move, f"{UPHILL} And {UNBOUND}"),
         (delta - move, UNBOUND),
-        ((delta - move).clamp(max=EPSILON), f"it is cut on one side alone. {UNBOUND}"),
+        ((delta - move).clamp(max=EPSILON), ONE_SIDE),
+        ((delta - move).clamp(min=-EPSILON), ONE_SIDE),
+        ((delta - move).clamp(0, EPSILON), ONE_SIDE),
+        ((delta - slope.sign()).clamp(-EPSILON, EPSILON), "the size of the step is missing: step * gradient.sign()."),
+        (
+            (delta - STEP * delta.sign()).clamp(-EPSILON, EPSILON),
+            "this steps against the sign of the noise. Take that of the gradient.",
+        ),
         ((delta - move).clamp(-EPSILON / 255, EPSILON / 255), UNITS),
         ((delta - move / 255).clamp(-EPSILON, EPSILON), UNITS),
         ((delta - STEP * slope).clamp(-EPSILON, EPSILON), "the step is as large as the slope. Use gradient.sign()."),
@@ -156,7 +180,15 @@ def _noise(step: Step) -> str:
     right = (delta - move).clamp(-EPSILON, EPSILON)
     if isinstance(result, Tensor) and result.shape != right.shape:
         return SHAPE
-    return _compared(result, right, known, "the noise is not delta - step · sign(gradient), cut to ±ε.")
+    other = "the noise is not delta - step · sign(gradient), cut to ±ε."
+    found = _compared(result, right, known, other)
+    if not found and result.requires_grad:
+        return ATTACHED
+    if found:
+        return found
+    half = step(task.network, task.x, task.y, delta.clone(), STEP / 2, EPSILON / 2)
+    wanted = (delta - move / 2).clamp(-EPSILON / 2, EPSILON / 2)
+    return _compared(half, wanted, [], "a number stands where a name belongs: use step and epsilon as they are given.")
 
 
 def _whole(step: Step) -> str:
