@@ -32,6 +32,13 @@ def test_noise_sheet_has_one_row_per_class_and_two_columns_per_kind(kinds):
     assert len(figure.axes) == 3 * (1 + 2 * kinds)
 
 
+def test_images_stand_side_by_side_as_they_are():
+    before, after = np.full((8, 8, 3), 9, np.uint8), np.full((8, 8, 3), 13, np.uint8)
+    figure = figures.side_by_side({"original": {"cat": before}, "mine": {"cat": after}})
+    assert [int(np.asarray(axis.images[0].get_array())[0, 0, 0]) for axis in figure.axes] == [9, 13]
+    assert "mine: mean change 4.0 of 255" in figures.words_of(figure)
+
+
 def waves(frequency, count=2, side=16):
     """Noise of one horizontal wave, in cycles per pixel, of amplitude 8."""
     return np.broadcast_to(8 * np.cos(2 * np.pi * frequency * np.arange(side)), (count, 3, side, side))

@@ -97,7 +97,7 @@ def test_the_tiers_are_never_mixed():
     [
         ({"none": ([[0.66]], [[0.17]]), "grayscale": ([[0.65]], [[0.64]])},
          "This data can still be learnt from: turning it grey gives 0.64 of 0.66"),
-        ({"none": ([[0.66]], [[0.17]])}, "Not the one learner who tried got half"),
+        ({"none": ([[0.66]], [[0.17]])}, "The one learner who tried did not get half"),
         ({"none": ([[0.12]], [[0.11]])}, "Nothing can be said"),
         ({"none": ([[0.66]], [[0.66]])}, "This data can still be learnt from"),
     ],

@@ -50,9 +50,11 @@ def test_texts_are_kept_as_they_are_beside_other_questions(tmp_path, said):
     teaching.predict(tmp_path, "Which?", 3)
     teaching.compare(tmp_path, QUESTION, 0.5)
     teaching.compare(tmp_path, "Which?", 3)
-    assert said[-2:] == [
+    teaching.compare(tmp_path, QUESTION, "such", by="One true answer")
+    assert said[-3:] == [
         f"{QUESTION} You guessed genau *so* <b>. Measured: 0.5.",
         "Which? You guessed 3. Measured: 3. That is exact.",
+        f"{QUESTION} You guessed genau *so* <b>. One true answer: such.",
     ]
 
 

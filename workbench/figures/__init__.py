@@ -12,7 +12,7 @@ from workbench.figures.leaderboard import leaderboard, peak, scores, verdict, ve
 from workbench.figures.learners import learners
 from workbench.figures.learning import learning
 from workbench.figures.matrix import confusion, confusion_table, transfer
-from workbench.figures.noise import histogram, noise_sheet, spectrum
+from workbench.figures.noise import histogram, noise_sheet, side_by_side, spectrum
 from workbench.figures.panel import panel, people, shares, whole
 from workbench.figures.reading import compared
 from workbench.figures.sheet import look_of, output, png, save, say, show, words_of
@@ -40,7 +40,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, float], Figure]] = {
 __all__ = [
     "FIGURES", "bars", "budget", "compared", "confusion", "confusion_table", "curves", "film", "fractions",
     "histogram", "honest_sentences", "leaderboard", "learners", "learning", "learnt", "look_of", "looks",
-    "name_of", "noise_sheet", "output", "panel", "peak", "people", "png", "save", "say", "scores", "shares",
-    "show", "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts", "waveform",
+    "name_of", "noise_sheet", "output", "panel", "peak", "people", "png", "save", "say", "scores", "shares", "show",
+    "side_by_side", "spectrograms", "spectrum", "styles", "table", "transfer", "verdict", "verdicts", "waveform",
     "way_of", "whole", "words_of", "worst_case",
 ]  # fmt: skip

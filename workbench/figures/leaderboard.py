@@ -84,8 +84,10 @@ def verdict(score: Mapping[str, Any], words: str, chance: float) -> str:
     got, how = f"{score['worst']:.2f} of {score['clean_best']:.2f}", f"(guessing is {chance:.2f}, {seeds})"
     if score["retained"] >= HALF:
         return f"This data can still be learnt from: {words} gives {got} {how}."
-    who = f"None of {score['learners']} learners" if score["learners"] > 1 else "Not the one learner who tried"
-    return f"{who} got half of what the clean data teaches: the best, {words}, gets {got} {how}. Others may get more."
+    half = f"half of what the clean data teaches: {{}} gets {got} {how}. Others may get more."
+    if score["learners"] == 1:
+        return f"The one learner who tried did not get {half.format(words)}"
+    return f"None of {score['learners']} learners got {half.format(f'the best, {words},')}"
 
 
 def leaderboard(rows: pd.DataFrame, chance: float) -> Figure:

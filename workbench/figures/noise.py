@@ -52,6 +52,31 @@ def noise_sheet(
     return tell(figure, f"{what}copy with the noise", title, numbers)
 
 
+def side_by_side(columns: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Show the same images in several states, one column each. columns: uint8 H×W×C by image, by the column's title."""
+    names = list(next(iter(columns.values())))
+    figure, axes = frame(1.5 * len(columns) + 0.6, 1.25 * len(names) + 0.8, len(names), len(columns))
+    for nth, name in enumerate(names):
+        row = axes[len(columns) * nth : len(columns) * (nth + 1)]
+        for axis, (title, images) in zip(row, columns.items(), strict=True):
+            axis.imshow(images[name].squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            if nth == 0:
+                axis.set_title(title.replace(", ", "\n"), size=8)
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center", parse_math=False)
+    (first, before), *others = columns.items()
+    changes = []
+    for title, images in others:
+        change = np.mean([np.abs(images[name].astype(float) - before[name]) for name in names])
+        changes.append(f"{title}: mean change {change:.1f} of 255")
+    return tell(
+        figure,
+        f"{len(names)} images ({', '.join(names)})",
+        f"the same images, as learners get them; first: {first}",
+        changes,
+    )
+
+
 def as_grey(noise: np.ndarray, epsilon: int) -> np.ndarray:
     """Noise in pixel values as mid-grey ± noise, magnified so that ±epsilon spans black to white: uint8."""
     return np.clip(127.5 + 127 / max(1, epsilon) * noise, 0, 255).astype(np.uint8)

@@ -32,7 +32,7 @@ def table(summary: pd.DataFrame, chance: float | None = None) -> pd.DataFrame:
     shown = runs.groupby(SETTING, sort=False).agg(
         seeds=("seed", "nunique"), train=("train", "mean"), peak=("peak", _spread), final=("final", _spread)
     )
-    shown = shown.reset_index()
+    shown = shown.reset_index().round({"train": 3})
     several = [name for name in NAMED if name not in SHOWN and has_several(shown, name)]
     measured = []
     for metric in ("psnr", "ssim"):

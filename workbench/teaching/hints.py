@@ -29,18 +29,21 @@ VARIABLE = (
     "this is the gradient of the wrong variable. Ask for the gradient of the loss with respect to `free`, from which "
     "the loss was computed: torch.autograd.grad(loss, free)[0]. Not of the weights, and nothing detached in between."
 )
-ROWS = "gap 1: the shapes do not fit. There is one noise per class, and delta[y] gives every picture that of its own class."
+ROWS = (
+    "gap 1: the shapes do not fit. There is one noise per class, and delta[y] gives every picture that of its own "
+    "class."
+)
 SHAPE = (
-    "the shapes do not fit. The gradient must have the shape of the noise: a gradient of the weights or of the pictures "
-    "has another one."
+    "the shapes do not fit. The gradient must have the shape of the noise: a gradient of the weights or of the "
+    "pictures has another one."
 )
 ANSWERS = (
     "gap 2: F.cross_entropy takes what the network says first, and then the labels: F.cross_entropy(network(noisy), y)."
 )
 TUPLE = "gap 3: torch.autograd.grad gives back a tuple, one gradient per variable. Take the first: [0]."
 ATTACHED = (
-    "the noise that comes back still hangs on the calculation of its gradient, and the loop would stop there. Step from "
-    "`delta`, not from `free`."
+    "the noise that comes back still hangs on the calculation of its gradient, and the loop would stop there. Step "
+    "from `delta`, not from `free`."
 )
 TENSORS = "Python's own function cannot do this with a whole tensor. Tensors have methods of their own: "
 UPHILL = (

@@ -37,15 +37,15 @@ def predict(folder: Path | str, question: str, guess: Guess) -> None:
     figures.say(f"{question} Your guess: {_words(guesses[-1])}.")
 
 
-def compare(folder: Path | str, question: str, measured: str | float) -> None:
+def compare(folder: Path | str, question: str, measured: str | float, *, by: str = "Measured") -> None:
     """Show the first guess beside what was measured, and how far apart two numbers are.
 
-    folder, question: as they were given to `predict`. Raises ConfigError for a measured value that is none, DataError
-    for a file that is not ours.
+    folder, question: as they were given to `predict`; by: what `measured` is called, where it is no measurement.
+    Raises ConfigError for a measured value that is none, DataError for a file that is not ours.
     """
     _check(question, measured)
     guesses = _read(_place(folder)).get(question, [])
-    shown = f"Measured: {_words(measured)}."
+    shown = f"{by}: {_words(measured)}."
     if not guesses:
         figures.say(f"{question} {shown} You made no guess.")
         return
