@@ -29,7 +29,7 @@ TABLES: dict[str, dict[str, Any]] = {"method": METHODS, "defence": DEFENCES, "ne
 GROUPS = {"method": "workbench.methods", "defence": "workbench.defences", "network": "workbench.networks",
           "data": "workbench.data"}  # fmt: skip
 VARIABLE = "WORKBENCH_WITH"
-LOOKS = (("#7A7A7A", "4"), ("#7A7A7A", "4"))  # of one's own methods in figures
+LOOKS = (("#3D00FF", "o"), ("#3D00FF", "o"))  # of one's own methods in figures: to be seen beside all others
 NAME = re.compile("[a-z][a-z0-9-]{0,39}")
 TAKEN = ("clean", "none")  # in the tidy table they say that there is no noise, no surrogate, no defence
 _own: dict[tuple[str, str], Any] = {}

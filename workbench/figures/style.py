@@ -7,10 +7,10 @@ import matplotlib.colors
 from workbench.budgets import kind_in_words
 from workbench.catalogue import CLEAN_LOOK, DEFENCES, METHODS
 from workbench.config import KINDS
-from workbench.registry import LOOKS
 
 CONTROLS = ("clean", "random")  # what noise is compared with; they carry no noise that was meant to work
 KIND_DASHES: dict[str, Any] = {"none": "-", "classwise": "-.", "samplewise": "--"}
+STRANGE = ("#6E6E6E", "X")
 UNKNOWN_DASH = (0, (5, 1, 1, 1, 1, 1))
 # For the second, third, ... line of one look: its colour grows paler and the rest changes.
 MARKERS = (".", "H", "8")  # only those that can be filled and open
@@ -29,7 +29,7 @@ def styles() -> dict[tuple[str, str], dict[str, Any]]:
 def style_of(method: str, kind: str, nth: int = 0) -> dict[str, Any]:
     """Colour, marker and dash of the `nth` line (from 0) of a look; grey where method or kind is unknown."""
     kind = kind.partition("-")[0]  # budgets of another shape are lines of the same look
-    style = styles().get((method, kind)) or _style(LOOKS[0], kind if method in METHODS else "")
+    style = styles().get((method, kind)) or _style(STRANGE, kind if method in METHODS else "")
     if nth:
         amount = min(PALER, 0.2 * nth)
         red, green, blue = (part + amount * (1 - part) for part in matplotlib.colors.to_rgb(style["color"]))
