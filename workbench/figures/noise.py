@@ -72,7 +72,7 @@ def side_by_side(columns: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     return tell(
         figure,
         f"{len(names)} images ({', '.join(names)})",
-        f"the same images, as learners get them; first: {first}",
+        f"the same images in every column, first the {first}",
         changes,
     )
 
