@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,10 @@ from torch import Tensor
 from workbench.config import DataConfig
 from workbench.data import sources
 from workbench.data.dataset import DataPair, Dataset
+from workbench.sweep import formats
+
+with formats.light():  # many tests import it
+    import nbformat  # noqa: F401
 
 torch.set_num_threads(1)  # the tests' shapes are tiny: threads would only wait for each other
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -67,6 +72,20 @@ def learners_here(monkeypatch: pytest.MonkeyPatch) -> None:
             told(one, 1.0, peak(trial.learn(one, case)), None)
 
     monkeypatch.setattr(pool, "run", run)
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes fit on any machine; they are forked, which saves them the imports: what they do together is the
+    same.
+    """
+    start = torch.multiprocessing.start_processes
+
+    def forked(*given: Any, **named: Any) -> Any:
+        return start(*given, **{**named, "start_method": "fork"})
+
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(torch.multiprocessing, "start_processes", forked)
 
 
 @pytest.fixture

@@ -1,13 +1,8 @@
-"""Runs of the program in a process of its own that meets with a fault at a chosen moment: really killed, really full.
-
-The processes are forked from a server that has loaded the program already, so each costs little.
-"""
+"""Runs of the program in a process of its own that meets with a fault at a chosen moment: really killed, or full."""
 
 import math
-import multiprocessing
 import os
 import resource
-import signal
 import socket
 import sys
 import time
@@ -16,16 +11,19 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from forked import program
+
+from workbench.noise.surrogate import Surrogate
+from workbench.records import checkpoint
+from workbench.records.checkpoint import Keeper
+from workbench.victim.module import Victim
+
 PATIENCE = 300  # seconds for what should take a few
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["workbench.cli", "workbench.stages", "sklearn.datasets"])
 
 
 def start(words: list[str], log: Path, *faults: tuple[Any, ...]) -> BaseProcess:
     """Start `workbench WORDS`; its stderr goes to `log`. faults: (moment, count, action, …), see `_at` and `_act`."""
-    process = CONTEXT.Process(target=_run, args=(words, log, faults), daemon=True)
-    process.start()
-    return process
+    return program(words, log, lambda: _prepare(faults))
 
 
 def code(words: list[str], log: Path, *faults: tuple[Any, ...]) -> int:
@@ -45,33 +43,16 @@ def wait_for(condition: Callable[[], bool], process: BaseProcess) -> None:
         time.sleep(0.01)
 
 
-def _run(words: list[str], log: Path, faults: tuple[tuple[Any, ...], ...]) -> None:
-    import torch
-
-    from workbench.cli import main
-    from workbench.records import checkpoint
-
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    os.environ["WORKBENCH_PROGRESS"] = "off"
+def _prepare(faults: tuple[tuple[Any, ...], ...]) -> None:
     checkpoint.SHARE = math.inf  # after every round, however long it takes
     for moment, count, *action in faults:
         _at(moment, count, action)
-    sys.exit(main(words))
 
 
 def _at(moment: str, count: int, action: list[Any]) -> None:
     """Act at the count-th time (from 1): "step" before a training step, "fsync" and "replace" before such a call for a
     checkpoint, "replaced" after it, "leaving" when the program has heard of its interruption.
     """
-    from workbench.noise.surrogate import Surrogate
-    from workbench.records.checkpoint import Keeper
-    from workbench.victim.module import Victim
-
     if moment == "step":
         _before(Surrogate, "train_step", count, action)
         _before(Victim, "training_step", count, action)

@@ -1,11 +1,12 @@
 """The campaign of faults, small: it causes some, and nothing is lost or wrong."""
 
 import csv
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
+from forked import call
 
 SCRIPT = Path(__file__).resolve().parent.parent / "experiments" / "bench" / "faults.py"
 PATIENCE = 240  # seconds for what takes a calm processor a twentieth of that
@@ -14,7 +15,7 @@ PATIENCE = 240  # seconds for what takes a calm processor a twentieth of that
 def test_a_small_campaign_causes_faults_that_all_are_survived(tmp_path):
     words = [
         "--points",
-        "4",
+        "2",
         "--others",
         "0",
         "--works",
@@ -24,14 +25,21 @@ def test_a_small_campaign_causes_faults_that_all_are_survived(tmp_path):
         "--out",
         str(tmp_path / "table.csv"),
     ]
-    try:
-        ended = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
+
+    def script() -> None:
+        sys.argv[:] = [str(SCRIPT), *words]
+        sys.path.insert(0, str(SCRIPT.parent))
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+
+    ended = call(script, tmp_path / "said")
+    ended.join(PATIENCE)
+    if ended.is_alive():
+        ended.kill()
         pytest.skip("the machine is too busy for a campaign")
-    assert ended.returncode == 0, ended.stderr
+    assert ended.exitcode == 0, (tmp_path / "said").read_text()
     *rows, total = csv.DictReader((tmp_path / "table.csv").open())
     assert {row["fault"] for row in rows} == {"SIGKILL at any moment", "SIGKILL within a change"}
-    assert int(total["caused"]) >= 4
+    assert int(total["caused"]) >= 2
     assert total["survived"] == total["caused"]
     assert (total["lost"], total["wrong"]) == ("0", "0")
     assert (tmp_path / "table.json").exists()

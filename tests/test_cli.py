@@ -4,12 +4,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
+from forked import program
 from pictures import write_folder, write_splits
 from safetensors.torch import load_file
 
@@ -183,21 +182,21 @@ def test_training_on_the_exported_folder_gives_the_same_curve(kind, data, tmp_pa
 
 def test_ctrl_c_leaves_a_run_that_resumes_to_the_same_noise(data, tmp_path):
     """A real process, a real signal: exit code 130, state interrupted, then --resume equals an uninterrupted run."""
-    words = [sys.executable, "-m", "workbench", "noise", "--data", data, "--surrogate", "convnet-w2"]
+    words = ["noise", "--data", data, "--surrogate", "convnet-w2"]
     words += ["--method", "em", "--rounds", "200", "--stop-error", "0", "--batch-size", "4"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([*words, "--out", tmp_path / "cut"], env=environment, stderr=subprocess.PIPE, text=True)
+    process = program([*words, "--out", str(tmp_path / "cut")], tmp_path / "said")
     while not (tmp_path / "cut" / "noise.ckpt").exists():
-        assert process.poll() is None, process.stderr.read()
+        assert process.is_alive(), (tmp_path / "said").read_text()
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    assert "--resume" in process.communicate()[1]
-    assert process.returncode == 130
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert "--resume" in (tmp_path / "said").read_text()
+    assert process.exitcode == 130
     assert json.loads((tmp_path / "cut" / "run.json").read_text())["state"] == "interrupted"
     done = torch.load(tmp_path / "cut" / "noise.ckpt", weights_only=True)["facts"]["done"]
     assert 1 <= done < 200
-    assert main([*map(str, words[3:]), "--out", str(tmp_path / "cut"), "--resume"]) == 0
-    assert main([*map(str, words[3:]), "--out", str(tmp_path / "whole")]) == 0
+    assert main([*words, "--out", str(tmp_path / "cut"), "--resume"]) == 0
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
     cut, whole = (load_file(tmp_path / name / "noise.safetensors")["delta"] for name in ("cut", "whole"))
     assert torch.equal(cut, whole)
 

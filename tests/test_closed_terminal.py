@@ -12,8 +12,10 @@ import sys
 import tempfile
 import termios
 import time
+from multiprocessing.process import BaseProcess
 
 import pytest
+from forked import program
 from pictures import write_folder
 
 PATIENCE = 200  # seconds for what should take a few
@@ -47,23 +49,83 @@ def wait_for(condition, process):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_the_application_removes_its_photos_whatever_ends_it(start, number):
-    folder = tempfile.mkdtemp(dir="/tmp")  # short: the names of sockets in it must not get long
-    try:
-        running = start("app", "--port", "0", "--no-browser", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                        text=True, env={**os.environ, "TMPDIR": folder})  # fmt: skip
-        assert running.stdout.readline().startswith("Open http://127.0.0.1:")
-        (private,) = [name for name in os.listdir(folder) if name.startswith("workbench-photos-")]
-        with open(os.path.join(folder, private, "photo.png"), "wb") as photo:
-            photo.write(b"private")
-        running.send_signal(number)
-        told = running.communicate(timeout=PATIENCE)[1]
-        assert running.returncode == 0, told
-        assert "Traceback" not in told
-        assert not [name for name in os.listdir(folder) if name.startswith("workbench-photos-")]
-    finally:
-        shutil.rmtree(folder)
+@pytest.fixture
+def fork(tmp_path):
+    """Starts `workbench WORDS` as `start` does, but forked from this process; what it says goes to the file `said`."""
+    begun = []
+
+    def begin(*words, before=lambda: None) -> BaseProcess:
+        def first() -> None:
+            os.setsid()
+            os.chdir(tmp_path)
+            before()
+
+        begun.append(program(words, tmp_path / "said", first))
+        return begun[-1]
+
+    write_folder(tmp_path / "in", each=4, classes=("Anna", "Ben"), side=32)
+    yield begin
+    for one in begun:
+        one.kill()
+        one.join()
+
+
+def wait_for_fork(condition, process):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.is_alive()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def short():
+    """A folder for temporary files with a short name: the names of sockets in it must not get long."""
+    folder = tempfile.mkdtemp(dir="/tmp")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def put_a_photo(folder):
+    """Leave a photo among those of the application that is at work."""
+    (private,) = privates(folder)
+    with open(os.path.join(folder, private, "photo.png"), "wb") as photo:
+        photo.write(b"private")
+
+
+def privates(folder):
+    return [name for name in os.listdir(folder) if name.startswith("workbench-photos-")]
+
+
+APP = ["app", "--port", "0", "--no-browser"]
+
+
+def test_the_application_removes_its_photos_when_it_is_interrupted(start, short):
+    running = start(
+        *APP, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": short}
+    )
+    assert running.stdout.readline().startswith("Open http://127.0.0.1:")
+    put_a_photo(short)
+    running.send_signal(signal.SIGINT)
+    told = running.communicate(timeout=PATIENCE)[1]
+    assert running.returncode == 0, told
+    assert "Traceback" not in told
+    assert not privates(short)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_the_application_removes_its_photos_whatever_ends_it(fork, short, tmp_path, number, monkeypatch):
+    monkeypatch.setenv("TMPDIR", short)
+    monkeypatch.setattr("tempfile.tempdir", None)
+    running = fork(*APP)
+    wait_for_fork(lambda: (tmp_path / "said").exists() and "Open http" in (tmp_path / "said").read_text(), running)
+    put_a_photo(short)
+    os.kill(running.pid, number)
+    running.join(PATIENCE)
+    told = (tmp_path / "said").read_text()
+    assert running.exitcode == 0, told
+    assert "Traceback" not in told
+    assert not privates(short)
 
 
 def test_a_run_whose_terminal_is_closed_can_go_on(start, tmp_path):
@@ -85,25 +147,26 @@ def test_a_run_whose_terminal_is_closed_can_go_on(start, tmp_path):
     assert not [name for name in os.listdir(tmp_path / "out") if name.endswith((".partial", ".lock"))]
 
 
-def test_nohup_stays_nohup(start, tmp_path):
-    running = start(*SEARCH, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                    preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))  # fmt: skip
-    wait_for((tmp_path / "out" / "noise.ckpt").exists, running)
-    running.send_signal(signal.SIGHUP)
+def test_nohup_stays_nohup(fork, tmp_path):
+    running = fork(*SEARCH, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for_fork((tmp_path / "out" / "noise.ckpt").exists, running)
+    os.kill(running.pid, signal.SIGHUP)
     time.sleep(1)
-    assert running.poll() is None
-    running.send_signal(signal.SIGTERM)
-    assert "the same command with --resume goes on" in running.communicate(timeout=PATIENCE)[1]
-    assert running.returncode == 130
+    assert running.is_alive()
+    os.kill(running.pid, signal.SIGTERM)
+    running.join(PATIENCE)
+    assert "the same command with --resume goes on" in (tmp_path / "said").read_text()
+    assert running.exitcode == 130
 
 
 @pytest.mark.parametrize("second", [signal.SIGHUP, signal.SIGTERM], ids=lambda number: number.name)
-def test_shell_and_system_may_both_tell_it(start, tmp_path, second):
+def test_shell_and_system_may_both_tell_it(fork, tmp_path, second):
     """A second hang-up is no impatience, and does not cut short what the first one began."""
-    running = start(*SEARCH, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for((tmp_path / "out" / "noise.ckpt").exists, running)
-    running.send_signal(signal.SIGHUP)
-    running.send_signal(second)
-    assert running.wait(PATIENCE) == 130
+    running = fork(*SEARCH)
+    wait_for_fork((tmp_path / "out" / "noise.ckpt").exists, running)
+    os.kill(running.pid, signal.SIGHUP)
+    os.kill(running.pid, second)
+    running.join(PATIENCE)
+    assert running.exitcode == 130
     if second == signal.SIGHUP:
         assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "interrupted"

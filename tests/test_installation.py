@@ -21,7 +21,8 @@ from workbench.records import run_folder, table
 
 ROOT = Path(__file__).parent.parent
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-SMALL = {"data": "photo-digits:200", "limit_test": 50, "epochs": 1, "surrogate": "convnet-w2", "victim": "convnet-w2"}
+SMALL = {"data": "photo-digits:60", "limit_test": 30, "epochs": 1, "surrogate": "convnet-w2", "victim": "convnet-w2",
+         "beside": "plaid"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
 import torch
 import yaml
 from clips import pair_of_sound
+from forked import call
 from torch.utils.data import DataLoader
 
 import workbench as wb
@@ -97,12 +96,18 @@ def test_a_script_of_fifteen_lines_makes_noise_twins_and_a_loader(tmp_path):
     checks = (
         "assert batch.shape == (16, 3, 16, 16) and batch.max() <= 1 and targets.shape == (16,)\nprint(rows[1].to_csv())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT + checks], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "stripes,samplewise,8,tiny,tiny,none,1.0,0" in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == []
+    (tmp_path / "empty").mkdir()
+
+    def script() -> None:
+        os.chdir(tmp_path / "empty")
+        exec(SCRIPT + checks, {"__name__": "__main__"})
+
+    done = call(script, tmp_path / "said")
+    done.join()
+    said = (tmp_path / "said").read_text()
+    assert done.exitcode == 0, said
+    assert "stripes,samplewise,8,tiny,tiny,none,1.0,0" in said
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == []
 
 
 def test_rows_of_the_library_are_a_tidy_table_with_every_option_as_a_keyword(either):
@@ -232,27 +237,27 @@ def test_a_file_that_cannot_be_loaded_is_one_line(own, tmp_path, capsys, broken)
     assert not (tmp_path / "n").exists()
 
 
-def test_own_code_in_a_sweep_of_two_workers(own, tmp_path, capsys):
+def test_own_code_in_a_sweep(own, tmp_path, capsys):
     experiment = {
         "title": "Mine", "text": "Mine.", "figures": ["curves"], "with": ["mine.py"],
         "notebook": os.path.abspath("notebooks/05_protected_fraction.ipynb"),
         "sizes": {"quick": {
             "parameters": {"data": "photo-digits:60", "limit_test": 30, "method": "mine", "victim": "flat", "epochs": 1,
                            "kinds": ["classwise"]},
-            "grid": {"fractions": [[1.0]]}, "seeds": [0, 1]}},
+            "grid": {"fractions": [[1.0]]}, "seeds": [1]}},
     }  # fmt: skip
     own()
     (tmp_path / "mine.yml").write_text(yaml.safe_dump(experiment))
     out = tmp_path / "out"
-    assert main(["sweep", str(tmp_path / "mine.yml"), "--workers", "2", "--out", str(out)]) == 0
+    assert main(["sweep", str(tmp_path / "mine.yml"), "--workers", "1", "--out", str(out)]) == 0
     rows = table.read(out)
     assert set(rows["method"]) == {"clean", "mine"}
-    assert set(rows["seed"]) == {0, 1}
+    assert set(rows["seed"]) == {1}
     own(size="0.5 * task.epsilon")
     registry._loaded.clear()
     capsys.readouterr()
     assert main(["sweep", str(tmp_path / "mine.yml"), "--dry-run", "--out", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("to run ") for line in lines) == 2  # other code, so other keys
+    assert sum(line.startswith("to run ") for line in lines) == 1  # other code, so another key
     with pytest.raises((ConfigError, DataError)):
         registry.check("method", "yours")

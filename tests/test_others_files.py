@@ -4,12 +4,11 @@ import ast
 import json
 import os
 import re
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+from forked import program
 from pictures import snapshot, write_folder
 
 from workbench import noise
@@ -172,12 +171,12 @@ def test_two_exports_into_one_folder_never_take_each_others_half(place, monkeypa
     first = threading.Thread(target=lambda: done.append(write.export(data, None, place / "out")))
     first.start()
     assert held.wait(60)
-    command = [sys.executable, "-m", "workbench", *COMMANDS["export"], "out"]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    second = program([*COMMANDS["export"], "out"], place / "said")
+    second.join(300)
     go.set()
     first.join()
-    assert second.returncode == 2
-    (line,) = second.stderr.strip().splitlines()
+    assert second.exitcode == 2
+    (line,) = (place / "said").read_text().strip().splitlines()
     assert "another process" in line
     assert len(done[0]["files"]) == 8
     assert len(snapshot(place / "out")) == 8 + 2

@@ -1,12 +1,10 @@
 """A wrong parameter of a notebook is one line, in its first cell and before any work; so it is on the command line."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from forked import call
 
 from workbench.cli import main
 from workbench.config import ConfigError
@@ -98,8 +96,13 @@ def test_names_of_no_parameter_pass():
 
 def test_a_notebook_shows_an_error_as_one_line(tmp_path):
     code = "from workbench import check_parameters; check_parameters({'epsilon': 999})"
-    shell = "from IPython.core.interactiveshell import InteractiveShell as Shell; Shell.instance().run_cell"
-    program = [sys.executable, "-c", f"{shell}({code!r})"]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout.splitlines() == ["Error: epsilon is 999: it must be in 0..127"]
-    assert not list(Path(tmp_path).glob("*"))
+
+    def shell() -> None:
+        from IPython.core.interactiveshell import InteractiveShell
+
+        InteractiveShell.instance().run_cell(code)
+
+    done = call(shell, tmp_path / "said")
+    done.join()
+    assert done.exitcode == 0
+    assert (tmp_path / "said").read_text().splitlines() == ["Error: epsilon is 999: it must be in 0..127"]

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from forked import ForkedKernel
 
 pytest.importorskip("ipywidgets")
 
@@ -348,7 +349,8 @@ def test_stages_count_alike_and_begin_with_a_new_label():
     assert stages.place(Step("c", 2, 2, {}, 0.0, 0.0))[1] == 1.0
 
 
-def test_the_notebook_runs_without_anybody_watching(tmp_path):
+def test_the_notebook_runs_without_anybody_watching(tmp_path, monkeypatch):
+    monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", ForkedKernel)
     small = {"data": "photo-digits:200", "limit_test": "50", "epochs": "1", "network": "convnet-w2"}
     run = tmp_path / "run"
     notebook.run(places.find("00_explore", "notebooks"), run, small)

@@ -36,6 +36,18 @@ def test_one_figure_written_twice_is_the_same_bytes(rows, tmp_path):
         assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
+def test_a_figure_that_was_changed_is_drawn_anew(rows, tmp_path):
+    figure = figures.curves(rows, CHANCE)
+    figures.save(figure, tmp_path, "a")
+    before = figures.png(figure)
+    assert figures.png(figure) == before == (tmp_path / "a.png").read_bytes()
+    figure.axes[0].lines[0].set_color("red")
+    changed = figures.png(figure)
+    assert changed != before
+    figure.set_label("other words")
+    assert figures.png(figure) not in (before, changed)
+
+
 @pytest.fixture
 def shown(monkeypatch):
     """What is displayed in a notebook, by its kinds."""

@@ -29,6 +29,7 @@ def test_small_is_plain_memory():
 def test_large_lies_in_a_file_that_is_gone_with_the_tensor(monkeypatch, tmp_path, dtype):
     monkeypatch.setattr(mapped, "MAPPED_FROM", 1000)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gc.collect()  # what earlier tests left
     before = mapped_files()
     room = mapped.room_for((1000, 5), dtype, "it")
     assert not room.any()

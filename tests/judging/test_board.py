@@ -17,7 +17,7 @@ from workbench.figures import peak
 from workbench.judging import board, case_file, pool, trial
 from workbench.judging.config import BoardConfig
 
-RULES = ("--learners", "none", "--network", "convnet-w8", "--epochs", "30")
+RULES = ("--learners", "none", "--network", "convnet-w4", "--epochs", "20")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_the_board_ranks_every_noise_beside_the_control(trained, folder, tmp_pat
 
 
 def test_what_was_judged_is_not_judged_again_whatever_it_is_called(trained, folder, tmp_path):
-    rules = {"learners": "none", "network": "convnet-w8", "epochs": 30, "seeds": [0]}
+    rules = {"learners": "none", "network": "convnet-w4", "epochs": 20, "seeds": [0]}
     first = wb.class_board(folder, tmp_path / "out", **rules)
     assert len(trained) == 4  # clean, the control, two noises
     (folder / "Ada.safetensors").rename(folder / "Zoe.safetensors")

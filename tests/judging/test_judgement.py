@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 import torch
 from clips import pair_of_sound
+from forked import ForkedWorker
 
 import workbench as wb
 from workbench.cli import main
 from workbench.config import ConfigError, DataError
 from workbench.data.dataset import DataPair
-from workbench.judging import case_file, judgement, trial
+from workbench.judging import case_file, judgement, pool, trial
 from workbench.judging.config import JudgeConfig
 from workbench.judging.stage import case_of
 
@@ -92,6 +93,7 @@ def killed(signum: int, noise: Path, out: Path, workers: int, fresh: int) -> Non
 def test_killed_resumed_and_with_two_workers_it_is_what_the_library_gives_with_one(
     noise, tmp_path, monkeypatch, capsys
 ):
+    monkeypatch.setattr(pool, "_start", ForkedWorker)
     before = torch.get_num_threads()
     torch.set_num_threads(2)  # threads that this process has do not count: learners train in processes of one
     try:
@@ -141,8 +143,9 @@ def workers(parent: int) -> list[int]:
         pytest.skip("no /proc here")
 
 
-def test_clean_data_retains_everything(learners_here):
-    found = wb.judge(wb.load("photo-digits:600", limit_test=200), None, learners="none,adamw", epochs=6)
+def test_clean_data_retains_everything(patterned, learners_here):
+    pair = DataPair(patterned(600, seed=1), patterned(60, seed=2), "photo-digits")
+    found = wb.judge(pair, None, learners="none,adamw", network="convnet-w4", epochs=6)
     assert found.retained == 1
     assert "can still be learnt from" in found.sentence
 

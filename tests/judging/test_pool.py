@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from forked import ForkedWorker
 
 from workbench.config import DataError
 from workbench.data.dataset import DataPair
@@ -72,7 +73,8 @@ def test_a_refusal_names_the_learner(case, simple, tmp_path, name, why):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_worker_trains_what_it_is_asked_and_the_same_as_here(tiny, case, tmp_path):
+def test_a_worker_trains_what_it_is_asked_and_the_same_as_here(tiny, case, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "_start", ForkedWorker)
     case = Case(DataPair(*map(case_file.counted, (tiny.train, tiny.test)), "photo-digits"), case.train, case.made)
     wanted = planned(case, tmp_path, ["none-avg"], seeds="4")
     case_file.write(case, tmp_path / "case")

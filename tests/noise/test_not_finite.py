@@ -138,8 +138,7 @@ def test_the_gradient_of_the_noise_is_watched(tiny, monkeypatch):
         noise.make(SEARCHES["em"], tiny.train)
 
 
-def test_of_two_processes_none_waits_for_the_other(tiny, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+def test_of_two_processes_none_waits_for_the_other(tiny, two):
     config = changed(NoiseConfig(surrogate="mlp-w8", device="cpu", devices=2), learning_rate=1e38, batch_size=48)
     with pytest.raises(
         DataError, match=r"one of 2 processes failed: .* not finite.*: lower --learning-rate"

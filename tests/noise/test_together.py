@@ -1,14 +1,12 @@
 """A search by two processes against the same search by one, and its refusals."""
 
-import os
 import socket
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 import torch
 from clips import toned
+from forked import program
 from searches import changed, run
 
 from workbench import noise
@@ -33,7 +31,7 @@ CONFIG = NoiseConfig.of(
 
 
 @pytest.fixture
-def two(monkeypatch):
+def spawned(monkeypatch):
     """Two processes fit on any machine."""
     monkeypatch.setattr("os.cpu_count", lambda: 2)
 
@@ -51,8 +49,9 @@ def by_one(monkeypatch, data, config):
     return whole_steps(PerturbationBudget(config.epsilon), found), task
 
 
-@pytest.mark.parametrize("kind", ["classwise", "samplewise"])
-def test_two_processes_find_what_one_finds(patterned, monkeypatch, two, kind):
+@pytest.mark.parametrize(("kind", "begun"), [("classwise", "two"), ("samplewise", "spawned")])
+def test_two_processes_find_what_one_finds(patterned, monkeypatch, request, kind, begun):
+    request.getfixturevalue(begun)
     data, config = patterned(48), replace(CONFIG, kind=kind)
     together, facts = noise.make(replace(config, devices=2), data)
     expected, task = by_one(monkeypatch, data, config)
@@ -119,21 +118,19 @@ def free_port() -> str:
         return str(found.getsockname()[1])
 
 
-def test_two_machines_are_two_commands(two, tmp_path):
+def test_two_machines_are_two_commands(two, tmp_path, monkeypatch):
     """On one machine here: each runs the same command with its number, and both end with the same noise."""
-    port = free_port()
-    words = ["-m", "workbench", "noise", "--data", "photo-digits:60", "--surrogate", "mlp-w8", "--rounds", "1"]
+    words = ["noise", "--data", "photo-digits:60", "--surrogate", "mlp-w8", "--rounds", "1"]
     words += ["--num-nodes", "2", "--device", "cpu", "--batch-size", "20"]
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", free_port())
     processes = []
     for node in range(2):
-        settings = {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-        out = ["--out", str(tmp_path / str(node))]
-        processes.append(
-            subprocess.Popen([sys.executable, *words, *out], env=os.environ | settings, stderr=subprocess.PIPE)
-        )
-    for process in processes:
-        _, said = process.communicate(timeout=240)
-        assert process.returncode == 0, said.decode()
+        monkeypatch.setenv("NODE_RANK", str(node))
+        processes.append(program([*words, "--out", str(tmp_path / str(node))], tmp_path / f"said {node}"))
+    for node, process in enumerate(processes):
+        process.join(240)
+        assert process.exitcode == 0, (tmp_path / f"said {node}").read_text()
     first, second = (Perturbation.load(tmp_path / str(node)) for node in range(2))
     assert torch.equal(first.delta, second.delta)
     assert first.delta.any()

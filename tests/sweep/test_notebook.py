@@ -136,9 +136,11 @@ def test_kernels_show_progress_by_lines(make, tmp_path):
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_path, monkeypatch):
-    if path != EXPERIMENTS[0]:  # which has a kernel as users do; the others' imports are spared
+def test_every_notebook_runs_in_smoke_size_and_its_table_can_be_drawn(path, tmp_path, monkeypatch, request):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # one learner at a time
+    if path.stem != "worst_case_by_budget":  # its kernel and learners start as users' do, the others spare imports
         monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", ForkedKernel)
+        request.getfixturevalue("learners_here")
     experiment = experiments.load(path)
     job = experiment.jobs("smoke", {})[0]
     run = tmp_path / "run"

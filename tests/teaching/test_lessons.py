@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = ("1_unlearnable_picture", "2_min_min_by_hand", "3_what_noise_looks_like")
 LESSONS = [ROOT / "notebooks" / "course" / f"{name}.ipynb" for name in NAMES]
 ANSWERS = [ROOT / "docs" / "answers" / path.name for path in LESSONS]
-SMALL = {"data": "photo-digits:200", "limit_train": 0, "limit_test": 50, "network": "convnet-w2", "epochs": 1}
+SMALL = {"data": "photo-digits:60", "limit_train": 0, "limit_test": 30, "network": "convnet-w2", "epochs": 1}
 SECTIONS = ("**Aim.**", "need to know", "Predict", "## Do", "Exercises", "*Easy.*", "*Middle.*", "*Hard.*", "Summary",
             "Further reading", "What this does not show")  # fmt: skip
 

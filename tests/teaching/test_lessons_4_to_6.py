@@ -22,11 +22,9 @@ SMALLEST = {
 
 @pytest.mark.parametrize("folder", ["notebooks/course", "docs/answers"])
 @pytest.mark.parametrize("name", SMALLEST)
-def test_a_lesson_runs_to_its_end(name, folder, tmp_path, monkeypatch, request):
+def test_a_lesson_runs_to_its_end(name, folder, tmp_path, monkeypatch, learners_here):
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
-    if (name, folder) != ("4_break_it", "notebooks/course"):  # its kernel and learners start as users' do
-        monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", ForkedKernel)
-        request.getfixturevalue("learners_here")
+    monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", ForkedKernel)
     run = tmp_path / "run"
     notebook.run(ROOT / folder / f"{name}.ipynb", run, SMALLEST[name])
     assert run_folder.read(run).complete

@@ -36,17 +36,6 @@ def spawned(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
 
 
-@pytest.fixture
-def two(spawned, monkeypatch):
-    """They are forked, which saves them the imports: what they do together is the same."""
-    trainer = training._trainer
-
-    def forked(config, callbacks=(), strategy="auto", **more):
-        return trainer(config, callbacks, strategy={"ddp_spawn": "ddp_fork"}.get(strategy, strategy), **more)
-
-    monkeypatch.setattr(training, "_trainer", forked)
-
-
 def test_two_processes_learn_what_one_learns(tiny, spawned, tmp_path):
     alone = train(CONFIG, tiny)
     (tmp_path / "two").mkdir()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import matplotlib
 import pandas as pd
@@ -20,6 +21,7 @@ from workbench.files.names import STEERS
 
 DPI = 110
 READABLE = 0.65  # of its own size, at which letters of 9 points are 9 CSS pixels high
+_drawn: WeakKeyDictionary[Figure, bytes] = WeakKeyDictionary()  # as PNG, since its last change
 GUESSING: dict[str, Any] = {"color": "#767676", "linewidth": 1.2, "linestyle": (0, (1, 3))}
 
 
@@ -74,16 +76,20 @@ def settle(figure: Figure) -> None:
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
         figure.draw_without_rendering()  # a second time, for what depends on the first: square axes, wrapped titles
-        figure.set_layout_engine("none")
+        with matplotlib.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)  # "none" would keep an engine that does nothing, for one more drawing each
 
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG, with its alternative text inside; the same bytes for the same figure."""
-    settle(figure)
-    picture = io.BytesIO()
-    metadata = {"Software": None, "Description": words_of(figure) or None}
-    figure.savefig(picture, format="png", dpi=DPI, metadata=metadata)
-    return picture.getvalue()
+    if figure.stale or figure not in _drawn:  # most are saved and then shown
+        settle(figure)
+        picture = io.BytesIO()
+        metadata = {"Software": None, "Description": words_of(figure) or None}
+        figure.savefig(picture, format="png", dpi=DPI, metadata=metadata)
+        _drawn[figure] = picture.getvalue()
+        figure.stale = False  # saving only sets colours and takes them back; any other change makes it stale again
+    return _drawn[figure]
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -97,6 +103,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         figure.savefig(
             file, format="svg", metadata={"Date": None, **{key: value for key, value in text.items() if value}}
         )
+    figure.stale = False
     return paths
 
 

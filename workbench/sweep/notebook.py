@@ -22,7 +22,7 @@ from workbench.files.atomic import check_no_link, write_atomically
 from workbench.files.places import PLACES, home
 from workbench.progress import saying_to
 from workbench.records import run_folder, study_file
-from workbench.sweep import kernels
+from workbench.sweep import formats, kernels
 
 OUTPUT = "notebook.ipynb"
 LAID_OUT = {"metadata": {"papermill?": {str: object}}, "cells?": [{"metadata?": {"papermill?": {str: object}}}]}
@@ -114,7 +114,8 @@ def _cells(notebook: Path) -> list[Any]:
 @lru_cache(maxsize=16)
 def _read_cells(notebook: Path, changed: int) -> list[Any]:
     """The cells of a notebook that was changed then: a sweep asks for them once a job."""
-    import nbformat
+    with formats.light():
+        import nbformat
 
     with untrusted.reading(notebook, "a notebook", "give an .ipynb file"), warnings.catch_warnings():
         content = untrusted.read(notebook, MOST_BYTES)
@@ -182,7 +183,8 @@ def _as(kind: type, value: Any, name: str, given: Any, default: Any) -> Any:
 
 
 def _execute(notebook: Path, output: Path, values: Mapping[str, Any], log: TextIO | None, kind: type) -> None:
-    import nbformat
+    with formats.light():
+        import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench import figures, library
 from workbench.noise.perturbation import Perturbation
-from workbench.progress import Step, listening
+from workbench.progress import Step, listening, watched
 from workbench.records import table
 from workbench.records.growing import growing
 from workbench.study import Made, Study
@@ -43,9 +43,18 @@ class Film:
         self._picture = Picture()
 
     def add(self, caption: str, delta: Tensor) -> None:
-        """Add a column: noise K×C×H×W in pixel values, one per class, as it looks now."""
+        """Add a column and show it: noise K×C×H×W in pixel values, one per class, as it looks now."""
+        self.keep(caption, delta)
+        self.show()
+
+    def keep(self, caption: str, delta: Tensor) -> None:
+        """Add a column as `add` does, and do not show it yet."""
         self._stages[caption] = delta[: len(self._names)].detach().cpu().numpy().copy()
-        self._picture.show(self.figure())
+
+    def show(self) -> None:
+        """Show all columns so far, in the place of what was shown before."""
+        if self._stages:
+            self._picture.show(self.figure())
 
     def figure(self) -> Figure:
         """Draw all columns so far."""
@@ -53,7 +62,10 @@ class Film:
 
 
 class Watch:
-    """A study's noise and victims, shown while they are made. What is there already is read back and shown at once."""
+    """A study's noise and victims, shown while they are made: to whoever watches at every step, else once at the end.
+
+    What is there already is read back and shown at once.
+    """
 
     def __init__(self, study: Study):
         self.study = study
@@ -67,10 +79,15 @@ class Watch:
             if shared and len(shared[0]) == len(self.study.classes):
                 shown.total = step.total
                 error = step.numbers["surrogate_error"]
-                shown.add(f"round {step.done}\nerror {error:.2f}", shared[0])
+                shown.keep(f"round {step.done}\nerror {error:.2f}", shared[0])
+                if watched():
+                    shown.show()
 
         with listening(told):
-            return self.study.noise(method, kind, epsilon, **settings)
+            made = self.study.noise(method, kind, epsilon, **settings)
+        if not watched():
+            shown.show()
+        return made
 
     def victims(self, *noises: Made | Perturbation | None, **settings: Any) -> list[pd.DataFrame]:
         """Train a victim on every one of `noises` (None: the clean twin) as Study.victim does.
@@ -84,7 +101,7 @@ class Watch:
         picture, longest, plain = Picture(), 1, settings.get("defence", "none") == "none"
 
         def drawn(further: pd.DataFrame | None, total: int) -> None:
-            if not plain:
+            if not plain or not (watched() or len(done) == len(noises)):
                 return
             rows = pd.concat([*done, *([] if further is None else [further])])
             picture.show(figures.curves(rows, self.study.chance, longest=total))

@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from forked import ForkedWorker
 from photographs import encoded, photograph
 from PIL import Image
 
 from workbench import models
-from workbench.apps.photos import findings, private_folder, self_test
+from workbench.apps.photos import findings, private_folder, self_test, working_set
 from workbench.apps.photos.protect import protect
 from workbench.config import DataError, ProtectConfig
-from workbench.judging import learners
+from workbench.judging import learners, pool
 from workbench.progress import listening
 from workbench.records import table as results
 
@@ -36,12 +37,14 @@ def write_people(root, shots, grey=False):
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Trainings of one epoch of a tiny network."""
+    """Trainings of one epoch of a tiny network, and a short search against such a one."""
     monkeypatch.setattr(learners, "suited", lambda recipe, count: replace(recipe, epochs=1))
     monkeypatch.setattr(self_test, "RECOGNISER", "convnet-w2")
+    monkeypatch.setattr(working_set, "SURROGATE", "convnet-w2")
+    monkeypatch.setattr(working_set, "PASSES", 200)
 
 
-def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path, brief):
+def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path, brief, learners_here):
     people = write_people(tmp_path / "in", (6, 3, 2))
     protect(people, tmp_path / "out", ProtectConfig(method="em-joint", epsilon=8))
     heard = []
@@ -60,7 +63,7 @@ def test_recognisers_are_trained_on_both_and_everything_is_in_the_table(tmp_path
     assert "Guessing names 10% rightly" in found.sentences[1]  # three people in company of seven
     assert "7 drawn people" in found.sentences[2]
     assert {self_test.TRAINING, self_test.TRAINING_RANDOM} < set(heard)
-    assert private_folder._held == {}  # what the processes read the photos from is gone
+    assert private_folder._held == {}  # what learners read the photos from is gone
     assert "%" in found.in_words()
 
 
@@ -114,6 +117,8 @@ def test_photos_kept_aside_are_clean_and_in_no_training_set(tmp_path):
 
 
 def test_grey_photos_stay_grey_and_are_not_turned_grey(tmp_path, brief, monkeypatch):
+    """The learners train in processes of their own."""
+    monkeypatch.setattr(pool, "_start", ForkedWorker)
     monkeypatch.setattr(self_test.models, "lacking", lambda name: "it is slow" if name == self_test.PRETRAINED else "")
     people = write_people(tmp_path / "in", (3, 3), grey=True)
     protect(people, tmp_path / "out", RANDOM)

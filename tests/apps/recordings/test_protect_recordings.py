@@ -198,7 +198,7 @@ def test_damaged_recordings_are_refused_or_copied_and_none_is_lost(tmp_path, sai
     assert verdict.kept, verdict.problems
 
 
-def test_recognisers_of_speakers_are_trained_on_both(people, tmp_path, monkeypatch, capsys):
+def test_recognisers_of_speakers_are_trained_on_both(people, tmp_path, monkeypatch, capsys, learners_here):
     monkeypatch.setattr(learners, "suited", lambda recipe, count: replace(recipe, epochs=1))
     monkeypatch.setattr(self_test, "RECOGNISER", "convnet-w2")
     monkeypatch.setattr(self_test, "OTHERS", (self_test.WAVE, self_test.BINDING))
