@@ -91,14 +91,19 @@ def read(part: Part, rate: int = 0) -> Dataset:
 
 
 def at_rate(samples: np.ndarray, before: int, after: int) -> np.ndarray:
-    """Bring int16 frames×channels from one rate in Hz to another by a polyphase filter; what overshoots is cut."""
+    """Bring int16 frames×channels from one rate in Hz to another; what overshoots is cut."""
     if before == after:
         return samples
+    found = resampled(samples.astype(np.float64), before, after)
+    return np.rint(found).clip(AUDIO.low, AUDIO.high).astype(np.int16)
+
+
+def resampled(values: np.ndarray, before: int, after: int, axis: int = 0) -> np.ndarray:
+    """Bring floats from one rate to another, in Hz, by a polyphase filter along the axis of time."""
     from scipy.signal import resample_poly
 
     common = math.gcd(before, after)
-    found = resample_poly(samples.astype(np.float64), after // common, before // common)
-    return np.rint(found).clip(AUDIO.low, AUDIO.high).astype(np.int16)
+    return np.asarray(resample_poly(values, after // common, before // common, axis=axis))
 
 
 def sixteen_bits(sound: "sounds.Sound") -> np.ndarray:

@@ -44,9 +44,14 @@ def search(task: Search, options: Options) -> Tensor:
     found = torch.empty((len(rows), 1, length))
     for row, label in enumerate(rows.tolist()):
         phases = torch.rand((pitches.shape[1], 1), generator=draw) * 2 * math.pi
-        wave = (pitches[label, :, None] * turns + phases).sin().sum(0)
+        wave = chord(pitches[label], turns, phases)
         found[row, 0] = wave.sign() if options.waveform == "sign" else wave / wave.abs().max()
     return (found * task.budget.radius).expand(task.shape).contiguous().to(task.device)
+
+
+def chord(pitches: Tensor, turns: Tensor, phases: Tensor | float = 0.0) -> Tensor:
+    """The sum of a sine for each pitch in Hz (P), of the size 1. turns: 2π·seconds of each sample, T; phases: P×1."""
+    return (pitches[:, None] * turns + phases).sin().sum(0)
 
 
 def chords(classes: int, rate: int, draw: torch.Generator) -> Tensor:

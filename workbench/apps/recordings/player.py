@@ -26,7 +26,7 @@ from workbench.export.entry import shown
 from workbench.export.sound_copies import limits, moved
 from workbench.files import sound_waves
 from workbench.files.sounds import Sound
-from workbench.noise.tones import chords
+from workbench.noise.tones import chord, chords
 
 RAISED = 20  # dB that the difference is played louder: ten times
 LONGEST = 10.0  # seconds that are played
@@ -140,8 +140,8 @@ def preview(part: Excerpt) -> Sound:
     """Put the chord of one class on an excerpt, as loud as it may be."""
     original = part.original
     pitches = chords(1, original.rate, torch.Generator().manual_seed(0))[0].double()
-    turns = torch.arange(len(original.samples), dtype=torch.float64)[:, None] * (2 * math.pi / original.rate)
-    share = ((turns * pitches).sin().sum(1, keepdim=True).sign() * FULL).short().numpy()
+    turns = torch.arange(len(original.samples), dtype=torch.float64) * (2 * math.pi / original.rate)
+    share = (chord(pitches, turns).sign() * FULL).short().numpy()[:, None]
     most = part.allowed.astype(np.int64) if original.bits else part.allowed
     return replace(original, samples=moved(original, original.samples, share, most).astype(original.samples.dtype))
 

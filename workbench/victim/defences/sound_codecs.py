@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.config import ConfigError
+from workbench.data import recordings
 from workbench.data.dataset import Dataset
 from workbench.data.space import AUDIO
 from workbench.installation import missing
@@ -156,13 +157,10 @@ class BandPass(Sound):
 
 
 def resampled(values: Tensor, before: int, after: int) -> Tensor:
-    """Bring float32 …×T from one rate to another, in Hz, by a polyphase filter: float32 …×(about T·after/before)."""
+    """Bring float32 …×T from one rate to another, in Hz: float32 …×(about T·after/before)."""
     if before == after:
         return values
-    from scipy.signal import resample_poly
-
-    common = math.gcd(before, after)
-    return torch.from_numpy(resample_poly(values.numpy(), after // common, before // common, axis=-1))
+    return torch.from_numpy(recordings.resampled(values.numpy(), before, after, axis=-1))
 
 
 def ends(x: Tensor) -> Tensor:
